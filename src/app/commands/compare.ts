@@ -15,6 +15,7 @@ import {
   isFinished,
   metricName,
   plannedRuns,
+  readFrozenPlan,
   readMetrics,
   recordFailure,
   writerOf,
@@ -46,9 +47,11 @@ import {
   expectedCosts,
   factsIn,
   finalCells,
+  freeze,
   gridCells,
   hasDiverged,
   type KnownFacts,
+  keepPlan,
   launcherOf,
   missingRuns,
   otherFinishedCells,
@@ -126,6 +129,7 @@ async function compareRuns(given: Given<typeof options>, context: Context): Prom
   if (!list && !dryRun && !collect) launcherOf(spec.launcher);
   if (collect) {
     refuseForeignRuns(spec.output, comparedRunsIn(spec.output));
+    if (spec.freeze !== undefined) keepPlan(spec.output, readFrozenPlan(spec.freeze), spec.freeze);
     return gather(spec, context, { ...askedRuns(spec), ...spec.named });
   }
   if (!list && !dryRun) refuseAsRank("compare");
@@ -137,7 +141,9 @@ async function compareRuns(given: Given<typeof options>, context: Context): Prom
     await checkTasks(spec, facts, { ...context, isListed: list });
     const tried = await cellsOfGrid(spec, pairs, facts);
     const cellsOnceTried = () => cellsThatCount(spec, pairs, facts, tried);
-    if (dryRun) return expected([...tried, ...(await cellsThatCount(spec, pairs, facts, []))], spec, facts, context);
+    const all = [...tried, ...(await cellsThatCount(spec, pairs, facts, []))];
+    await frozen(spec, all, facts, context);
+    if (dryRun) return expected(all, spec, facts, context);
     const beside = await otherFinishedCells(spec, comparedRunsIn(output), facts);
     await checkStarted(spec.output, beside, spec.grid.flatMap(Object.keys));
     await savePlan(spec.output, tried);
@@ -153,6 +159,15 @@ async function compareRuns(given: Given<typeof options>, context: Context): Prom
       return compareCells(await planned(spec.output, cellsOnceTried), spec, context);
     });
   });
+}
+
+/** Freezes the plan for --freeze, or reads it. */
+async function frozen(spec: Spec, cells: readonly Cell[], facts: KnownFacts, { onNote }: Context): Promise<void> {
+  const { freeze: file, output, grid } = spec;
+  if (file === undefined) return;
+  const planned = await checkStarted(output, cells, grid.flatMap(Object.keys));
+  const { plan, isNew } = freeze(file, { spec, cells, planned, facts });
+  onNote?.(`${isNew ? "Froze the plan in" : "The frozen plan is"} ${file}, SHA-256 ${plan.sha256}.`);
 }
 
 async function planned(output: string, cellsOnceTried: () => Promise<Cell[]>): Promise<Cell[]> {
@@ -209,7 +224,7 @@ async function detectableIn(
   const found: Detectable[] = [];
   for (const { name } of tasks) {
     const { settings } = cells.find(({ task }) => task === name)!;
-    const rows = facts.reportedRows(resolveRun(settings));
+    const rows = facts.reported(resolveRun(settings))?.rows;
     found.push(await detectableOn({ task: name, seeds: seeds.length, rows }, runs));
   }
   return found;

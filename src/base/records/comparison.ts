@@ -119,6 +119,13 @@ export interface TriedPoint extends RunId {
   readonly reason?: string;
 }
 
+/** The plan that was frozen before the runs. */
+export interface Frozen {
+  readonly sha256: string;
+  /** What differs from it, one sentence each. */
+  readonly departures: readonly string[];
+}
+
 /** The runs that are compared. Tasks and methods are shown in this order; the order of runs does not matter. */
 export interface Comparison extends Partial<MissingRuns> {
   readonly tasks: readonly ComparedTask[];
@@ -128,6 +135,7 @@ export interface Comparison extends Partial<MissingRuns> {
   readonly rowGroups?: readonly RowGroup[];
   /** All points of the grid that were tried. */
   readonly tuning?: readonly TriedPoint[];
+  readonly frozen?: Frozen;
 }
 
 /** One metric of one method on one task, over its seeds. */

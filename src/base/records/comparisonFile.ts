@@ -126,6 +126,7 @@ const schema = z.object({
   tasks: z.array(comparedTask),
   methods: z.array(name),
   rowGroups: z.array(z.object(rowGroup)).exactOptional(),
+  frozen: z.object({ sha256: name, departures: z.array(name) }).exactOptional(),
   reached: z.array(reached),
   conditions: z.record(name, z.unknown()),
 });

@@ -49,6 +49,7 @@ export {
   type Cost,
   type EquivalenceTest,
   type FailedRun,
+  type Frozen,
   isWilcoxon,
   type JoinedTasks,
   type MissingRuns,
@@ -82,6 +83,7 @@ export {
   type KnownFailure,
   PLAN,
   type PlannedRun,
+  plannedRunOf,
   plannedRuns,
   readComparison,
   readFailures,
@@ -111,6 +113,14 @@ export type {
   Versions,
 } from "./events.js";
 export { holdFolder, isAlive, writerOf } from "./folderLock.js";
+export {
+  FROZEN,
+  type FrozenPlan,
+  readFrozenPlan,
+  readFrozenPlanIn,
+  writeFrozenPlan,
+  writeFrozenPlanIn,
+} from "./frozenPlan.js";
 export {
   isJsonObject,
   type JsonObject,

@@ -26,6 +26,7 @@ export {
   factsIn,
   type KnownFacts,
 } from "./plan/estimates.js";
+export { freeze, keepPlan } from "./plan/freeze.js";
 export {
   checkComparisonFolder,
   checkStarted,

@@ -15,10 +15,16 @@ import type { Cell, RunFacts } from "./cells.js";
 
 /** Facts that are looked up once, and can be given in advance. */
 export interface KnownFacts extends RunFacts {
-  /** Records the numbers of training rows and of reported rows, so that they are not read again to count them. */
-  learn(config: RunConfig, rows: number, reported?: number): void;
-  /** The number of rows that a run is reported on, if it was recorded. */
-  reportedRows(config: RunConfig): number | undefined;
+  /** Records the number of training rows, and what runs are reported on, so that rows are not read again for it. */
+  learn(config: RunConfig, rows: number, reported?: Reported): void;
+  /** What a run is reported on, if it was recorded. */
+  reported(config: RunConfig): Reported | undefined;
+}
+
+/** The number of rows that a task's results are reported on, and its main metric. */
+export interface Reported {
+  readonly rows: number;
+  readonly metric: string;
 }
 
 /** Facts about tasks from their rows, which are read once each, and about steps by measuring some. */
@@ -26,7 +32,7 @@ export function factsIn(output: string): KnownFacts {
   const files = new Map<string, Promise<number>>();
   const keyOf = ({ task, data, train, textColumns, labelColumn }: RunConfig) =>
     JSON.stringify([task, data, train, textColumns, labelColumn]);
-  const reported = new Map<string, number>();
+  const reported = new Map<string, Reported>();
   const reportedKeyOf = (config: RunConfig) =>
     JSON.stringify([keyOf(config), config.validation, config.test, config.testSplit]);
   const trained = new Map<string, Promise<number>>();
@@ -39,11 +45,11 @@ export function factsIn(output: string): KnownFacts {
   };
   return {
     rowsOf,
-    learn(config, rows, count) {
+    learn(config, rows, found) {
       files.set(keyOf(config), Promise.resolve(rows));
-      if (count !== undefined) reported.set(reportedKeyOf(config), count);
+      if (found !== undefined) reported.set(reportedKeyOf(config), found);
     },
-    reportedRows: (config) => reported.get(reportedKeyOf(config)),
+    reported: (config) => reported.get(reportedKeyOf(config)),
     async stepsOf(config) {
       if (config.maxSteps !== undefined) return config.maxSteps;
       const batch = config.batchSize * config.gradientAccumulation;

@@ -29,6 +29,7 @@ import { refuseMixed } from "../plan/plan.js";
 import type { RequestedResults } from "../spec/spec.js";
 import { variantNamed } from "../spec/variants.js";
 import type { CollectedRun } from "./collectRuns.js";
+import { frozenIn } from "./departures.js";
 import { triedPoints } from "./gridSearch.js";
 import { readPredictedRuns } from "./predictedRuns.js";
 import { rowGroupsOf } from "./rowGroups.js";
@@ -56,7 +57,9 @@ export async function writeComparison(
   options: WriteOptions,
 ): Promise<{ readonly result: ComparisonFile; readonly text: string }> {
   refuseMixed(runs);
-  const comparison = { ...summarizeRuns(runs, options, missing), tuning: await triedPoints(output) };
+  const found = { ...summarizeRuns(runs, options, missing), tuning: await triedPoints(output) };
+  const frozen = frozenIn(output, { ...found, runs }, options.margin);
+  const comparison = { ...found, ...(frozen && { frozen }) };
   const { tasks, methods, reached, rowGroups, tuning } = comparison;
   const tests = [...(await allRowTests(comparison, runs, options)), ...significance(comparison)];
   const tables = [...comparisonTables(comparison, reached), ...(tests.length > 0 ? [significanceTable(tests)] : [])];
@@ -70,6 +73,7 @@ export async function writeComparison(
     tasks,
     methods,
     ...(rowGroups && { rowGroups }),
+    ...(frozen && { frozen }),
     reached,
     conditions: { ...options.conditions, seeds: seedsOf(runs) },
   };

@@ -123,6 +123,12 @@ export const comparisonOptions = {
     defaultText: "not tested",
     advanced: true,
   }),
+  freeze: option(text("FILE"), {
+    group: "Comparison",
+    help: "write the plan with its hash to this file or, if it exists, report what departs from the plan in it",
+    defaultText: "none",
+    advanced: true,
+  }),
   jobs: option(whole(1), {
     group: "Comparison",
     help: "runs at the same time, which share the cores, or jobs in the scheduler's queue",

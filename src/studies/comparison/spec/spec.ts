@@ -30,6 +30,8 @@ export interface Spec {
   readonly budget: Budget | undefined;
   readonly reach: number | undefined;
   readonly margin: number | undefined;
+  /** The file of the frozen plan. */
+  readonly freeze: string | undefined;
   readonly jobs: number;
   readonly launcher: LauncherName;
   /** Whether to serve a live page, or on which port. */
@@ -51,7 +53,7 @@ export function readSpec(flags: ComparisonSettings, file: string | undefined, fo
   const { tasks: listed, ...rest } = fromFile;
   const { tasks: wanted, ...given } = flags;
   const settings = filled(compareOptions, { ...rest, ...given });
-  const { methods, seeds, grid, budget, reach, margin, launcher, dashboard, output, pilot } = settings;
+  const { methods, seeds, grid, budget, reach, margin, launcher, dashboard, output, pilot, freeze } = settings;
   const repeated = seeds.find((seed, i) => seeds.indexOf(seed) !== i);
   if (repeated !== undefined) throw new UsageError(`--seeds names ${repeated} twice: name each seed once.`);
   const byFlag = runSettingsIn(given);
@@ -75,6 +77,7 @@ export function readSpec(flags: ComparisonSettings, file: string | undefined, fo
     dashboard,
     output,
     pilot,
+    freeze,
     named: { methods: given.methods ?? rest.methods, seeds: given.seeds ?? rest.seeds },
   };
 }
@@ -183,7 +186,7 @@ function checked(settings: object, where: string, own: readonly RunKey[]): RunSe
 }
 
 /** File names of a comparison's folder, which a task can't have. */
-const TAKEN = /^(\.{1,2}|comparison(-plan|-steps|-failed)?\.(json|md|tex)|(report|analysis)\.(html|json))$/;
+const TAKEN = /^(\.{1,2}|comparison(-plan|-steps|-failed|-frozen)?\.(json|md|tex)|(report|analysis)\.(html|json))$/;
 
 const named = (title: string): Pick<SpecTask, "name" | "title"> => ({ name: folderName(title), title });
 
