@@ -4,7 +4,6 @@ import { basename, dirname, join, relative, resolve } from "node:path";
 import { writeFileAtomic } from "./atomic.js";
 import { type ComparisonFile, isWilcoxon, type JoinedTasks, type RunId, type SignificanceTest } from "./comparison.js";
 import { COMPARISON, readComparisonFile } from "./comparisonFile.js";
-import { FROZEN } from "./frozenPlan.js";
 import { type JsonObject, parsedJson, readOptionalJsonObject } from "./json.js";
 import { REPORT } from "./names.js";
 import { removeOwnFiles } from "./outputFolder.js";
@@ -17,6 +16,8 @@ export const PLAN = "comparison-plan.json";
 const STEP_SECONDS = "comparison-steps.json";
 /** Why runs failed whose own log does not say so, because they failed before their first step or were killed. */
 const FAILURES = "comparison-failed.json";
+/** The copy of the frozen plan. */
+export const FROZEN = "comparison-frozen.json";
 /** The tables of a comparison. */
 export const TABLES = { markdown: "comparison.md", latex: "comparison.tex" } as const;
 

@@ -5,11 +5,8 @@ import { join } from "node:path";
 import { isObject } from "../arguments.js";
 import { BidoraError } from "../errors.js";
 import { writeFileAtomic } from "./atomic.js";
-import type { PlannedRun } from "./comparisonFolder.js";
+import { FROZEN, type PlannedRun } from "./comparisonFolder.js";
 import { readJsonObject } from "./json.js";
-
-/** The copy in the comparison's folder. */
-export const FROZEN = "comparison-frozen.json";
 
 export interface FrozenPlan {
   /** Of all other fields, as JSON with sorted keys and without spaces. */

@@ -76,6 +76,7 @@ export {
   comparedRunFolder,
   comparedRunsIn,
   earlierQuickstartRuns,
+  FROZEN,
   GRID,
   gridRunsIn,
   hasStepCosts,
@@ -114,7 +115,6 @@ export type {
 } from "./events.js";
 export { holdFolder, isAlive, writerOf } from "./folderLock.js";
 export {
-  FROZEN,
   type FrozenPlan,
   readFrozenPlan,
   readFrozenPlanIn,
