@@ -36,7 +36,7 @@ describe("groups of one method's runs differ (p < 0.05) in at most 7 % of splits
   );
 });
 
-describe("two methods that are equal differ (p < 0.05) in about 5 % of simulated comparisons", () => {
+describe("two methods that are equal differ (p < 0.05) in 5 % of simulated comparisons at most", () => {
   const shared = { rows: 100, noise: 0.5 };
   const processes: readonly Process[] = [2, 3, 5, 12].flatMap((seeds) => [
     { ...shared, seeds, ofRow: 1, ofSeed: 0.01 },
