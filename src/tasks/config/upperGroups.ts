@@ -54,16 +54,23 @@ export type LevelSettings = { readonly method?: Method | undefined; readonly upp
 export const upperOf = ({ method, upper }: LevelSettings): UpperGroup | undefined =>
   upper ?? (method && METHODS[method].upper);
 
-/** In runs with two levels. @param isMeant for which of their groups */
-export function withUpper(only = "", isMeant: (group: UpperGroup) => boolean = () => true): AppliesWhen {
+/** In runs with two levels, except those with certain groups. */
+export function withTwoLevels(isExcepted: (facts: UpperGroupFacts) => boolean = () => false): AppliesWhen {
+  const excepted = upperGroupNames.filter((group) => isExcepted(upperFacts(group)));
   return {
-    only: `with --method bidora or --upper${only}`,
+    only: `with --method bidora or --upper${excepted.length > 0 ? `, except --upper ${alternatives(excepted)}` : ""}`,
     holds: (run: LevelSettings) => {
       const group = upperOf(run);
-      return group !== undefined && isMeant(group);
+      return group !== undefined && !excepted.includes(group);
     },
   };
 }
+
+/** In runs whose upper level trains the magnitudes. */
+export const withMagnitudes: AppliesWhen = {
+  only: "with --method bidora or --upper magnitudes",
+  holds: (run: LevelSettings) => upperOf(run) === "magnitudes",
+};
 
 /** @throws UsageError if the method does not train the group */
 export function checkUpper({ method, upper }: LevelSettings): void {

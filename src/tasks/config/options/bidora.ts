@@ -11,7 +11,7 @@ import {
 } from "../../../base/settings/index.js";
 import { OPTIMIZERS } from "../../../torch/optim/index.js";
 import type { Method } from "../methods.js";
-import { type UpperGroup, upperFacts, upperGroupNames, withUpper } from "../upperGroups.js";
+import { type UpperGroup, upperFacts, upperGroupNames, withMagnitudes, withTwoLevels } from "../upperGroups.js";
 import { group } from "./group.js";
 import { withOptimizers } from "./training.js";
 
@@ -103,8 +103,8 @@ export function isTooCoarse(name: HypergradientName, dtype: string): boolean {
   return dtype === "bfloat16" && ESTIMATOR_FACTS[name].isDifference;
 }
 
-const withTwoLevels = withUpper();
-const withEstimator = withUpper(" but with decay", (group) => !upperFacts(group).isExplicit);
+const withLevels = withTwoLevels();
+const withEstimator = withTwoLevels(({ isExplicit = false }) => isExplicit);
 
 /** The settings that the conditions below read. */
 export type BidoraValues = {
@@ -119,8 +119,8 @@ export type BidoraValues = {
 /** With two levels, and where `holds` is true as well. */
 function withTwoLevelsAnd(only: string, holds: (run: BidoraValues) => boolean): AppliesWhen {
   return {
-    only: `${withTwoLevels.only} ${only}`,
-    holds: (run: BidoraValues) => withTwoLevels.holds(run) && holds(run),
+    only: `${withLevels.only} ${only}`,
+    holds: (run: BidoraValues) => withLevels.holds(run) && holds(run),
   };
 }
 
@@ -156,7 +156,7 @@ export const bidoraOptions = {
     default: "exact",
     appliesWhen: withEstimator,
     valueAppliesWhen: {
-      "first-order": withUpper(" but with sources", (group) => !upperFacts(group).isIndirect),
+      "first-order": withTwoLevels(({ isIndirect = false }) => isIndirect),
     },
   }),
   searchFraction: bidora.advanced(
@@ -167,7 +167,7 @@ export const bidoraOptions = {
   searchFolds: bidora.advanced(
     whole(2),
     "split the training rows into K folds; the search uses each in turn for the upper level, and the others for the lower level",
-    { placeholder: "K", defaultText: "off", appliesWhen: withTwoLevels },
+    { placeholder: "K", defaultText: "off", appliesWhen: withLevels },
   ),
   searchPatience: bidora.advanced(
     whole(1),
@@ -176,7 +176,7 @@ export const bidoraOptions = {
   ),
   retrainSteps: bidora.advanced(whole(0), "optimizer steps of the retrain phase; 0 skips it", {
     defaultText: "as the search",
-    appliesWhen: withTwoLevels,
+    appliesWhen: withLevels,
   }),
   retrainEpochs: bidora.advanced(number({ least: 0 }), "passes over the training rows in the retrain phase", {
     defaultText: "as the search",
@@ -193,7 +193,7 @@ export const bidoraOptions = {
   ),
   upperLearningRate: bidora.advanced(number({ least: 0 }), "peak learning rate of the upper level in the search", {
     defaultText: "as --learning-rate; decay, sources: 0.05",
-    appliesWhen: withTwoLevels,
+    appliesWhen: withLevels,
   }),
   upperWeightDecay: bidora.advanced(number({ least: 0 }), "weight decay of the upper level in the search", {
     default: 0,
@@ -210,7 +210,7 @@ export const bidoraOptions = {
   ),
   unrollSteps: bidora.advanced(whole(1), "lower-level steps in one search step", {
     default: 1,
-    appliesWhen: withTwoLevels,
+    appliesWhen: withLevels,
   }),
   hypergradientTerms: bidora.advanced(
     whole(1),
@@ -220,6 +220,6 @@ export const bidoraOptions = {
   regularizer: bidora.advanced(
     number({ least: 0 }),
     "weight of the penalty that keeps the columns of the directions orthogonal",
-    { default: 1e-5, appliesWhen: withUpper(" magnitudes", (group) => group === "magnitudes") },
+    { default: 1e-5, appliesWhen: withMagnitudes },
   ),
 };
