@@ -181,8 +181,6 @@ export function refuseContradictions(settings: RunSettings): void {
   checkUpper(settings);
   if (settings.upper === "sources" && settings.sourceColumn === undefined)
     throw new UsageError("--upper sources needs --source-column: name the column of --train with each row's source.");
-  if (settings.upper === "sources" && settings.train === undefined && settings.sourceColumn !== undefined)
-    throw new UsageError("--source-column needs --train: a named data set's own files have no such column.");
   if (dtype === "float16" && upperOf(settings) !== undefined) {
     throw new UsageError(
       "--dtype float16 does not go with --method bidora or --upper, whose search differentiates gradients that float16 rounds to zero: use bfloat16 or float32.",

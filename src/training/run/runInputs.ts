@@ -79,8 +79,9 @@ export async function readRunData(
   });
   const used = withSubsets(splits, config);
   const { train, sourceColumn } = config;
-  const sources =
-    train === undefined || sourceColumn === undefined ? undefined : await readSources(train, sourceColumn);
+  if (sourceColumn !== undefined && train === undefined)
+    throw new UsageError("--source-column needs --train: a named data set's own files have no such column.");
+  const sources = sourceColumn === undefined ? undefined : await readSources(train!, sourceColumn);
   const tokenizer = await loadTokenizer(folder);
   const model = architecture.parseConfig(checkpointConfig);
   const { batchSize, pooling = saved?.metadata?.pooling } = config;
