@@ -60,6 +60,8 @@ describe("the plan of a comparison", () => {
     expect(entry).toMatchObject({ mean: expect.closeTo((a + b) / 2, 12), n: 2 });
     expect(entry?.deviation).toBeCloseTo(Math.abs(a - b) / Math.SQRT2, 12);
     expect(result.tests.map(({ a, b, test, task }) => [a, b, test, task])).toEqual([
+      ["lora", "dora+es", "two-level", "sequence-classification"],
+      ["lora", "dora+es", "two-level", "sequence-classification"],
       ["lora", "dora+es", "wilcoxon", "sequence-classification"],
       ["lora", "dora+es", "bootstrap", "sequence-classification"],
     ]);
