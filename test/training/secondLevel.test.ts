@@ -134,7 +134,7 @@ const stepFrom = (v: Vector, m: Vector, xi: number): Vector => plus(v, trainDeri
 
 const joint = (at: Vector): Vector => upperGradients(at, { data: TRAIN, isPenalized: false }).ofM;
 const distance = (a: Vector, b: Vector): number => Math.max(...a.map((value, at) => Math.abs(value - b[at]!)));
-const XI = 0.5;
+const XI = 2;
 
 test("the implicit hypergradient is joint training's gradient plus the derivative of the gap along the lower level's solutions", async () => {
   const found = await implicit(solved(M), OTHER_ROWS);
@@ -155,10 +155,15 @@ test("with one loss at both levels and a solved lower level, every hypergradient
   expect(distance(unrolled(at, SAME_LOSS, XI), wanted)).toBeLessThan(1e-10);
 });
 
-test("before the lower level is solved they are not: one step's is the derivative through that step, the implicit one is of nothing", async () => {
+test("before the lower level is solved, one step's hypergradient is the derivative through that step, and neither is joint training's gradient", async () => {
   const early = solved(M).map((value) => 0.3 * value);
-  const through = derivative((m) => trainLoss(stepFrom(early, m, XI), m));
-  expect(distance(unrolled(early, SAME_LOSS, XI), through)).toBeLessThan(1e-8);
-  for (const one of [through, await implicit(early, SAME_LOSS)])
-    expect(distance(one, joint(stepFrom(early, M, XI)))).toBeGreaterThan(1e-3);
+  const found = unrolled(early, SAME_LOSS, XI);
+  expect(
+    distance(
+      found,
+      derivative((m) => trainLoss(stepFrom(early, m, XI), m)),
+    ),
+  ).toBeLessThan(1e-8);
+  expect(distance(found, joint(stepFrom(early, M, XI)))).toBeGreaterThan(1e-3);
+  expect(distance(await implicit(early, SAME_LOSS), joint(early))).toBeGreaterThan(1e-3);
 });
