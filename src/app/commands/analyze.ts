@@ -158,12 +158,14 @@ async function analysisOf(
   const how = { ...context, axis, model, revision, targetModules, task, base: new BaseCheck() };
   const trajectories = await trajectoriesOf(described, how, unfit);
   const folders = unfit.refuseNone(described.filter((folder) => trajectories.has(folder)));
-  for (const note of unfit.notes) context.onNote?.(note);
   const runs = analyzedRuns(
     folders,
     folders.map((folder) => trajectories.get(folder)!),
   );
-  return { axis, axisFrom, runs, methods: methodSlopes(folders, runs), notes: unfit.notes };
+  const { methods, notes: unlike } = methodSlopes(folders, runs);
+  const notes = [...unfit.notes, ...unlike];
+  for (const note of notes) context.onNote?.(note);
+  return { axis, axisFrom, runs, methods, notes };
 }
 
 async function describe(runs: readonly RunFolder[], unfit: SkippedRuns): Promise<AnalyzedFolder[]> {

@@ -8,6 +8,12 @@ import type { RunFolder } from "./analyzedRuns.js";
 /** The slopes of the BiDoRA paper's figure (arXiv 2410.09758): RoBERTa-base's query weights. */
 const PAPER = { layers: "query", slopes: new Map(Object.entries({ dora: -1.784, bidora: -8.042 })) };
 
+interface FoundSlopes {
+  readonly methods: readonly MethodSlopes[];
+  /** Notes for the reader. */
+  readonly notes: readonly string[];
+}
+
 /**
  * The slopes of all layers and of each kind, over the runs of one method of a comparison that have the same compared phase. Runs that the
  * caller named are not in it.
@@ -16,18 +22,28 @@ const PAPER = { layers: "query", slopes: new Map(Object.entries({ dora: -1.784, 
 export function methodSlopes(
   folders: readonly Pick<RunFolder, "seedsOf">[],
   runs: readonly AnalyzedRun[],
-): MethodSlopes[] {
+): FoundSlopes {
   const found = runs.flatMap((run, at) => {
     const { seedsOf } = folders[at]!;
     return seedsOf === undefined ? [] : [{ ...seedsOf, run }];
   });
   const sets = group(found, ({ folder, run }) => JSON.stringify([folder, run.method, run.fits.phase]));
-  return [...sets.values()].flatMap((set) =>
-    slopesOf(
-      set[0]!.name,
-      set.map(({ run }) => run),
-    ),
+  const named = [...sets.values()].map((set) => ({ name: set[0]!.name, runs: set.map(({ run }) => run) }));
+  return {
+    methods: named.flatMap((set) => slopesOf(set.name, set.runs)),
+    notes: named.flatMap((set) => unequalSteps(set.name, set.runs)),
+  };
+}
+
+/** A note for runs that did not save the same steps, as when one was stopped. */
+function unequalSteps(name: string, runs: readonly AnalyzedRun[]): string[] {
+  const saved = runs.map(({ fits, layers }) =>
+    JSON.stringify(layers[0]?.steps.flatMap(({ phase, step }) => (phase === fits.phase ? [step] : []))),
   );
+  if (saved.every((steps) => steps === saved[0])) return [];
+  return [
+    `The runs of ${name} have different saved steps, on which a slope depends: their mean compares unlike slopes.`,
+  ];
 }
 
 function slopesOf(name: string, runs: readonly AnalyzedRun[]): MethodSlopes[] {

@@ -17,7 +17,7 @@ const of = (folder: string) => ({ seedsOf: { folder: resolve(folder), name: fold
 
 test("slopes of a method's runs have a mean, a sample deviation and Student's interval", () => {
   const slopes = [1.5, -2, 0.25, 4, 3.5];
-  const found = methodSlopes(
+  const { methods: found } = methodSlopes(
     slopes.map(() => of("mrpc/bidora")),
     slopes.map((query) => run("bidora", { query }, "search")),
   );
@@ -35,7 +35,7 @@ test("slopes of a method's runs have a mean, a sample deviation and Student's in
 test("methods, variants, tasks and phases are apart, and runs that the caller named are in none", () => {
   const folders = [of(join("a", "dora")), of(join("b", "dora")), of(join("a", "dora")), of(join("a", "dora+es"))];
   const runs = [run("dora", { query: 1 }), run("dora", { query: 2 }), run("dora", { query: 3 }, "retrain")];
-  const found = methodSlopes(
+  const { methods: found } = methodSlopes(
     [...folders, { seedsOf: undefined }],
     [...runs, run("dora", { query: 4 }), run("dora", { query: 5 })],
   );
@@ -45,7 +45,7 @@ test("methods, variants, tasks and phases are apart, and runs that the caller na
 
 test("the paper's sign stands beside query's slopes of the two methods that it has", () => {
   const signs = (method: string, query: number) =>
-    methodSlopes([of("m")], [run(method, { query, value: query })]).map(({ layers, paper }) => [layers, paper]);
+    methodSlopes([of("m")], [run(method, { query, value: query })]).methods.map(({ layers, paper }) => [layers, paper]);
   expect(signs("bidora", -1)).toEqual([
     ["all", undefined],
     ["query", { slope: -8.042, hasSameSign: true }],
@@ -58,7 +58,23 @@ test("the paper's sign stands beside query's slopes of the two methods that it h
 test("runs without a slope are not counted", () => {
   const still = run("dora", { query: 0 });
   const layers = still.layers.map((layer) => ({ ...layer, steps: layer.steps.slice(1) }));
-  const found = methodSlopes([of("m"), of("m")], [{ ...still, fits: fitsOf(layers) }, run("dora", { query: 2 })]);
+  const { methods: found } = methodSlopes(
+    [of("m"), of("m")],
+    [{ ...still, fits: fitsOf(layers) }, run("dora", { query: 2 })],
+  );
   expect(found[1]!.slope).toMatchObject({ seeds: 1, mean: 2 });
-  expect(methodSlopes([of("m")], [{ ...still, fits: fitsOf(layers) }])[1]).toMatchObject({ slope: null, within: null });
+  expect(methodSlopes([of("m")], [{ ...still, fits: fitsOf(layers) }]).methods[1]).toMatchObject({
+    slope: null,
+    within: null,
+  });
+});
+
+test("runs of a method that saved different steps are noted", () => {
+  const [whole, stopped] = [run("dora", { query: 1 }), run("dora", { query: 1 })];
+  const layers = stopped.layers.map((layer) => ({ ...layer, steps: layer.steps.slice(0, 1) }));
+  const notesOf = (...runs: AnalyzedRun[]) => methodSlopes([of("mrpc/dora"), of("mrpc/dora")], runs).notes;
+  expect(notesOf(whole, whole)).toEqual([]);
+  expect(notesOf(whole, { ...stopped, layers })).toEqual([
+    expect.stringMatching(/^The runs of mrpc\/dora have different saved steps/),
+  ]);
 });

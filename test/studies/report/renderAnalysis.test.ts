@@ -61,7 +61,7 @@ test("slopes by method stand above those of the runs, with the paper's; an analy
     return { name: `mrpc/dora/seed-${seed}`, path: "", method: "dora", model: "base", layers, fits: fitsOf(layers) };
   });
   const seedsOf = { folder: "mrpc/dora", name: "mrpc/dora" };
-  const methods = methodSlopes([{ seedsOf }, { seedsOf }], runs);
+  const { methods } = methodSlopes([{ seedsOf }, { seedsOf }], runs);
   const rowsOf = (found: Partial<Analysis>) => {
     const analysis: Analysis = { axis: "in", axisFrom: "asked", runs, notes: [], ...found };
     const { document } = parseHTML(renderAnalysis(analysis, "who"));
