@@ -55,6 +55,8 @@ export interface AnalyzedFits {
   readonly kinds: Readonly<Record<string, LineFit>>;
   /** The lines of all layers by phase, in a run with several phases. */
   readonly phases?: Partial<Readonly<Record<Phase, LineFit>>>;
+  /** The lines of each kind by phase, in a run with several phases. */
+  readonly phaseKinds?: Partial<Readonly<Record<Phase, Readonly<Record<string, LineFit>>>>>;
 }
 
 /** A run's slope compared with that of full fine-tuning. */

@@ -22,17 +22,20 @@ export function fitsOf(layers: readonly AnalyzedLayer[]): AnalyzedFits {
       ),
     );
   const kinds = [...new Set(layers.map(({ kind }) => kind))];
+  const byKind = (wanted: (step: AnalyzedStep) => boolean) =>
+    Object.fromEntries(
+      kinds.map((kind) => [kind, through((layer, step) => layer.kind === kind && wanted(step))] as const),
+    );
   const phases = PHASES.filter((phase) => layers.some(({ steps }) => steps.some((step) => step.phase === phase)));
   const compared = comparedPhase(phases);
   const isCompared = (step: AnalyzedStep) => phases.length < 2 || step.phase === compared;
   return {
     phase: compared,
     all: through((_, step) => isCompared(step)),
-    kinds: Object.fromEntries(
-      kinds.map((kind) => [kind, through((layer, step) => layer.kind === kind && isCompared(step))]),
-    ),
+    kinds: byKind(isCompared),
     ...(phases.length > 1 && {
       phases: Object.fromEntries(phases.map((phase) => [phase, through((_, step) => step.phase === phase)])),
+      phaseKinds: Object.fromEntries(phases.map((phase) => [phase, byKind((step) => step.phase === phase)])),
     }),
   };
 }

@@ -1,6 +1,7 @@
 // Slopes over the seeds of each method of a comparison.
 import { group } from "d3-array";
-import type { AnalyzedRun, LineFit, MethodSlopes, SlopeSpread } from "../../base/records/index.js";
+import type { AnalyzedRun, MethodSlopes, SlopeSpread } from "../../base/records/index.js";
+import { linesOf } from "../report/analysisLines.js";
 import { studentInterval } from "../statistics/studentInterval.js";
 import { mean, sampleDeviation } from "../statistics/summary.js";
 import type { RunFolder } from "./analyzedRuns.js";
@@ -15,8 +16,8 @@ interface FoundSlopes {
 }
 
 /**
- * The slopes of all layers and of each kind, over the runs of one method of a comparison that have the same compared phase. Runs that the
- * caller named are not in it.
+ * The slopes of all layers and of each kind, in each phase, over the runs of one method of a comparison. Runs that the caller named are not
+ * in it.
  * @param folders of the runs, in their order
  */
 export function methodSlopes(
@@ -27,7 +28,7 @@ export function methodSlopes(
     const { seedsOf } = folders[at]!;
     return seedsOf === undefined ? [] : [{ ...seedsOf, run }];
   });
-  const sets = group(found, ({ folder, run }) => JSON.stringify([folder, run.method, run.fits.phase]));
+  const sets = group(found, ({ folder, run }) => JSON.stringify([folder, run.method]));
   const named = [...sets.values()].map((set) => ({ name: set[0]!.name, runs: set.map(({ run }) => run) }));
   return {
     methods: named.flatMap((set) => slopesOf(set.name, set.runs)),
@@ -37,9 +38,7 @@ export function methodSlopes(
 
 /** A note for runs that did not save the same steps, as when one was stopped. */
 function unequalSteps(name: string, runs: readonly AnalyzedRun[]): string[] {
-  const saved = runs.map(({ fits, layers }) =>
-    JSON.stringify(layers[0]?.steps.flatMap(({ phase, step }) => (phase === fits.phase ? [step] : []))),
-  );
+  const saved = runs.map(({ layers }) => JSON.stringify(layers[0]?.steps.map(({ phase, step }) => [phase, step])));
   if (saved.every((steps) => steps === saved[0])) return [];
   return [
     `The runs of ${name} have different saved steps, on which a slope depends: their mean compares unlike slopes.`,
@@ -47,16 +46,16 @@ function unequalSteps(name: string, runs: readonly AnalyzedRun[]): string[] {
 }
 
 function slopesOf(name: string, runs: readonly AnalyzedRun[]): MethodSlopes[] {
-  const { method, fits } = runs[0]!;
-  const kinds = [...new Set(runs.flatMap((run) => Object.keys(run.fits.kinds)))];
-  return ["all", ...kinds].map((layers): MethodSlopes => {
-    const lines = runs.flatMap((run) => (layers === "all" ? run.fits.all : (run.fits.kinds[layers] ?? [])));
-    const of = (key: "slope" | "within" | "across") => spreadOf(lines.map((line: LineFit) => line[key] ?? null));
+  const { method } = runs[0]!;
+  const lines = group(runs.flatMap(linesOf), ({ layers, phase }) => JSON.stringify([layers, phase]));
+  return [...lines.values()].map((same): MethodSlopes => {
+    const { layers, phase } = same[0]!;
+    const of = (key: "slope" | "within" | "across") => spreadOf(same.map(({ fit }) => fit[key] ?? null));
     const slope = of("slope");
     const paper = layers === PAPER.layers ? PAPER.slopes.get(method) : undefined;
     const isCompared = paper !== undefined && slope !== null;
     return {
-      ...{ name, method, phase: fits.phase, layers, slope, within: of("within"), across: of("across") },
+      ...{ name, method, phase, layers, slope, within: of("within"), across: of("across") },
       ...(isCompared && { paper: { slope: paper, hasSameSign: Math.sign(slope.mean) === Math.sign(paper) } }),
     };
   });

@@ -39,7 +39,7 @@ test("methods, variants, tasks and phases are apart, and runs that the caller na
     [...folders, { seedsOf: undefined }],
     [...runs, run("dora", { query: 4 }), run("dora", { query: 5 })],
   );
-  expect(found.filter(({ layers }) => layers === "query").map(({ slope }) => slope?.mean)).toEqual([1, 2, 3, 4]);
+  expect(found.filter(({ layers }) => layers === "query").map(({ slope }) => slope?.mean)).toEqual([1, 3, 2, 4]);
   expect(found[1]!.slope).toEqual({ seeds: 1, mean: 1, deviation: null, interval: null });
 });
 
