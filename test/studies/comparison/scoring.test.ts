@@ -6,8 +6,9 @@ import { summarizeRuns } from "../../../src/studies/comparison/results/results.j
 import { readPredictedRuns, rowTests } from "../../../src/studies/comparison/results/rowTests.js";
 import { scoringOf } from "../../../src/studies/comparison/results/scoring.js";
 import { comparisonTables } from "../../../src/studies/statistics/comparisonTables.js";
-import { latexTable, terminalTable } from "../../../src/studies/statistics/renderTable.js";
+import { latexTable } from "../../../src/studies/statistics/renderTable.js";
 import { significance } from "../../../src/studies/statistics/significance.js";
+import { terminalTable } from "../../../src/studies/statistics/terminalTable.js";
 import { fresh } from "../../e2e/support.js";
 
 const COUNTS = { validation: 408, test: 4693 };

@@ -17,17 +17,20 @@ import {
   writeFileAtomic,
 } from "../../../base/records/index.js";
 import { writeReport } from "../../report/writeReport.js";
+import { averagesOf } from "../../statistics/averages.js";
 import { comparisonTables } from "../../statistics/comparisonTables.js";
 import { methodsWithoutFailure } from "../../statistics/competing.js";
 import { costToReach, type EvaluationPoint } from "../../statistics/costColumns.js";
-import { latexTable, markdownTable, type ResultTable, terminalTable } from "../../statistics/renderTable.js";
+import { latexTable, markdownTable, type ResultTable } from "../../statistics/renderTable.js";
 import { significance } from "../../statistics/significance.js";
 import { significanceTable } from "../../statistics/significanceTable.js";
 import { summary } from "../../statistics/summary.js";
+import { terminalTable } from "../../statistics/terminalTable.js";
 import { refuseMixed } from "../plan/plan.js";
 import type { RequestedResults } from "../spec/spec.js";
 import { variantNamed } from "../spec/variants.js";
 import type { CollectedRun } from "./collectRuns.js";
+import { competitorsOf } from "./competitors.js";
 import { triedPoints } from "./gridSearch.js";
 import { rowGroupsOf } from "./rowGroups.js";
 import { readPredictedRuns, rowTests } from "./rowTests.js";
@@ -55,18 +58,20 @@ export async function writeComparison(
 ): Promise<{ readonly result: ComparisonFile; readonly text: string }> {
   refuseMixed(runs);
   const comparison = { ...summarizeRuns(runs, options, missing), tuning: await triedPoints(output) };
-  const { tasks, methods, reached, rowGroups, tuning } = comparison;
+  const { tasks, methods, competitors, reached, rowGroups, tuning } = comparison;
   const tests = [...significance(comparison), ...(await allRowTests(comparison, runs, options))];
   const tables = [...comparisonTables(comparison, reached), ...(tests.length > 0 ? [significanceTable(tests)] : [])];
   const result: ComparisonFile = {
-    runs: runs.map(({ folder: _folder, evaluations: _evaluations, scored: _scored, ...run }) => run),
+    runs: runs.map(({ folder: _folder, evaluations: _evaluations, scored: _scored, start: _start, ...run }) => run),
     summary: summary(runs),
+    averages: averagesOf(comparison),
     tests,
     ...missing,
     tuning,
     notes: tables.flatMap(({ notes }) => notes),
     tasks,
     methods,
+    ...(competitors && { competitors }),
     ...(rowGroups && { rowGroups }),
     reached,
     conditions: { ...options.conditions, seeds: seedsOf(runs) },
@@ -112,7 +117,8 @@ export function summarizeRuns(
   const reached = reach === undefined ? [] : tasks.map((task) => reachedIn(runs, missing, task, reach, asked.defined));
   const rowGroups = rowGroupsOf(tasks, runs);
   const groups = rowGroups.length > 0 && { rowGroups };
-  return { tasks, methods: inOrder(used, asked.methods), runs, ...missing, ...groups, reached };
+  const methods = inOrder(used, asked.methods);
+  return { tasks, methods, competitors: competitorsOf(methods, runs), runs, ...missing, ...groups, reached };
 }
 
 function tasksOf(runs: readonly CollectedRun[], { tasks, titles = {} }: RequestedResults): ComparedTask[] {
