@@ -1,9 +1,35 @@
 // What the methods of a comparison are, from their runs.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { group } from "d3-array";
-import type { Competitor, JsonObject } from "../../../base/records/index.js";
-import type { RunKey } from "../../../tasks/config/index.js";
+import {
+  type Competitor,
+  comparedRunsIn,
+  type JsonObject,
+  plannedRuns,
+  RUN_FILE,
+} from "../../../base/records/index.js";
+import { type RunKey, readRunFile } from "../../../tasks/config/index.js";
 import { isSameValue } from "../plan/grid.js";
+import type { FoundRuns } from "../spec/spec.js";
+import { variantNamed } from "../spec/variants.js";
 import type { CollectedRun } from "./collectRuns.js";
+
+/** What a comparison's folder has runs of, those of its plan first, in their order. */
+export function foundRuns(output: string): FoundRuns {
+  const runs = [...plannedRuns(output), ...comparedRunsIn(output)];
+  const methods = [...group(runs, ({ method }) => method)].flatMap(([name, own]) => {
+    const method = own.map(({ folder }) => methodOf(folder)).find((method) => method !== undefined);
+    return method === undefined && !variantNamed(name) ? [] : [{ name, method: method ?? name, settings: {} }];
+  });
+  return { tasks: [...new Set(runs.map(({ task }) => task))], methods };
+}
+
+/** The method in a run's file; undefined for a run that has none yet. */
+function methodOf(folder: string): string | undefined {
+  const path = join(folder, RUN_FILE);
+  return existsSync(path) ? readRunFile(path).method : undefined;
+}
 
 /** Settings that say what a run is of or where it stands, not what its method is. */
 const NOT_OF_METHOD: ReadonlySet<string> = new Set<RunKey>([

@@ -57,7 +57,10 @@ export async function writeComparison(
   options: WriteOptions,
 ): Promise<{ readonly result: ComparisonFile; readonly text: string }> {
   refuseMixed(runs);
-  const comparison = { ...summarizeRuns(runs, options, missing), tuning: await triedPoints(output) };
+  const comparison = {
+    ...summarizeRuns(runs, options, missing),
+    tuning: await triedPoints(output, options.mainMetrics),
+  };
   const { tasks, methods, competitors, reached, rowGroups, tuning } = comparison;
   const tests = [...significance(comparison), ...(await allRowTests(comparison, runs, options))];
   const tables = [...comparisonTables(comparison, reached), ...(tests.length > 0 ? [significanceTable(tests)] : [])];
@@ -93,14 +96,14 @@ const joined = (tables: readonly ResultTable[], render: (table: ResultTable) => 
 async function allRowTests(
   comparison: Comparison,
   runs: readonly CollectedRun[],
-  context: CallContext,
+  context: WriteOptions,
 ): Promise<SignificanceTest[]> {
   const tests: SignificanceTest[] = [];
   for (const { name } of comparison.tasks) {
     const methods = methodsWithoutFailure(comparison, new Set([name]));
-    const own = runs.filter(({ task }) => task === name);
-    const scoring = scoringOf(own);
-    tests.push(...rowTests(name, methods, await readPredictedRuns(own, scoring), scoring, context));
+    const ofTask = runs.filter(({ task }) => task === name);
+    const scoring = scoringOf(ofTask, own(context.mainMetrics ?? {}, name));
+    tests.push(...rowTests(name, methods, await readPredictedRuns(ofTask, scoring), scoring, context));
   }
   return tests;
 }
@@ -121,17 +124,20 @@ export function summarizeRuns(
   return { tasks, methods, competitors: competitorsOf(methods, runs), runs, ...missing, ...groups, reached };
 }
 
-function tasksOf(runs: readonly CollectedRun[], { tasks, titles = {} }: RequestedResults): ComparedTask[] {
+function tasksOf(
+  runs: readonly CollectedRun[],
+  { tasks, titles = {}, mainMetrics = {} }: RequestedResults,
+): ComparedTask[] {
   const byTask = group(runs, ({ task }) => task);
   return inOrder([...byTask.keys()], tasks).map((name) => {
     const title = own(titles, name);
-    return { ...taskOf(name, byTask.get(name)!), ...(title !== undefined && { title }) };
+    return { ...taskOf(name, byTask.get(name)!, own(mainMetrics, name)), ...(title !== undefined && { title }) };
   });
 }
 
 /** A task with its metrics, and the rows that they were measured on. */
-function taskOf(name: string, runs: readonly CollectedRun[]): ComparedTask {
-  const { main, others, split, beside } = scoringOf(runs);
+function taskOf(name: string, runs: readonly CollectedRun[], mainMetric: string | undefined): ComparedTask {
+  const { main, others, split, beside } = scoringOf(runs, mainMetric);
   const rowsOf = (split: ScoredRows["split"]): ScoredRows => {
     const count = runs.find(({ scored }) => scored[split] !== undefined)?.scored[split];
     return { split, ...(count !== undefined && { count }) };
