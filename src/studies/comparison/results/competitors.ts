@@ -9,7 +9,7 @@ import {
   plannedRuns,
   RUN_FILE,
 } from "../../../base/records/index.js";
-import { type RunKey, readRunFile } from "../../../tasks/config/index.js";
+import { type RunKey, readRunFile, runOptions } from "../../../tasks/config/index.js";
 import { isSameValue } from "../plan/grid.js";
 import type { FoundRuns } from "../spec/spec.js";
 import { variantNamed } from "../spec/variants.js";
@@ -28,7 +28,7 @@ export function foundRuns(output: string): FoundRuns {
 /** The method in a run's file; undefined for a run that has none yet. */
 function methodOf(folder: string): string | undefined {
   const path = join(folder, RUN_FILE);
-  return existsSync(path) ? readRunFile(path).method : undefined;
+  return existsSync(path) ? (readRunFile(path).method ?? runOptions.method.default) : undefined;
 }
 
 /** Settings that say what a run is of or where it stands, not what its method is. */
