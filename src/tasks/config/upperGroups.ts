@@ -66,10 +66,10 @@ export function withTwoLevels(isExcepted: (facts: UpperGroupFacts) => boolean = 
   };
 }
 
-/** In runs whose upper level trains the magnitudes. */
-export const withMagnitudes: AppliesWhen = {
-  only: "with --method bidora or --upper magnitudes",
-  holds: (run: LevelSettings) => upperOf(run) === "magnitudes",
+/** In runs whose upper level trains the magnitudes, and in those of DoRA with one level. */
+export const withRegularizer: AppliesWhen = {
+  only: "with --method bidora, --upper magnitudes, or --method dora without --upper",
+  holds: (run: LevelSettings) => upperOf(run) === "magnitudes" || (run.method === "dora" && !run.upper),
 };
 
 /** @throws UsageError if the method does not train the group */

@@ -66,7 +66,8 @@ function trainPlan(setup: TrainingSetup, settings: RunConfig): PhasePlan {
     steps,
     begin: () => {
       const level = { steps, learningRate, weightDecay };
-      const terms = { penalty: onOneRank(setup, penaltyOfHooks(hooks)), hooks };
+      const regularizer = settings.method === "dora" ? penaltyOf(setup.adapted, settings.regularizer) : undefined;
+      const terms = { penalty: onOneRank(setup, penaltyOfHooks(hooks) ?? regularizer), hooks };
       return plainRule("train", setup, settings, setup.adapted.trained, batches, level, terms);
     },
   };
