@@ -126,6 +126,7 @@ function searchPlan(
         unrollSteps,
         gradientAccumulation,
         penalty,
+        values: setup.levels.values,
         reportsPasses: settings.searchPatience !== undefined,
         isRepeatable: settings.onNonfinite === "skip",
       }),

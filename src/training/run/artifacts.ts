@@ -58,7 +58,7 @@ export function writeTrained(folder: string, prepared: Prepared, { phase, search
 }
 
 /** The facts that inference needs. */
-function metadataOf({ config, choice, labels, maxLength, adapted, baseFormats }: Prepared): AdapterMetadata {
+function metadataOf({ config, choice, labels, maxLength, adapted, baseFormats, levels }: Prepared): AdapterMetadata {
   return {
     method: config.method,
     task: choice.kind,
@@ -72,6 +72,7 @@ function metadataOf({ config, choice, labels, maxLength, adapted, baseFormats }:
     ...(choice.task.contrastive?.isScored !== undefined && { isScored: choice.task.contrastive.isScored }),
     ...(config.textColumns && { textColumns: [...config.textColumns] }),
     ...(config.labelColumn && { labelColumns: [...config.labelColumn] }),
+    ...(levels && { upper: { group: levels.group, values: levels.values?.() } }),
   };
 }
 
