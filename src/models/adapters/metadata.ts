@@ -43,7 +43,7 @@ export interface StoredMetadata extends Use {
         readonly upperLoss: readonly number[];
       }
     | undefined;
-  /** The upper level of a run with two, and what it is worth by name, where it is no tensor of the result. */
+  /** What an upper level trained; the values of what is no tensor of the model, by name. */
   readonly upper?:
     | { readonly group: string; readonly values?: Readonly<Record<string, number>> | undefined }
     | undefined;

@@ -10,6 +10,7 @@ import {
   trainScales,
 } from "../../models/adapters/index.js";
 import { type LevelSettings, type UpperGroup, upperOf } from "../../tasks/config/index.js";
+import type { SourceWeights } from "../steps/sourceWeights.js";
 
 /** The tensors of a run with two levels. */
 export interface TwoLevels {
@@ -18,6 +19,8 @@ export interface TwoLevels {
   readonly upper: readonly TrainedTensor[];
   /** Those of the upper level that belong to the run and not to its model. */
   readonly own: readonly TrainedTensor[];
+  /** The weights of the lower level's rows, if the upper level trains them. */
+  readonly sourceWeights?: SourceWeights | undefined;
   /** What they are worth, by name, for the run's log and its side file; undefined for tensors of the model. */
   readonly values?: (() => Readonly<Record<string, number>>) | undefined;
 }
@@ -26,6 +29,8 @@ interface LevelsOptions {
   readonly adapted: AdaptedModel;
   /** The paths of the modules of the task's head. */
   readonly headModules: readonly string[];
+  /** The weights of the training rows' sources, for `sources`. */
+  readonly sourceWeights?: SourceWeights | undefined;
 }
 
 /**
@@ -37,6 +42,7 @@ export function levelsOf(run: LevelSettings, options: LevelsOptions): TwoLevels 
   if (group === undefined) return undefined;
   if (group === "scales") return withScales(options.adapted);
   const { trained } = options.adapted;
+  if (group === "sources") return weightsAbove(trained, options);
   const isUpper = (tensor: TrainedTensor) => isInGroup(group as TensorGroup, tensor, options.headModules);
   const [upper, lower] = [trained.filter(isUpper), trained.filter((tensor) => !isUpper(tensor))];
   const what = `--upper ${group} does not go with --method ${run.method} here`;
@@ -52,4 +58,10 @@ function withScales(adapted: AdaptedModel): TwoLevels {
   const upper = trainScales(adapted);
   const values = () => Object.fromEntries(scaleFactors(adapted));
   return { group: "scales", lower: adapted.trained, upper, own: upper, values };
+}
+
+function weightsAbove(lower: readonly TrainedTensor[], { sourceWeights }: LevelsOptions): TwoLevels {
+  if (!sourceWeights) throw new TypeError("--upper sources needs the weights of the sources.");
+  const own = [sourceWeights.logits];
+  return { group: "sources", lower, upper: own, own, sourceWeights, values: () => sourceWeights.values() };
 }

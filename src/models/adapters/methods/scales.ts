@@ -9,7 +9,7 @@ export function trainScales({ modules }: AdaptedModel): TrainedTensor[] {
   return modules.flatMap(({ path, layer, adapter: { lowRank } }) => {
     if (!lowRank) return [];
     const decays = !(layer instanceof Linear && layer.isUnused);
-    const factor = new TrainedTensor(`${path}.scale_factor`, lowRank.addFactor(), "direction", decays);
+    const factor = new TrainedTensor(`${path}.scale_factor`, lowRank.addFactor(), "upper", decays);
     factor.tensor.setRequiresGrad(true);
     return [factor];
   });
