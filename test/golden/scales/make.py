@@ -171,7 +171,9 @@ def main() -> None:
     torch.set_num_threads(1)
     target = Path(__file__).parent
     manifest = {"cases": [write_case(target, name, case) for name, case in CASES.items()], "adapters": write_adapters(target)}
-    (target / "golden.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    between = ",\n"  # a line an entry
+    sections = [f"{json.dumps(key)}: [\n{between.join(map(json.dumps, entries))}\n]" for key, entries in manifest.items()]
+    (target / "golden.json").write_text("{\n" + between.join(sections) + "\n}\n")
 
 
 if __name__ == "__main__":
