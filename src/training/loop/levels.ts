@@ -1,7 +1,14 @@
 // What each level of a run with two levels trains.
 
 import { UsageError } from "../../base/index.js";
-import { type AdaptedModel, isInGroup, type TensorGroup, type TrainedTensor } from "../../models/adapters/index.js";
+import {
+  type AdaptedModel,
+  isInGroup,
+  scaleFactors,
+  type TensorGroup,
+  type TrainedTensor,
+  trainScales,
+} from "../../models/adapters/index.js";
 import { type LevelSettings, type UpperGroup, upperOf } from "../../tasks/config/index.js";
 import type { SourceWeights } from "../steps/sourceWeights.js";
 
@@ -33,6 +40,7 @@ interface LevelsOptions {
 export function levelsOf(run: LevelSettings, options: LevelsOptions): TwoLevels | undefined {
   const group = upperOf(run);
   if (group === undefined) return undefined;
+  if (group === "scales") return withScales(options.adapted);
   const { trained } = options.adapted;
   if (group === "sources") return weightsAbove(trained, options);
   const isUpper = (tensor: TrainedTensor) => isInGroup(group as TensorGroup, tensor, options.headModules);
@@ -43,6 +51,13 @@ export function levelsOf(run: LevelSettings, options: LevelsOptions): TwoLevels 
   if (lower.length === 0)
     throw new UsageError(`${what}: nothing is left for the lower level to train; choose another group.`);
   return { group, lower, upper, own: [] };
+}
+
+/** All that the method trains below, and a factor of each low-rank update above. */
+function withScales(adapted: AdaptedModel): TwoLevels {
+  const upper = trainScales(adapted);
+  const values = () => Object.fromEntries(scaleFactors(adapted));
+  return { group: "scales", lower: adapted.trained, upper, own: upper, values };
 }
 
 function weightsAbove(lower: readonly TrainedTensor[], { sourceWeights }: LevelsOptions): TwoLevels {
