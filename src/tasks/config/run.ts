@@ -26,7 +26,7 @@ import { textOptions } from "./options/generation.js";
 import { methodOptions } from "./options/method.js";
 import { outputOptions } from "./options/output.js";
 import { trainingOptions } from "./options/training.js";
-import { checkUpper, upperFacts, upperOf } from "./upperGroups.js";
+import { checkUpper, checkUpperDecay, upperFacts, upperOf } from "./upperGroups.js";
 
 /** Every option of a fine-tuning run, in the order of help and documentation. */
 export const runOptions = {
@@ -179,6 +179,7 @@ export function refuseContradictions(settings: RunSettings): void {
   }
   if (method === undefined) return;
   checkUpper(settings);
+  checkUpperDecay(settings);
   if (dtype === "float16" && upperOf(settings) !== undefined) {
     throw new UsageError(
       "--dtype float16 does not go with --method bidora or --upper, whose search differentiates gradients that float16 rounds to zero: use bfloat16 or float32.",

@@ -1,8 +1,15 @@
 // What each level of a run with two levels trains.
 
 import { UsageError } from "../../base/index.js";
-import { type AdaptedModel, isInGroup, type TensorGroup, type TrainedTensor } from "../../models/adapters/index.js";
+import {
+  type AdaptedModel,
+  isInGroup,
+  kindAndLayer,
+  type TensorGroup,
+  type TrainedTensor,
+} from "../../models/adapters/index.js";
 import { type LevelSettings, type UpperGroup, upperOf } from "../../tasks/config/index.js";
+import { GroupDecays } from "../steps/groupDecays.js";
 
 /** The tensors of a run with two levels. */
 export interface TwoLevels {
@@ -13,6 +20,8 @@ export interface TwoLevels {
   readonly own: readonly TrainedTensor[];
   /** What they are worth, by name, for the run's log and its side file; undefined for tensors of the model. */
   readonly values?: (() => Readonly<Record<string, number>>) | undefined;
+  /** The lower level's weight decays, if the upper level trains them. */
+  readonly decays?: GroupDecays | undefined;
 }
 
 interface LevelsOptions {
@@ -25,9 +34,29 @@ interface LevelsOptions {
  * The levels of a run; undefined if it has one.
  * @throws UsageError if a level has no tensors
  */
-export function levelsOf(run: LevelSettings, options: LevelsOptions): TwoLevels | undefined {
+export function levelsOf(run: LevelSettings & Decay, options: LevelsOptions): TwoLevels | undefined {
   const group = upperOf(run);
   if (group === undefined) return undefined;
+  return group === "decay" ? levelsOfDecay(run, options) : levelsOfTensors(group, run, options);
+}
+
+interface Decay {
+  readonly weightDecay: number;
+}
+
+function levelsOfDecay({ method, weightDecay }: LevelSettings & Decay, options: LevelsOptions): TwoLevels {
+  const { adapted, headModules } = options;
+  const { trained: lower } = adapted;
+  const decays = new GroupDecays(lower, (tensor) => kindAndLayer(tensor, adapted, headModules), weightDecay);
+  const own = [decays.logs];
+  if (decays.groups.length > 0)
+    return { group: "decay", lower, upper: own, own, values: () => decays.values(), decays };
+  throw new UsageError(
+    `--upper decay does not go with --method ${method} here: nothing that is trained has a weight decay; choose another group.`,
+  );
+}
+
+function levelsOfTensors(group: UpperGroup, run: LevelSettings, options: LevelsOptions): TwoLevels {
   const { trained } = options.adapted;
   const isUpper = (tensor: TrainedTensor) => isInGroup(group as TensorGroup, tensor, options.headModules);
   const [upper, lower] = [trained.filter(isUpper), trained.filter((tensor) => !isUpper(tensor))];

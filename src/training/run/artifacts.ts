@@ -58,7 +58,7 @@ export function writeTrained(folder: string, prepared: Prepared, { phase, search
 }
 
 /** The facts that inference needs. */
-function metadataOf({ config, choice, labels, maxLength, adapted, baseFormats }: Prepared): AdapterMetadata {
+function metadataOf({ config, choice, labels, maxLength, adapted, baseFormats, levels }: Prepared): AdapterMetadata {
   return {
     method: config.method,
     task: choice.kind,
@@ -67,6 +67,7 @@ function metadataOf({ config, choice, labels, maxLength, adapted, baseFormats }:
     ...(isPacked(config.baseDtype) && { baseDtype: config.baseDtype }),
     ...(adapted.config && { baseFormats }),
     ...(config.initLoraWeights !== "zero" && { initLoraWeights: config.initLoraWeights }),
+    ...(levels && { upper: { group: levels.group, ...(levels.values && { values: levels.values() }) } }),
     ...(config.trainOn && { trainOn: config.trainOn }),
     ...(choice.task.embedding && { pooling: choice.task.embedding.pooling }),
     ...(choice.task.contrastive?.isScored !== undefined && { isScored: choice.task.contrastive.isScored }),
