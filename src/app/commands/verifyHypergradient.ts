@@ -96,7 +96,11 @@ function targetsOf({ implicit, secondOrderShare }: EstimatorComparison): string[
 }
 
 /** Of a group whose gradient has a formula. @throws UsageError for what only estimators use */
-function refuseForFormula(group: string, products: number | undefined, optimizer: string = runOptions.optimizer.default): void {
+function refuseForFormula(
+  group: string,
+  products: number | undefined,
+  optimizer: string = runOptions.optimizer.default,
+): void {
   if (products !== undefined)
     throw new UsageError(
       `--implicit-products has no effect with --upper ${group}, which has no implicit target: leave it out.`,

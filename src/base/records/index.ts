@@ -47,12 +47,16 @@ export {
   type Comparison,
   type ComparisonFile,
   type Cost,
+  type EquivalenceTest,
   type FailedRun,
+  type Frozen,
+  isWilcoxon,
   type JoinedTasks,
   type MissingRuns,
   type PairedEffect,
   type Population,
   type RowGroup,
+  type RowTest,
   type RunConditions,
   type RunId,
   type ScoredRows,
@@ -61,6 +65,7 @@ export {
   type SignificanceTest,
   type SummaryEntry,
   type TriedPoint,
+  type TwoLevelTest,
   type UnfinishedRun,
   type WilcoxonTest,
 } from "./comparison.js";
@@ -71,6 +76,7 @@ export {
   comparedRunFolder,
   comparedRunsIn,
   earlierQuickstartRuns,
+  FROZEN,
   GRID,
   gridRunsIn,
   hasStepCosts,
@@ -78,6 +84,7 @@ export {
   type KnownFailure,
   PLAN,
   type PlannedRun,
+  plannedRunOf,
   plannedRuns,
   readComparison,
   readFailures,
@@ -107,6 +114,13 @@ export type {
   Versions,
 } from "./events.js";
 export { holdFolder, isAlive, writerOf } from "./folderLock.js";
+export {
+  type FrozenPlan,
+  readFrozenPlan,
+  readFrozenPlanIn,
+  writeFrozenPlan,
+  writeFrozenPlanIn,
+} from "./frozenPlan.js";
 export {
   isJsonObject,
   type JsonObject,

@@ -43,7 +43,7 @@ export interface StoredMetadata extends Use {
         readonly upperLoss: readonly number[];
       }
     | undefined;
-  /** What the upper level of the run trained, and what it is worth where it is no tensor of the model. */
+  /** What an upper level trained; the values of what is no tensor of the model, by name. */
   readonly upper?:
     | { readonly group: string; readonly values?: Readonly<Record<string, number>> | undefined }
     | undefined;

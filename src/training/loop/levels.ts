@@ -10,6 +10,7 @@ import {
 } from "../../models/adapters/index.js";
 import { type LevelSettings, type UpperGroup, upperOf } from "../../tasks/config/index.js";
 import { GroupDecays } from "../steps/groupDecays.js";
+import type { SourceWeights } from "../steps/sourceWeights.js";
 
 /** The tensors of a run with two levels. */
 export interface TwoLevels {
@@ -18,46 +19,34 @@ export interface TwoLevels {
   readonly upper: readonly TrainedTensor[];
   /** Those of the upper level that belong to the run and not to its model. */
   readonly own: readonly TrainedTensor[];
-  /** What they are worth, by name, for the run's log and its side file; undefined for tensors of the model. */
-  readonly values?: (() => Readonly<Record<string, number>>) | undefined;
+  /** The weights of the lower level's rows, if the upper level trains them. */
+  readonly sourceWeights?: SourceWeights | undefined;
   /** The lower level's weight decays, if the upper level trains them. */
   readonly decays?: GroupDecays | undefined;
+  /** What they are worth, by name, for the run's log and its side file; undefined for tensors of the model. */
+  readonly values?: (() => Readonly<Record<string, number>>) | undefined;
 }
 
 interface LevelsOptions {
   readonly adapted: AdaptedModel;
   /** The paths of the modules of the task's head. */
   readonly headModules: readonly string[];
+  /** The weights of the training rows' sources, for `sources`. */
+  readonly sourceWeights?: SourceWeights | undefined;
+  /** The weight decay from which those of groups start, for `decay`. */
+  readonly weightDecay?: number | undefined;
 }
 
 /**
  * The levels of a run; undefined if it has one.
  * @throws UsageError if a level has no tensors
  */
-export function levelsOf(run: LevelSettings & Decay, options: LevelsOptions): TwoLevels | undefined {
+export function levelsOf(run: LevelSettings, options: LevelsOptions): TwoLevels | undefined {
   const group = upperOf(run);
   if (group === undefined) return undefined;
-  return group === "decay" ? levelsOfDecay(run, options) : levelsOfTensors(group, run, options);
-}
-
-interface Decay {
-  readonly weightDecay: number;
-}
-
-function levelsOfDecay({ method, weightDecay }: LevelSettings & Decay, options: LevelsOptions): TwoLevels {
-  const { adapted, headModules } = options;
-  const { trained: lower } = adapted;
-  const decays = new GroupDecays(lower, (tensor) => kindAndLayer(tensor, adapted, headModules), weightDecay);
-  const own = [decays.logs];
-  if (decays.groups.length > 0)
-    return { group: "decay", lower, upper: own, own, values: () => decays.values(), decays };
-  throw new UsageError(
-    `--upper decay does not go with --method ${method} here: nothing that is trained has a weight decay; choose another group.`,
-  );
-}
-
-function levelsOfTensors(group: UpperGroup, run: LevelSettings, options: LevelsOptions): TwoLevels {
   const { trained } = options.adapted;
+  if (group === "sources") return weightsAbove(trained, options);
+  if (group === "decay") return decaysAbove(run, options);
   const isUpper = (tensor: TrainedTensor) => isInGroup(group as TensorGroup, tensor, options.headModules);
   const [upper, lower] = [trained.filter(isUpper), trained.filter((tensor) => !isUpper(tensor))];
   const what = `--upper ${group} does not go with --method ${run.method} here`;
@@ -66,4 +55,22 @@ function levelsOfTensors(group: UpperGroup, run: LevelSettings, options: LevelsO
   if (lower.length === 0)
     throw new UsageError(`${what}: nothing is left for the lower level to train; choose another group.`);
   return { group, lower, upper, own: [] };
+}
+
+function decaysAbove({ method }: LevelSettings, { adapted, headModules, weightDecay }: LevelsOptions): TwoLevels {
+  if (weightDecay === undefined) throw new TypeError("--upper decay needs a weight decay to start from.");
+  const { trained: lower } = adapted;
+  const decays = new GroupDecays(lower, (tensor) => kindAndLayer(tensor, adapted, headModules), weightDecay);
+  const own = [decays.logs];
+  if (decays.groups.length > 0)
+    return { group: "decay", lower, upper: own, own, decays, values: () => decays.values() };
+  throw new UsageError(
+    `--upper decay does not go with --method ${method} here: nothing that is trained has a weight decay; choose another group.`,
+  );
+}
+
+function weightsAbove(lower: readonly TrainedTensor[], { sourceWeights }: LevelsOptions): TwoLevels {
+  if (!sourceWeights) throw new TypeError("--upper sources needs the weights of the sources.");
+  const own = [sourceWeights.logits];
+  return { group: "sources", lower, upper: own, own, sourceWeights, values: () => sourceWeights.values() };
 }

@@ -31,6 +31,8 @@ export interface TrainingSetup {
   /** What each level trains, of a run with two; by default what the settings name. */
   readonly levels?: TwoLevels | undefined;
   readonly rows: readonly EncodedExample[];
+  /** The upper level's rows, if they are no part of `rows`. */
+  readonly upperRows?: readonly EncodedExample[] | undefined;
   readonly task: Task;
   readonly masks: ReplayableMasks;
   /** The processes that train together; each has the whole setup. */
@@ -45,7 +47,9 @@ type BilevelSetup = TrainingSetup & { readonly levels: TwoLevels };
 /** The same setup with what each level trains, if there are two. */
 export function withLevels(setup: TrainingSetup, settings: RunConfig): TrainingSetup {
   const { adapted, model } = setup;
-  return { ...setup, levels: setup.levels ?? levelsOf(settings, { adapted, headModules: model.headModules }) };
+  const { weightDecay } = settings;
+  const levels = setup.levels ?? levelsOf(settings, { adapted, headModules: model.headModules, weightDecay });
+  return { ...setup, levels };
 }
 
 const isBilevel = (setup: TrainingSetup): setup is BilevelSetup => setup.levels !== undefined;
@@ -101,8 +105,14 @@ function searchPlan(
   penalty: Penalty | undefined,
   estimator = estimatorOf(setup.levels, settings),
 ): PhasePlan<BilevelRule> {
-  const { lower: lowerBatches, upper: upperBatches, steps } = searchBatches(setup.rows, shared(setup, settings));
-  const { group, lower, upper, values } = setup.levels;
+  const {
+    lower: lowerBatches,
+    upper: upperBatches,
+    lowerRows,
+    steps,
+  } = searchBatches(setup.rows, shared(setup, settings), setup.upperRows);
+  const { group, lower, upper, values, sourceWeights } = setup.levels;
+  sourceWeights?.check(lowerRows);
   const { unrollSteps, gradientAccumulation } = settings;
   const { learningRate, upperLearningRate, upperWeightDecay } = settings;
   return {
@@ -112,6 +122,8 @@ function searchPlan(
       new BilevelRule({
         ...setup,
         hooks: setup.adapted.hooks,
+        values,
+        sourceWeights,
         lower: levelOf(settings, lower, {
           steps: steps * unrollSteps,
           learningRate,
@@ -122,7 +134,6 @@ function searchPlan(
           learningRate: upperLearningRate,
           weightDecay: upperWeightDecay,
         }),
-        values,
         isIndirect: upperFacts(group).isIndirect,
         lowerBatches,
         upperBatches,
@@ -149,11 +160,12 @@ const lowerDecay = ({ decays }: TwoLevels, { weightDecay }: RunConfig): LevelOpt
  * starting point or, with a warm start, from the result of the search.
  */
 function retrainPlan(setup: BilevelSetup, settings: RunConfig, penalty: Penalty | undefined): PhasePlan {
-  const batches = new BatchStream(setup.rows, shared(setup, settings));
+  const rows = settings.upperRowsInRetrain ? [...setup.rows, ...(setup.upperRows ?? [])] : setup.rows;
+  const batches = new BatchStream(rows, shared(setup, settings));
   const { gradientAccumulation, retrainLearningRate: learningRate } = settings;
   const { batchesPerPass } = batches;
   const steps = settings.retrainSteps ?? stepsOf(settings.retrainEpochs!, batchesPerPass, gradientAccumulation);
-  const { lower, upper } = setup.levels;
+  const { lower, upper, sourceWeights } = setup.levels;
   const { hooks, restart } = retrainHooks(setup);
   return {
     phase: "retrain",
@@ -165,7 +177,7 @@ function retrainPlan(setup: BilevelSetup, settings: RunConfig, penalty: Penalty 
       }
       for (const { tensor } of upper) tensor.setRequiresGrad(false);
       const level = { steps, learningRate, weightDecay: lowerDecay(setup.levels, settings) };
-      return plainRule("retrain", setup, settings, lower, batches, level, { penalty, hooks });
+      return plainRule("retrain", setup, settings, lower, batches, level, { penalty, hooks, sourceWeights });
     },
   };
 }
@@ -209,7 +221,7 @@ function plainRule(
   trained: readonly TrainedTensor[],
   batches: BatchStream,
   level: LevelChoice,
-  terms: Pick<PlainRuleOptions, "penalty" | "hooks">,
+  terms: Pick<PlainRuleOptions, "penalty" | "hooks" | "sourceWeights">,
 ): PlainRule {
   const { gradientAccumulation } = settings;
   return new PlainRule({

@@ -35,7 +35,7 @@ export class GroupDecays {
     this.#members = new Map(names.map((name) => [name, places.filter((place) => nameAt.get(place) === name)]));
     this.#groupOf = new Map(places.map((place) => [trained[place]!, names.indexOf(nameAt.get(place)!)]));
     const logs = torch.keep(torch.full([names.length], Math.log(start), { dtype: "float64" })).setRequiresGrad(true);
-    this.logs = new TrainedTensor("upper.log_weight_decay", Parameter.of(logs), "direction", false);
+    this.logs = new TrainedTensor("upper.decay", Parameter.of(logs), "upper", false);
   }
 
   /** The groups in the order of θ. */
