@@ -36,6 +36,7 @@ export {
   savePlan,
 } from "./plan/plan.js";
 export { collectRuns, hasDiverged, missingRuns } from "./results/collectRuns.js";
+export { foundRuns } from "./results/competitors.js";
 export { type Detectable, detectableOn, detectableText } from "./results/detectable.js";
 export { bestSettings, divergedCells } from "./results/gridSearch.js";
 export { type ComparisonResult, writeComparison } from "./results/results.js";
