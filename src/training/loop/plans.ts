@@ -49,7 +49,9 @@ function trainPlan(setup: TrainingSetup, settings: RunConfig): PhasePlan {
     steps,
     begin: () => {
       const level = { steps, learningRate, weightDecay };
-      const terms = { penalty: onOneRank(setup, hooks?.penalty?.bind(hooks)), hooks };
+      const regularizer = settings.method === "dora" ? penaltyOf(setup.adapted, settings.regularizer) : undefined;
+      const penalty = hooks?.penalty?.bind(hooks) ?? regularizer;
+      const terms = { penalty: onOneRank(setup, penalty), hooks };
       return plainRule("train", setup, settings, setup.adapted.trained, batches, level, terms);
     },
   };

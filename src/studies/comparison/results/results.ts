@@ -109,7 +109,7 @@ export function summarizeRuns(
   const tasks = tasksOf(runs, asked);
   const used = [...runs, ...missing.failed, ...missing.unfinished].map(({ method }) => method);
   const { reach } = asked;
-  const reached = reach === undefined ? [] : tasks.map((task) => reachedIn(runs, missing, task, reach));
+  const reached = reach === undefined ? [] : tasks.map((task) => reachedIn(runs, missing, task, reach, asked.defined));
   const rowGroups = rowGroupsOf(tasks, runs);
   const groups = rowGroups.length > 0 && { rowGroups };
   return { tasks, methods: inOrder(used, asked.methods), runs, ...missing, ...groups, reached };
@@ -158,13 +158,15 @@ function reachedIn(
   { failed }: MissingRuns,
   { name, metrics: [reported], beside }: ComparedTask,
   target: number,
+  defined: RequestedResults["defined"],
 ): ScoreReached {
   const main = beside?.metrics[0] ?? reported;
   const split = metricRows(main.name) === "test" ? "test" : "validation";
   const ofTask = runs.filter(({ task }) => task === name);
   const looked = ofTask.filter(({ metrics }) => !Object.keys(metrics).some((name) => metricRows(name) === "holdout"));
   const holdsOut = (method: string) =>
-    ofTask.some((run) => run.method === method && !looked.includes(run)) || variantNamed(method)?.stopsEarly === true;
+    ofTask.some((run) => run.method === method && !looked.includes(run)) ||
+    variantNamed(method, defined)?.stopsEarly === true;
   const lost = failed.filter(({ task, method }) => task === name && !holdsOut(method));
   const costOf = ({ method, seed, evaluations }: CollectedRun) => {
     const points = evaluations.flatMap(({ step, seconds, ...values }): EvaluationPoint[] => {

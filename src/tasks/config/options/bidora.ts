@@ -97,6 +97,9 @@ export function isTooCoarse(name: HypergradientName, dtype: string): boolean {
 
 const withBidora = withMethods("bidora");
 
+/** BiDoRA's default weight of its regularizer. */
+export const REGULARIZER = 1e-5;
+
 /** The settings that the conditions below read. */
 export type BidoraValues = {
   readonly method: Method;
@@ -201,6 +204,6 @@ export const bidoraOptions = {
   regularizer: bidora.advanced(
     number({ least: 0 }),
     "weight of the penalty that keeps the columns of the directions orthogonal",
-    { default: 1e-5, appliesWhen: withBidora },
+    { defaultText: `${REGULARIZER} with bidora, else 0`, appliesWhen: withMethods("dora", "bidora") },
   ),
 };
