@@ -24,6 +24,7 @@ function renderRunSchema() {
       task: settingsIn(all, taskKeys, {
         name: { type: "string", minLength: 1, description: "the task's name in tables and folders" },
         perMethod: { ...OF_METHODS, description: "settings of single methods on this task" },
+        mainMetric: schemaOf("mainMetric", all.mainMetric),
       }),
       method: settingsIn(all, methodKeys),
       definedMethod: {

@@ -21,6 +21,7 @@ const run = z.object({
   ...id,
   metrics: z.record(name, number),
   trainedParameters: number,
+  totalParameters: number.exactOptional(),
   seconds: number,
   peakMemoryBytes: number,
   untrained: z.literal(true).exactOptional(),
@@ -112,6 +113,9 @@ const schema = z.object({
   notes: z.array(name).exactOptional(),
   tasks: z.array(comparedTask),
   methods: z.array(name),
+  competitors: z
+    .array(z.object({ name, method: name, settings: z.record(name, z.json()), byTask: z.array(name).exactOptional() }))
+    .exactOptional(),
   rowGroups: z.array(z.object(rowGroup)).exactOptional(),
   reached: z.array(reached),
   conditions: z.record(name, z.unknown()),

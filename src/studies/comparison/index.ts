@@ -28,6 +28,7 @@ export {
   savePlan,
 } from "./plan/plan.js";
 export { collectRuns, hasDiverged, missingRuns } from "./results/collectRuns.js";
+export { foundRuns } from "./results/competitors.js";
 export { bestSettings, divergedCells } from "./results/gridSearch.js";
 export { type ComparisonResult, writeComparison } from "./results/results.js";
 export { scoringOf, watchedMetric } from "./results/scoring.js";

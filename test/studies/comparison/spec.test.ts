@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { finalCells, gridCells, pairsOf } from "../../../src/studies/comparison/plan/cells.js";
-import { readSpec } from "../../../src/studies/comparison/spec/spec.js";
+import { readSpec, requestedResults } from "../../../src/studies/comparison/spec/spec.js";
 import type { RunConfig } from "../../../src/tasks/config/index.js";
 import { write } from "../../e2e/support.js";
 
@@ -98,6 +98,20 @@ describe("the plan of a comparison", () => {
     const idle = file("tasks: [{name: a, task: regression, train: t, perMethod: {lora: {xi: 1}}}]");
     expect(() => pairsOf(readSpec({ methods: ["lora", "bidora"] }, idle))).toThrow(
       "No effect in any run of lora on a: --xi",
+    );
+  });
+
+  it("has the main metric of a task, or of all tasks; a flag takes precedence", () => {
+    const path = file(
+      "mainMetric: pearson",
+      "tasks: [{name: a, task: regression, train: t, mainMetric: spearman}, {name: b, task: regression, train: t}]",
+    );
+    const of = (flags: Parameters<typeof readSpec>[0]) => requestedResults(readSpec(flags, path)).mainMetrics;
+    expect(of({})).toEqual({ a: "spearman", b: "pearson" });
+    expect(of({ mainMetric: "meanSquaredError" })).toEqual({ a: "meanSquaredError", b: "meanSquaredError" });
+    expect(requestedResults(readSpec({}, file("task: regression"))).mainMetrics).toEqual({});
+    expect(() => readSpec({}, file("tasks: [{name: a, task: regression, mainMetric: 3}]"))).toThrow(
+      "In task 1 of the list: mainMetric takes",
     );
   });
 

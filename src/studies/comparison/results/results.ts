@@ -17,17 +17,20 @@ import {
   writeFileAtomic,
 } from "../../../base/records/index.js";
 import { writeReport } from "../../report/writeReport.js";
+import { averagesOf } from "../../statistics/averages.js";
 import { comparisonTables } from "../../statistics/comparisonTables.js";
 import { methodsWithoutFailure } from "../../statistics/competing.js";
 import { costToReach, type EvaluationPoint } from "../../statistics/costColumns.js";
-import { latexTable, markdownTable, type ResultTable, terminalTable } from "../../statistics/renderTable.js";
+import { latexTable, markdownTable, type ResultTable } from "../../statistics/renderTable.js";
 import { significance } from "../../statistics/significance.js";
 import { significanceTable } from "../../statistics/significanceTable.js";
 import { summary } from "../../statistics/summary.js";
+import { terminalTable } from "../../statistics/terminalTable.js";
 import { refuseMixed } from "../plan/plan.js";
 import type { RequestedResults } from "../spec/spec.js";
 import { variantNamed } from "../spec/variants.js";
 import type { CollectedRun } from "./collectRuns.js";
+import { competitorsOf } from "./competitors.js";
 import { triedPoints } from "./gridSearch.js";
 import { rowGroupsOf } from "./rowGroups.js";
 import { readPredictedRuns, rowTests } from "./rowTests.js";
@@ -54,19 +57,24 @@ export async function writeComparison(
   options: WriteOptions,
 ): Promise<{ readonly result: ComparisonFile; readonly text: string }> {
   refuseMixed(runs);
-  const comparison = { ...summarizeRuns(runs, options, missing), tuning: await triedPoints(output) };
-  const { tasks, methods, reached, rowGroups, tuning } = comparison;
+  const comparison = {
+    ...summarizeRuns(runs, options, missing),
+    tuning: await triedPoints(output, options.mainMetrics),
+  };
+  const { tasks, methods, competitors, reached, rowGroups, tuning } = comparison;
   const tests = [...significance(comparison), ...(await allRowTests(comparison, runs, options))];
   const tables = [...comparisonTables(comparison, reached), ...(tests.length > 0 ? [significanceTable(tests)] : [])];
   const result: ComparisonFile = {
-    runs: runs.map(({ folder: _folder, evaluations: _evaluations, scored: _scored, ...run }) => run),
+    runs: runs.map(({ folder: _folder, evaluations: _evaluations, scored: _scored, start: _start, ...run }) => run),
     summary: summary(runs),
+    averages: averagesOf(comparison),
     tests,
     ...missing,
     tuning,
     notes: tables.flatMap(({ notes }) => notes),
     tasks,
     methods,
+    ...(competitors && { competitors }),
     ...(rowGroups && { rowGroups }),
     reached,
     conditions: { ...options.conditions, seeds: seedsOf(runs) },
@@ -88,14 +96,14 @@ const joined = (tables: readonly ResultTable[], render: (table: ResultTable) => 
 async function allRowTests(
   comparison: Comparison,
   runs: readonly CollectedRun[],
-  context: CallContext,
+  context: WriteOptions,
 ): Promise<SignificanceTest[]> {
   const tests: SignificanceTest[] = [];
   for (const { name } of comparison.tasks) {
     const methods = methodsWithoutFailure(comparison, new Set([name]));
-    const own = runs.filter(({ task }) => task === name);
-    const scoring = scoringOf(own);
-    tests.push(...rowTests(name, methods, await readPredictedRuns(own, scoring), scoring, context));
+    const ofTask = runs.filter(({ task }) => task === name);
+    const scoring = scoringOf(ofTask, own(context.mainMetrics ?? {}, name));
+    tests.push(...rowTests(name, methods, await readPredictedRuns(ofTask, scoring), scoring, context));
   }
   return tests;
 }
@@ -112,20 +120,24 @@ export function summarizeRuns(
   const reached = reach === undefined ? [] : tasks.map((task) => reachedIn(runs, missing, task, reach, asked.defined));
   const rowGroups = rowGroupsOf(tasks, runs);
   const groups = rowGroups.length > 0 && { rowGroups };
-  return { tasks, methods: inOrder(used, asked.methods), runs, ...missing, ...groups, reached };
+  const methods = inOrder(used, asked.methods);
+  return { tasks, methods, competitors: competitorsOf(methods, runs), runs, ...missing, ...groups, reached };
 }
 
-function tasksOf(runs: readonly CollectedRun[], { tasks, titles = {} }: RequestedResults): ComparedTask[] {
+function tasksOf(
+  runs: readonly CollectedRun[],
+  { tasks, titles = {}, mainMetrics = {} }: RequestedResults,
+): ComparedTask[] {
   const byTask = group(runs, ({ task }) => task);
   return inOrder([...byTask.keys()], tasks).map((name) => {
     const title = own(titles, name);
-    return { ...taskOf(name, byTask.get(name)!), ...(title !== undefined && { title }) };
+    return { ...taskOf(name, byTask.get(name)!, own(mainMetrics, name)), ...(title !== undefined && { title }) };
   });
 }
 
 /** A task with its metrics, and the rows that they were measured on. */
-function taskOf(name: string, runs: readonly CollectedRun[]): ComparedTask {
-  const { main, others, split, beside } = scoringOf(runs);
+function taskOf(name: string, runs: readonly CollectedRun[], mainMetric: string | undefined): ComparedTask {
+  const { main, others, split, beside } = scoringOf(runs, mainMetric);
   const rowsOf = (split: ScoredRows["split"]): ScoredRows => {
     const count = runs.find(({ scored }) => scored[split] !== undefined)?.scored[split];
     return { split, ...(count !== undefined && { count }) };

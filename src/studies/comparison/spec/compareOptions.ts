@@ -111,6 +111,12 @@ export const comparisonOptions = {
     help: "settings of single methods, in the file only",
     advanced: true,
   }),
+  mainMetric: option(text("NAME"), {
+    group: "Comparison",
+    help: "the metric by which methods are compared and tested, of all tasks or, in a file, of one",
+    defaultText: "the task's",
+    advanced: true,
+  }),
   reach: option(number(), {
     group: "Comparison",
     help: "a score of the main metric; adds a column with the cost to reach it (with --eval-every)",

@@ -7,7 +7,7 @@ import { type Budget, readBudget } from "../plan/budget.js";
 import { gridPoints } from "../plan/grid.js";
 import { type ComparisonSettings, compareOptions, comparisonOptions } from "./compareOptions.js";
 import { definedIn, namesIn } from "./definedMethods.js";
-import { type DefinedMethod, type Variant, variantsOf } from "./variants.js";
+import { type DefinedMethod, type Variant, variantNamed, variantsOf } from "./variants.js";
 
 export interface SpecTask {
   readonly name: string;
@@ -16,6 +16,8 @@ export interface SpecTask {
   readonly settings: RunSettings;
   /** Its settings of single methods and variants. */
   readonly perMethod: ReadonlyMap<string, RunSettings>;
+  /** The metric by which its methods are compared, if it is not the task's own main metric. */
+  readonly mainMetric?: string;
 }
 
 export interface Spec {
@@ -45,10 +47,10 @@ export interface Spec {
 
 /**
  * Combines flags and file. Flags take precedence, even over the file's settings of single tasks and methods.
- * @param found tasks with runs to summarize, if flags and file need not name any
+ * @param found what there are runs of to summarize, if flags and file need not name tasks and methods
  * @throws UsageError for an unknown setting or method, or a task that is not in the file
  */
-export function readSpec(flags: ComparisonSettings, file: string | undefined, found?: readonly string[]): Spec {
+export function readSpec(flags: ComparisonSettings, file: string | undefined, found?: FoundRuns): Spec {
   const fromFile = file === undefined ? {} : readSettingsFile(file, compareOptions);
   const { tasks: listed, ...rest } = fromFile;
   const { tasks: wanted, ...given } = flags;
@@ -59,14 +61,17 @@ export function readSpec(flags: ComparisonSettings, file: string | undefined, fo
   const byFlag = runSettingsIn(given);
   const common = { ...runSettingsIn(rest), ...byFlag };
   const methodsIn = [...(rest.methods ?? []), ...(given.methods ?? [])];
-  const defined = definedIn(methodsIn, (own, where) => checked(own, where, methodKeys));
+  const ofFile = definedIn(methodsIn, (own, where) => checked(own, where, methodKeys));
+  const others = found?.methods.filter(({ name }) => !variantNamed(name, ofFile)) ?? [];
+  const defined = [...ofFile, ...others];
   const isOpen = found !== undefined && listed === undefined && common.task === undefined;
-  const ofTasks = isOpen ? found.map((name) => taskNamed(name)) : tasksOf(listed, common, byFlag, defined);
+  const ofTasks = isOpen ? openTasks(found.tasks, wanted) : tasksOf(listed, common, byFlag, defined);
+  const methods = found && methodsIn.length === 0 ? found.methods.map(({ name }) => name) : namesIn(settings.methods);
   return {
-    variants: variantsOf(namesIn(settings.methods), defined),
+    variants: variantsOf(methods, defined),
     defined,
     seeds,
-    tasks: selected(ofTasks, wanted),
+    tasks: selected(ofTasks, wanted).map((task) => withMainMetric(task, given.mainMetric, rest.mainMetric)),
     byFlag,
     common,
     mustApply: given.methods ? byFlag : Object.assign({}, common, ...ofTasks.map((task) => task.settings)),
@@ -85,6 +90,22 @@ export function readSpec(flags: ComparisonSettings, file: string | undefined, fo
   };
 }
 
+/** The runs of a comparison's folder, which can be summarized without its file. */
+export interface FoundRuns {
+  readonly tasks: readonly string[];
+  readonly methods: readonly DefinedMethod[];
+}
+
+/** The tasks of a comparison without a file: those with runs, and those that are asked for. */
+const openTasks = (found: readonly string[], wanted: ComparisonSettings["tasks"] = []): SpecTask[] =>
+  [...new Set([...found, ...wanted.map((entry) => folderName(String(entry)))])].map((name) => taskNamed(name));
+
+/** A flag takes precedence over what the file says for the task, and this over what it says for all. */
+function withMainMetric(task: SpecTask, byFlag: string | undefined, ofAll: string | undefined): SpecTask {
+  const mainMetric = byFlag ?? task.mainMetric ?? ofAll;
+  return { ...task, ...(mainMetric !== undefined && { mainMetric }) };
+}
+
 const definedSettings = (defined: readonly DefinedMethod[]): Map<string, RunSettings> =>
   new Map(defined.map(({ name, settings }) => [name, settings]));
 
@@ -101,6 +122,8 @@ export interface RequestedResults {
   readonly reach: number | undefined;
   /** The methods that the file defines. */
   readonly defined?: readonly DefinedMethod[];
+  /** The main metrics that were asked for, by task. */
+  readonly mainMetrics?: Readonly<Record<string, string>>;
 }
 
 /** The results that a comparison should have, and the conditions to report with them. */
@@ -112,6 +135,9 @@ export function requestedResults(spec: Spec): RequestedResults & { readonly cond
     methods: variants.map(({ name }) => name),
     reach,
     defined,
+    mainMetrics: Object.fromEntries(
+      tasks.flatMap(({ name, mainMetric }) => (mainMetric === undefined ? [] : [[name, mainMetric]])),
+    ),
     conditions: { ...(budget && { budget }), jobs, seeds, ...(grid.length > 0 && { grid }) },
   };
 }
@@ -160,18 +186,24 @@ function tasksOf(
 function taskOf(entry: unknown, index: number, byFlag: RunSettings, defined: readonly DefinedMethod[]): SpecTask {
   const where = `task ${index + 1} of the list`;
   if (typeof entry === "string") return taskNamed(entry, checked({ task: entry }, where, taskKeys));
-  const { name, perMethod = {}, ...settings } = entry as OwnOfTask & RunSettings;
+  const { name, perMethod = {}, mainMetric, ...settings } = entry as OwnOfTask & RunSettings;
   const own = checked(settings, where, taskKeys);
   const title = name ?? own.task;
   if (typeof title !== "string" || title === "") throw new UsageError(`A name is missing in ${where}.`);
   const ofMethods = checkValue(comparisonOptions.perMethod, perMethod, `In ${where}: perMethod`);
-  return taskNamed(title, { ...own, ...byFlag }, perMethodOf(ofMethods, defined, new Map(), ` in ${where}`));
+  return {
+    ...taskNamed(title, { ...own, ...byFlag }, perMethodOf(ofMethods, defined, new Map(), ` in ${where}`)),
+    ...(mainMetric !== undefined && {
+      mainMetric: checkValue(comparisonOptions.mainMetric, mainMetric, `In ${where}: mainMetric`),
+    }),
+  };
 }
 
 /** What a task of the list has beside settings of its runs. */
 interface OwnOfTask {
   readonly name?: unknown;
   readonly perMethod?: unknown;
+  readonly mainMetric?: unknown;
 }
 
 /** Settings of the rows, which are the same for all methods of a task. */
