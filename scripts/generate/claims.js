@@ -16,12 +16,11 @@ export const CLAIMS = {
     ["grid", "decay"],
     ["grid", "decay-equal"],
   ],
-  sources: [
-    ["pooled", "sources"],
-    ["trusted", "sources"],
-    ["then", "sources"],
-    ["agreement", "sources"],
-  ],
+  sources: [32, 64].flatMap((rows) =>
+    ["pooled", "trusted", "then", "agreement"].map(
+      (other) => /** @type {const} */ ([`${other}-${rows}`, `sources-${rows}`]),
+    ),
+  ),
   shift: [
     ["magnitudes-after", "magnitudes"],
     ["scales-after", "scales"],
