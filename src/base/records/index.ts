@@ -48,12 +48,16 @@ export {
   type ComparisonFile,
   type Competitor,
   type Cost,
+  type EquivalenceTest,
   type FailedRun,
+  type Frozen,
+  isWilcoxon,
   type JoinedTasks,
   type MissingRuns,
   type PairedEffect,
   type Population,
   type RowGroup,
+  type RowTest,
   type RunConditions,
   type RunId,
   type ScoredRows,
@@ -63,6 +67,7 @@ export {
   type SummaryEntry,
   type TaskAverage,
   type TriedPoint,
+  type TwoLevelTest,
   type UnfinishedRun,
   type WilcoxonTest,
 } from "./comparison.js";
@@ -73,6 +78,7 @@ export {
   comparedRunFolder,
   comparedRunsIn,
   earlierQuickstartRuns,
+  FROZEN,
   GRID,
   gridRunsIn,
   hasStepCosts,
@@ -80,6 +86,7 @@ export {
   type KnownFailure,
   PLAN,
   type PlannedRun,
+  plannedRunOf,
   plannedRuns,
   readComparison,
   readFailures,
@@ -109,6 +116,13 @@ export type {
   Versions,
 } from "./events.js";
 export { holdFolder, isAlive, writerOf } from "./folderLock.js";
+export {
+  type FrozenPlan,
+  readFrozenPlan,
+  readFrozenPlanIn,
+  writeFrozenPlan,
+  writeFrozenPlanIn,
+} from "./frozenPlan.js";
 export {
   isJsonObject,
   type JsonObject,

@@ -9,9 +9,9 @@ import {
   type MissingRuns,
   metricRows,
   REPORT,
+  type RowTest,
   type ScoredRows,
   type ScoreReached,
-  type SignificanceTest,
   TABLES,
   writeComparisonFile,
   writeFileAtomic,
@@ -21,6 +21,7 @@ import { averagesOf } from "../../statistics/averages.js";
 import { comparisonTables } from "../../statistics/comparisonTables.js";
 import { methodsWithoutFailure } from "../../statistics/competing.js";
 import { costToReach, type EvaluationPoint } from "../../statistics/costColumns.js";
+import type { Uncorrected } from "../../statistics/holm.js";
 import { latexTable, markdownTable, type ResultTable } from "../../statistics/renderTable.js";
 import { significance } from "../../statistics/significance.js";
 import { significanceTable } from "../../statistics/significanceTable.js";
@@ -31,9 +32,11 @@ import type { RequestedResults } from "../spec/spec.js";
 import { variantNamed } from "../spec/variants.js";
 import type { CollectedRun } from "./collectRuns.js";
 import { competitorsOf } from "./competitors.js";
+import { frozenIn } from "./departures.js";
 import { triedPoints } from "./gridSearch.js";
+import { readPredictedRuns } from "./predictedRuns.js";
 import { rowGroupsOf } from "./rowGroups.js";
-import { readPredictedRuns, rowTests } from "./rowTests.js";
+import { corrected, rowTests } from "./rowTests.js";
 import { scoringOf } from "./scoring.js";
 
 /** The result of a comparison. */
@@ -57,12 +60,11 @@ export async function writeComparison(
   options: WriteOptions,
 ): Promise<{ readonly result: ComparisonFile; readonly text: string }> {
   refuseMixed(runs);
-  const comparison = {
-    ...summarizeRuns(runs, options, missing),
-    tuning: await triedPoints(output, options.mainMetrics),
-  };
+  const found = { ...summarizeRuns(runs, options, missing), tuning: await triedPoints(output, options.mainMetrics) };
+  const frozen = frozenIn(output, { ...found, runs }, options.margin);
+  const comparison = { ...found, ...(frozen && { frozen }) };
   const { tasks, methods, competitors, reached, rowGroups, tuning } = comparison;
-  const tests = [...significance(comparison), ...(await allRowTests(comparison, runs, options))];
+  const tests = [...(await allRowTests(comparison, runs, options)), ...significance(comparison)];
   const tables = [...comparisonTables(comparison, reached), ...(tests.length > 0 ? [significanceTable(tests)] : [])];
   const result: ComparisonFile = {
     runs: runs.map(({ folder: _folder, evaluations: _evaluations, scored: _scored, start: _start, ...run }) => run),
@@ -76,6 +78,7 @@ export async function writeComparison(
     methods,
     ...(competitors && { competitors }),
     ...(rowGroups && { rowGroups }),
+    ...(frozen && { frozen }),
     reached,
     conditions: { ...options.conditions, seeds: seedsOf(runs) },
   };
@@ -94,18 +97,21 @@ const joined = (tables: readonly ResultTable[], render: (table: ResultTable) => 
   `${tables.map(render).join("\n\n")}\n`;
 
 async function allRowTests(
-  comparison: Comparison,
+  { tasks, methods: all, ...found }: Comparison,
   runs: readonly CollectedRun[],
-  context: WriteOptions,
-): Promise<SignificanceTest[]> {
-  const tests: SignificanceTest[] = [];
-  for (const { name } of comparison.tasks) {
-    const methods = methodsWithoutFailure(comparison, new Set([name]));
+  { margin, mainMetrics = {}, onNote }: WriteOptions,
+): Promise<RowTest[]> {
+  const tests: Uncorrected<RowTest>[] = [];
+  // the main metric and the loss of every two methods
+  const family = tasks.length * all.length * (all.length - 1);
+  for (const { name } of tasks) {
+    const methods = methodsWithoutFailure({ methods: all, ...found }, new Set([name]));
     const ofTask = runs.filter(({ task }) => task === name);
-    const scoring = scoringOf(ofTask, own(context.mainMetrics ?? {}, name));
-    tests.push(...rowTests(name, methods, await readPredictedRuns(ofTask, scoring), scoring, context));
+    const scoring = scoringOf(ofTask, own(mainMetrics, name));
+    const predicted = await readPredictedRuns(ofTask, scoring);
+    tests.push(...rowTests(name, methods, predicted, scoring, { margin, family, onNote }));
   }
-  return tests;
+  return corrected(tests);
 }
 
 /** Runs as a comparison, with those that have no results, and the cost at which each first reached the requested score. */

@@ -36,11 +36,16 @@ export interface Spec {
   readonly grid: readonly RunSettings[];
   readonly budget: Budget | undefined;
   readonly reach: number | undefined;
+  readonly margin: number | undefined;
+  /** The file of the frozen plan. */
+  readonly freeze: string | undefined;
   readonly jobs: number;
   readonly launcher: LauncherName;
   /** Whether to serve a live page, or on which port. */
   readonly dashboard: boolean | number;
   readonly output: string;
+  /** The folder of runs that show how scores vary; undefined for the output. */
+  readonly pilot: string | undefined;
   /** What the user named; the rest is left to the defaults. */
   readonly named: AskedRuns;
 }
@@ -55,7 +60,7 @@ export function readSpec(flags: ComparisonSettings, file: string | undefined, fo
   const { tasks: listed, ...rest } = fromFile;
   const { tasks: wanted, ...given } = flags;
   const settings = filled(compareOptions, { ...rest, ...given });
-  const { seeds, grid, budget, reach, launcher, dashboard, output } = settings;
+  const { seeds, grid, budget, reach, margin, launcher, dashboard, output, pilot, freeze } = settings;
   const repeated = seeds.find((seed, i) => seeds.indexOf(seed) !== i);
   if (repeated !== undefined) throw new UsageError(`--seeds names ${repeated} twice: name each seed once.`);
   const byFlag = runSettingsIn(given);
@@ -79,10 +84,13 @@ export function readSpec(flags: ComparisonSettings, file: string | undefined, fo
     grid: gridPoints(grid),
     budget: budget === undefined ? undefined : readBudget(budget),
     reach,
+    margin,
     jobs: settings.jobs ?? (launcher === "local" ? 1 : MANY),
     launcher,
     dashboard,
     output,
+    pilot,
+    freeze,
     named: {
       methods: methodsIn.length === 0 ? undefined : namesIn(settings.methods),
       seeds: given.seeds ?? rest.seeds,
@@ -124,11 +132,13 @@ export interface RequestedResults {
   readonly defined?: readonly DefinedMethod[];
   /** The main metrics that were asked for, by task. */
   readonly mainMetrics?: Readonly<Record<string, string>>;
+  /** Within which differences of the main metric methods are equivalent. */
+  readonly margin?: number | undefined;
 }
 
 /** The results that a comparison should have, and the conditions to report with them. */
 export function requestedResults(spec: Spec): RequestedResults & { readonly conditions: object } {
-  const { tasks, variants, defined, reach, budget, jobs, grid, seeds } = spec;
+  const { tasks, variants, defined, reach, margin, budget, jobs, grid, seeds } = spec;
   return {
     tasks: tasks.map(({ name }) => name),
     titles: Object.fromEntries(tasks.flatMap(({ name, title }) => (title === name ? [] : [[name, title]]))),
@@ -138,7 +148,13 @@ export function requestedResults(spec: Spec): RequestedResults & { readonly cond
     mainMetrics: Object.fromEntries(
       tasks.flatMap(({ name, mainMetric }) => (mainMetric === undefined ? [] : [[name, mainMetric]])),
     ),
-    conditions: { ...(budget && { budget }), jobs, seeds, ...(grid.length > 0 && { grid }) },
+    margin,
+    conditions: {
+      ...(budget && { budget }),
+      ...{ jobs, seeds },
+      ...(grid.length > 0 && { grid }),
+      ...(margin !== undefined && { margin }),
+    },
   };
 }
 
@@ -231,7 +247,7 @@ function checked(settings: object, where: string, own: readonly RunKey[]): RunSe
 }
 
 /** File names of a comparison's folder, which a task can't have. */
-const TAKEN = /^(\.{1,2}|comparison(-plan|-steps|-failed)?\.(json|md|tex)|(report|analysis)\.(html|json))$/;
+const TAKEN = /^(\.{1,2}|comparison(-plan|-steps|-failed|-frozen)?\.(json|md|tex)|(report|analysis)\.(html|json))$/;
 
 const taskNamed = (
   title: string,
