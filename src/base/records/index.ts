@@ -7,6 +7,8 @@ export {
   type AnalyzedRun,
   type AnalyzedStep,
   type LineFit,
+  type MethodSlopes,
+  type SlopeSpread,
 } from "./analysis.js";
 export {
   appendWhole,
