@@ -37,8 +37,7 @@ import {
   commandOf,
   compareOptions,
   costsText,
-  type Detectable,
-  detectableOn,
+  detectableIn,
   detectableText,
   divergedCells,
   type EndedRun,
@@ -47,7 +46,7 @@ import {
   factsIn,
   finalCells,
   foundRuns,
-  freeze,
+  freezePlan,
   gridCells,
   hasDiverged,
   type KnownFacts,
@@ -73,7 +72,7 @@ import {
   watchedMetric,
   writeComparison,
 } from "../../studies/comparison/index.js";
-import { resolveRun, runFile } from "../../tasks/config/index.js";
+import { runFile } from "../../tasks/config/index.js";
 import { resolveDevice } from "../../torch/index.js";
 import { type Context, call, defineRunCommand, HUB_HOOKS, type HubHooks, refuseAsRank, type Shown } from "./command.js";
 
@@ -140,7 +139,7 @@ async function compareRuns(given: Given<typeof options>, context: Context): Prom
     const tried = await cellsOfGrid(spec, pairs, facts);
     const cellsOnceTried = () => cellsThatCount(spec, pairs, facts, tried);
     const all = [...tried, ...(await cellsThatCount(spec, pairs, facts, []))];
-    await frozen(spec, all, facts, context);
+    await freezePlan(spec, all, facts, context);
     if (dryRun) return expected(all, spec, facts, context);
     const beside = await otherFinishedCells(spec, comparedRunsIn(output), facts);
     await checkStarted(spec.output, beside, spec.grid.flatMap(Object.keys));
@@ -157,15 +156,6 @@ async function compareRuns(given: Given<typeof options>, context: Context): Prom
       return compareCells(await planned(spec.output, cellsOnceTried), spec, context);
     });
   });
-}
-
-/** Freezes the plan for --freeze, or reads it. */
-async function frozen(spec: Spec, cells: readonly Cell[], facts: KnownFacts, { onNote }: Context): Promise<void> {
-  const { freeze: file, output, grid } = spec;
-  if (file === undefined) return;
-  const planned = await checkStarted(output, cells, grid.flatMap(Object.keys));
-  const { plan, isNew } = freeze(file, { spec, cells, planned, facts });
-  onNote?.(`${isNew ? "Froze the plan in" : "The frozen plan is"} ${file}, SHA-256 ${plan.sha256}.`);
 }
 
 async function planned(output: string, cellsOnceTried: () => Promise<Cell[]>): Promise<Cell[]> {
@@ -208,24 +198,6 @@ async function expected(
   const detectable = Object.fromEntries(found.map(({ task, difference }) => [task, difference]));
   const text = `${costsText(costs)}\n${detectableText(found, spec.seeds.length)}`;
   return { kind: "expected", costs: { ...costs, detectable }, text };
-}
-
-/** Which difference each task would show, by the runs that are there. */
-async function detectableIn(
-  { tasks, seeds, pilot, output }: Spec,
-  cells: readonly Cell[],
-  facts: KnownFacts,
-): Promise<Detectable[]> {
-  const runs = await collectRuns(pilot ?? output);
-  if (pilot !== undefined && runs.length === 0)
-    throw new UsageError(`--pilot takes the folder of a comparison with finished runs; there is none in ${pilot}.`);
-  const found: Detectable[] = [];
-  for (const { name, mainMetric } of tasks) {
-    const { settings } = cells.find(({ task }) => task === name)!;
-    const rows = facts.reported(resolveRun(settings))?.rows;
-    found.push(await detectableOn({ task: name, seeds: seeds.length, rows, mainMetric }, runs));
-  }
-  return found;
 }
 
 const hasEnded = ({ folder }: Cell): boolean => isFinished(folder);

@@ -4,7 +4,8 @@ import * as z from "zod";
 import { BidoraError } from "../errors.js";
 import { firstFault } from "../schema.js";
 import { writeFileAtomic } from "./atomic.js";
-import { type BootstrapTest, CONDITIONS, type Comparison, type ComparisonFile } from "./comparison.js";
+import { CONDITIONS, type Comparison, type ComparisonFile } from "./comparison.js";
+import type { BootstrapTest } from "./comparisonTests.js";
 import { readJsonObject } from "./json.js";
 
 export const COMPARISON = "comparison.json";

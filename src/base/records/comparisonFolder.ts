@@ -2,8 +2,9 @@
 import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { writeFileAtomic } from "./atomic.js";
-import { type ComparisonFile, isWilcoxon, type JoinedTasks, type RunId, type SignificanceTest } from "./comparison.js";
+import type { ComparisonFile, RunId } from "./comparison.js";
 import { COMPARISON, readComparisonFile } from "./comparisonFile.js";
+import { isWilcoxon, type JoinedTasks, type SignificanceTest } from "./comparisonTests.js";
 import { type JsonObject, parsedJson, readOptionalJsonObject } from "./json.js";
 import { REPORT } from "./names.js";
 import { removeOwnFiles } from "./outputFolder.js";

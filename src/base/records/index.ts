@@ -7,6 +7,8 @@ export {
   type AnalyzedRun,
   type AnalyzedStep,
   type LineFit,
+  type MethodSlopes,
+  type SlopeSpread,
 } from "./analysis.js";
 export {
   appendWhole,
@@ -39,7 +41,6 @@ export {
 } from "./checkpointState.js";
 export { CHECKSUMS, checksumsOf, sha256, sha256OfFile, verifyChecksums, writeChecksums } from "./checksums.js";
 export {
-  type BootstrapTest,
   CONDITIONS,
   type ComparedMetric,
   type ComparedRun,
@@ -48,28 +49,17 @@ export {
   type ComparisonFile,
   type Competitor,
   type Cost,
-  type EquivalenceTest,
   type FailedRun,
   type Frozen,
-  isWilcoxon,
-  type JoinedTasks,
   type MissingRuns,
-  type PairedEffect,
-  type Population,
-  type RowGroup,
-  type RowTest,
   type RunConditions,
   type RunId,
   type ScoredRows,
   type ScoreReached,
-  type SharedRows,
-  type SignificanceTest,
   type SummaryEntry,
   type TaskAverage,
   type TriedPoint,
-  type TwoLevelTest,
   type UnfinishedRun,
-  type WilcoxonTest,
 } from "./comparison.js";
 export { COMPARISON, writeComparisonFile } from "./comparisonFile.js";
 export {
@@ -99,6 +89,20 @@ export {
   writePlan,
   writeStepCosts,
 } from "./comparisonFolder.js";
+export {
+  type BootstrapTest,
+  type EquivalenceTest,
+  isWilcoxon,
+  type JoinedTasks,
+  type PairedEffect,
+  type Population,
+  type RowGroup,
+  type RowTest,
+  type SharedRows,
+  type SignificanceTest,
+  type TwoLevelTest,
+  type WilcoxonTest,
+} from "./comparisonTests.js";
 export type {
   CheckpointEvent,
   DoneEvent,

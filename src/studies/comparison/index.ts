@@ -26,7 +26,7 @@ export {
   factsIn,
   type KnownFacts,
 } from "./plan/estimates.js";
-export { freeze, keepPlan } from "./plan/freeze.js";
+export { freezePlan, keepPlan } from "./plan/freeze.js";
 export {
   checkComparisonFolder,
   checkStarted,
@@ -37,7 +37,7 @@ export {
 } from "./plan/plan.js";
 export { collectRuns, hasDiverged, missingRuns } from "./results/collectRuns.js";
 export { foundRuns } from "./results/competitors.js";
-export { type Detectable, detectableOn, detectableText } from "./results/detectable.js";
+export { detectableIn, detectableText } from "./results/detectable.js";
 export { bestSettings, divergedCells } from "./results/gridSearch.js";
 export { type ComparisonResult, writeComparison } from "./results/results.js";
 export { scoringOf, watchedMetric } from "./results/scoring.js";

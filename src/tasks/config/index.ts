@@ -30,4 +30,4 @@ export {
   unusedSettings,
   withFound,
 } from "./run.js";
-export { type LevelSettings, type UpperGroup, upperFacts, upperOf } from "./upperGroups.js";
+export { type LevelSettings, type UpperGroup, upperFacts, upperOf, upperOptimizer } from "./upperGroups.js";

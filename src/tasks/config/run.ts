@@ -26,7 +26,7 @@ import { textOptions } from "./options/generation.js";
 import { methodOptions } from "./options/method.js";
 import { outputOptions } from "./options/output.js";
 import { trainingOptions } from "./options/training.js";
-import { checkUpper, upperFacts, upperOf } from "./upperGroups.js";
+import { checkUpper, checkUpperDecay, upperFacts, upperOf } from "./upperGroups.js";
 
 /** Every option of a fine-tuning run, in the order of help and documentation. */
 export const runOptions = {
@@ -181,6 +181,7 @@ export function refuseContradictions(settings: RunSettings): void {
   }
   if (method === undefined) return;
   checkUpper(settings);
+  checkUpperDecay(settings);
   if (settings.upper === "sources" && settings.sourceColumn === undefined)
     throw new UsageError("--upper sources needs --source-column: name the column of --train with each row's source.");
   if (dtype === "float16" && upperOf(settings) !== undefined) {

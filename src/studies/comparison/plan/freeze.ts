@@ -1,7 +1,7 @@
 // A comparison's plan, written with a hash before the first run, so that readers can see what was decided then.
 import { existsSync } from "node:fs";
 import { dirname, relative } from "node:path";
-import { BidoraError, makeFolder } from "../../../base/index.js";
+import { BidoraError, type CallContext, makeFolder } from "../../../base/index.js";
 import {
   type FrozenPlan,
   isRunFolder,
@@ -18,30 +18,29 @@ import { versions } from "../../../training/run/index.js";
 import type { Spec } from "../spec/spec.js";
 import type { Cell } from "./cells.js";
 import type { KnownFacts } from "./estimates.js";
+import { checkStarted } from "./plan.js";
 
 /** The tests of a comparison. Which of them it has depends on its numbers of tasks and seeds. */
 const TESTS = ["two-level", "wilcoxon", "wilcoxon-tasks", "bootstrap"];
 
 /**
- * Freezes the plan in a file, or reads the plan that is there, and keeps it in the comparison's folder.
- * @param planned the settings and data of each cell
- * @returns the plan, and whether it is new
+ * Freezes the plan in the file that --freeze names, or reads the plan that is there, and keeps it in the comparison's folder.
  * @throws BidoraError `COMPARISON` for a plan that was changed since, or is not the one that the folder's runs were planned by
  */
-export function freeze(
-  file: string,
-  {
-    spec,
-    cells,
-    planned,
-    facts,
-  }: { spec: Spec; cells: readonly Cell[]; planned: Readonly<Record<string, PlannedRun>>; facts: KnownFacts },
-): { readonly plan: FrozenPlan; readonly isNew: boolean } {
+export async function freezePlan(
+  spec: Spec,
+  cells: readonly Cell[],
+  facts: KnownFacts,
+  { onNote }: CallContext,
+): Promise<void> {
+  const { freeze: file, output, grid } = spec;
+  if (file === undefined) return;
+  const planned = await checkStarted(output, cells, grid.flatMap(Object.keys));
   const isNew = !existsSync(file);
   if (isNew) makeFolder(dirname(file));
   const plan = isNew ? writeFrozenPlan(file, planOf(spec, cells, planned, facts)) : readFrozenPlan(file);
-  keepPlan(spec.output, plan, file);
-  return { plan, isNew };
+  keepPlan(output, plan, file);
+  onNote?.(`${isNew ? "Froze the plan in" : "The frozen plan is"} ${file}, SHA-256 ${plan.sha256}.`);
 }
 
 /** Keeps a plan in the comparison's folder. @throws BidoraError `COMPARISON` if it has another */

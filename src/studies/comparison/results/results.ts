@@ -64,7 +64,13 @@ export async function writeComparison(
   const frozen = frozenIn(output, { ...found, runs }, options.margin);
   const comparison = { ...found, ...(frozen && { frozen }) };
   const { tasks, methods, competitors, reached, rowGroups, tuning } = comparison;
-  const tests = [...(await allRowTests(comparison, runs, options)), ...significance(comparison)];
+  const ofRows = await allRowTests(comparison, runs, options);
+  const isOverRows = ({ test }: RowTest) => test === "bootstrap";
+  const tests = [
+    ...ofRows.filter((one) => !isOverRows(one)),
+    ...significance(comparison),
+    ...ofRows.filter(isOverRows),
+  ];
   const tables = [...comparisonTables(comparison, reached), ...(tests.length > 0 ? [significanceTable(tests)] : [])];
   const result: ComparisonFile = {
     runs: runs.map(({ folder: _folder, evaluations: _evaluations, scored: _scored, start: _start, ...run }) => run),
