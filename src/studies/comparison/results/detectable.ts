@@ -45,10 +45,10 @@ export async function detectableIn(
   if (pilot !== undefined && runs.length === 0)
     throw new UsageError(`--pilot takes the folder of a comparison with finished runs; there is none in ${pilot}.`);
   const found: Detectable[] = [];
-  for (const { name } of tasks) {
+  for (const { name, mainMetric } of tasks) {
     const { settings } = cells.find(({ task }) => task === name)!;
     const rows = facts.reported(resolveRun(settings))?.rows;
-    found.push(await detectableOn({ task: name, seeds: seeds.length, rows }, runs));
+    found.push(await detectableOn({ task: name, seeds: seeds.length, rows, mainMetric }, runs));
   }
   return found;
 }
