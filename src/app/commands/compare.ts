@@ -11,6 +11,7 @@ import {
 } from "../../base/index.js";
 import {
   comparedRunsIn,
+  curveRunsIn,
   holdOutput,
   isFinished,
   metricName,
@@ -37,6 +38,7 @@ import {
   commandOf,
   compareOptions,
   costsText,
+  curveCells,
   divergedCells,
   type EndedRun,
   type ExpectedCosts,
@@ -63,6 +65,7 @@ import {
   savePlan,
   scoreText,
   scoringOf,
+  tunedKeys,
   watchedMetric,
   writeComparison,
 } from "../../studies/comparison/index.js";
@@ -121,7 +124,7 @@ async function compareRuns(given: Given<typeof options>, context: Context): Prom
   const spec = readSpec(flags, runFile, found && [...new Set(found)]);
   if (!list && !dryRun && !collect) launcherOf(spec.launcher);
   if (collect) {
-    refuseForeignRuns(spec.output, comparedRunsIn(spec.output));
+    refuseForeignRuns(spec.output, [...comparedRunsIn(spec.output), ...curveRunsIn(spec.output)]);
     return gather(spec, context, { ...askedRuns(spec), ...spec.named });
   }
   if (!list && !dryRun) refuseAsRank("compare");
@@ -131,11 +134,11 @@ async function compareRuns(given: Given<typeof options>, context: Context): Prom
     const facts = factsIn(output);
     const pairs = pairsOf(spec);
     await checkTasks(spec, facts, { ...context, isListed: list });
-    const tried = await cellsOfGrid(spec, pairs, facts);
+    const tried = await triedCells(spec, pairs, facts);
     const cellsOnceTried = () => cellsThatCount(spec, pairs, facts, tried);
     if (dryRun) return expected([...tried, ...(await cellsThatCount(spec, pairs, facts, []))], spec, context);
     const beside = await otherFinishedCells(spec, comparedRunsIn(output), facts);
-    await checkStarted(spec.output, beside, spec.grid.flatMap(Object.keys));
+    await checkStarted(spec.output, beside, tunedKeys(spec.tuning));
     await savePlan(spec.output, tried);
     const diverged = await divergedCells(output, tried);
     const open = tried.filter((cell) => !diverged.has(cell));
@@ -143,7 +146,7 @@ async function compareRuns(given: Given<typeof options>, context: Context): Prom
     return onPage(spec, context, async (context) => {
       const unfinished = await runAll(open, spec, context);
       if (unfinished === "stopped") return { kind: "stopped" };
-      // a grid point that diverges is out; the others are compared
+      // a point that diverges is out; the others are compared
       const inTheWay = unfinished.filter(({ error }) => !hasDiverged(error ?? {}));
       if (inTheWay.length > 0) throw runsFailed(inTheWay, tried.length);
       return compareCells(await planned(spec.output, cellsOnceTried), spec, context);
@@ -159,10 +162,15 @@ async function planned(output: string, cellsOnceTried: () => Promise<Cell[]>): P
 
 async function compareCells(cells: readonly Cell[], spec: Spec, context: WatchedContext): Promise<CompareOutcome> {
   const made = await collectRuns(spec.output);
-  const waiting = made.length === 0 ? [] : cells.filter((cell) => !hasEnded(cell));
+  const waiting = made.length === 0 ? [] : cells.filter((cell) => !hasEnded(cell) && !cell.onCurve);
   refuseMixed([...made, ...waiting.map((cell) => runToStart(cell, spec.launcher))]);
-  const unfinished = await runAll(cells, spec, context);
-  if (unfinished === "stopped") return { kind: "stopped" };
+  const ofCurve = cells.filter(({ onCurve }) => onCurve !== undefined);
+  const diverged = await divergedCells(spec.output, ofCurve);
+  const open = cells.filter((cell) => !diverged.has(cell));
+  const ended = await runAll(open, spec, context);
+  if (ended === "stopped") return { kind: "stopped" };
+  // a run of the curve that diverges is a result of it
+  const unfinished = ended.filter(({ cell, error }) => !(cell.onCurve && hasDiverged(error ?? {})));
   // finished runs are summarized even if others failed
   const outcome = unfinished.length < cells.length ? await gather(spec, context, askedRuns(spec)) : undefined;
   if (outcome && unfinished.length === 0) return outcome;
@@ -192,7 +200,7 @@ const listed = (cells: readonly Cell[]): CompareOutcome => ({
   commands: cells.map((cell) => shellLine([...ownCommand, ...commandOf(cell)])),
 });
 
-async function cellsOfGrid(spec: Spec, pairs: readonly Pair[], facts: RunFacts): Promise<Cell[]> {
+async function triedCells(spec: Spec, pairs: readonly Pair[], facts: RunFacts): Promise<Cell[]> {
   const cells: Cell[] = [];
   for (const pair of pairs) cells.push(...(await gridCells(spec, pair, facts)));
   return cells;
@@ -204,9 +212,13 @@ async function cellsThatCount(
   facts: RunFacts,
   tried: readonly Cell[],
 ): Promise<Cell[]> {
-  const cells: Cell[] = [];
-  for (const pair of pairs) cells.push(...(await finalCells(spec, pair, facts, bestSettings(pair, tried))));
-  return cells;
+  const [reported, ofCurve]: [Cell[], Cell[]] = [[], []];
+  for (const pair of pairs) {
+    const chosen = bestSettings(pair, tried);
+    reported.push(...(await finalCells(spec, pair, facts, chosen)));
+    ofCurve.push(...(await curveCells(spec, pair, facts, chosen)));
+  }
+  return [...reported, ...ofCurve];
 }
 
 /** Refuses a device that is not there, once and not in each run. @throws BidoraError `DEVICE` */
@@ -255,7 +267,7 @@ async function runAll(
   return ended.filter(({ status }) => status !== "done");
 }
 
-/** The score of a run on the rows it is compared by; of a point of the grid, on the rows it is chosen by. */
+/** The score of a run on the rows it is compared by; of a tried point, on the rows it is chosen by. */
 function scoreOf({ cell, status }: EndedRun): string | undefined {
   if (status !== "done") return undefined;
   const metrics = readMetrics(cell.folder);

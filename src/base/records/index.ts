@@ -47,6 +47,9 @@ export {
   type Comparison,
   type ComparisonFile,
   type Cost,
+  type CurvePoint,
+  type CurveRun,
+  type CurveSummary,
   type FailedRun,
   type JoinedTasks,
   type MissingRuns,
@@ -67,9 +70,12 @@ export {
 export { COMPARISON, writeComparisonFile } from "./comparisonFile.js";
 export {
   type ComparisonLog,
+  CURVE,
+  type CurvePlace,
   clearComparison,
   comparedRunFolder,
   comparedRunsIn,
+  curveRunsIn,
   earlierQuickstartRuns,
   GRID,
   gridRunsIn,

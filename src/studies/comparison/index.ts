@@ -10,6 +10,7 @@ export { commandOf, type EndedRun, runCells, saveFailure } from "./jobs/jobs.js"
 export { launcherOf } from "./jobs/launchers.js";
 export {
   type Cell,
+  curveCells,
   finalCells,
   gridCells,
   otherFinishedCells,
@@ -33,4 +34,5 @@ export { type ComparisonResult, writeComparison } from "./results/results.js";
 export { scoringOf, watchedMetric } from "./results/scoring.js";
 export { type ComparisonSettings, compareOptions } from "./spec/compareOptions.js";
 export { type AskedRuns, askedRuns, readSpec, requestedResults, type Spec } from "./spec/spec.js";
+export { tunedKeys } from "./spec/tuning.js";
 export { type Variant, variantsOf } from "./spec/variants.js";

@@ -12,7 +12,7 @@ import {
 } from "../../base/records/index.js";
 import { checkComparison, metricHeading, scoresHeading } from "./checkComparison.js";
 import { competes, competitionNotes, countMissing, flawWords } from "./competing.js";
-import { costColumns, gridNotes } from "./costColumns.js";
+import { costColumns, tuningNotes } from "./costColumns.js";
 import { NOTHING, plain, plainColumns, type ResultCell, type ResultColumn, type ResultTable } from "./renderTable.js";
 import { mean, round12, sampleDeviation } from "./summary.js";
 
@@ -43,7 +43,7 @@ export function comparisonTables(comparison: Comparison, reached: readonly Score
     notes,
   });
   const scoreNotes = [...seedsNote(usual, counts), ...competitionNotes(comparison), ...rowsNotes(tasks)];
-  const costNotes = [...(usual > 1 ? ["Time and memory are means over seeds."] : []), ...gridNotes(comparison)];
+  const costNotes = [...(usual > 1 ? ["Time and memory are means over seeds."] : []), ...tuningNotes(comparison)];
   return tasks.length <= 1
     ? [table([...scores, ...costs], [...scoreNotes, ...costNotes])]
     : [table(scores, scoreNotes), table(costs, costNotes)];

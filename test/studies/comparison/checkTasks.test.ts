@@ -227,7 +227,7 @@ describe("early stopping in a comparison", () => {
       "good: early stopping would stop lora+es by held-out training rows, but 8 of the 8 validation rows, which the results are reported on, are among the training rows: name other rows to report on by --test, or remove these rows from the training rows.",
     );
     await expect(check([trained], { grid: ["rank=2,4"] })).rejects.toThrow(
-      "the grid would choose settings of lora by held-out training rows, but 8 of the 8",
+      "--tune would choose settings of lora by held-out training rows, but 8 of the 8",
     );
     const half = { ...good, validation: jsonl(...rowsOf(4, "word"), ...rowsOf(4, "validation")) };
     const notes: string[] = [];

@@ -78,7 +78,7 @@ describe("the plan of a comparison", () => {
     idle([mine], { methods: ["bidora", "lora+es"] }).toThrow("No effect in any run of lora: --xi");
     idle([mine], { methods: ["bidora"] }).not.toThrow();
     idle(["perMethod: {bidora: {searchFraction: 0.7}}"], { methods: ["bidora", "bidora-folds"] }).not.toThrow();
-    idle([], { methods: ["lora"], grid: ["xi=0.1,0.2"] }).toThrow("No effect in any run of the grid: --xi");
+    idle([], { methods: ["lora"], grid: ["xi=0.1,0.2"] }).toThrow("No effect in any run of --tune: --xi");
     idle([], { methods: ["lora", "bidora"], grid: ["xi=0.1,0.2"] }).not.toThrow();
     idle([], { budget: "steps=9", epochs: 2 }).toThrow(
       "No effect with --budget, which sets the length of the runs: --epochs",

@@ -23,6 +23,7 @@ import {
   trainedNotes,
 } from "../../../training/run/index.js";
 import type { Spec, SpecTask } from "../spec/spec.js";
+import { pointsFor } from "../spec/tuning.js";
 import type { Variant } from "../spec/variants.js";
 import { settingsWithHoldout } from "./cells.js";
 import type { KnownFacts } from "./estimates.js";
@@ -90,21 +91,22 @@ const missingFiles = (given: RunSettings): BidoraError[] =>
 interface AskedRun {
   readonly variant: Variant;
   readonly config: RunConfig;
-  /** Whether a grid search, which holds out training rows, chooses some of its settings. */
+  /** Whether tuning, which holds out training rows, chooses some of its settings. */
   readonly isTuned: boolean;
 }
 
-/** All runs on a task, whatever the seed: every method with every grid point. */
-function runsOf(spec: Spec, task: SpecTask): AskedRun[] {
-  const isTuned = spec.grid.length > 0;
-  const points = isTuned ? spec.grid : [{}];
-  return spec.variants.flatMap((variant) =>
-    points.map((point) => ({
-      ...{ variant, isTuned },
-      config: resolveRun(settingsWithHoldout(spec, task, variant, point)),
-    })),
-  );
-}
+/** All runs on a task, whatever the seed: every method with every point that is tried for it, and with every value of the curve. */
+const runsOf = (spec: Spec, task: SpecTask): AskedRun[] =>
+  spec.variants.flatMap((variant) => {
+    const tried = pointsFor(spec.tuning, variant);
+    const isTuned = tried.length > 0;
+    const run = (point: RunSettings, isTuned: boolean): AskedRun => {
+      const config = resolveRun(settingsWithHoldout(spec, task, variant, point));
+      return { variant, isTuned, config };
+    };
+    const reported = (isTuned ? tried : [{}]).map((point) => run(point, isTuned));
+    return [...reported, ...(spec.curve?.points ?? []).map((point) => run(point, false))];
+  });
 
 /** The settings that determine which rows are read, and how. */
 const READ_BY = [
@@ -164,7 +166,7 @@ const CHOICES = [
   {
     rows: "train",
     chooses: ({ isTuned }: AskedRun) => isTuned,
-    would: (methods: string) => `the grid would choose settings of ${methods} by held-out training rows`,
+    would: (methods: string) => `--tune would choose settings of ${methods} by held-out training rows`,
   },
 ] as const;
 
@@ -247,7 +249,7 @@ async function designProblems(given: RunSettings, runs: readonly AskedRun[]): Pr
   ];
 }
 
-/** Settings that would score a task's runs, all grid points included, on different labels or tokens. */
+/** Settings that would score a task's runs, all points of --tune and --curve included, on different labels or tokens. */
 function differentlyScored(runs: readonly RunSettings[]): UsageError[] {
   const isOfTokens = runs.some((run) => run.task !== undefined && taskOf(run.task).task.takesTrainOn === true);
   const scoredBy: readonly RunKey[] = ["labelColumn", ...(isOfTokens ? (["maxLength", "trainOn"] as const) : [])];

@@ -88,9 +88,10 @@ async function measured({ method, given }: RunConfig): Promise<StepCosts> {
 export interface ExpectedCost {
   readonly task: string;
   readonly method: string;
-  /** Whether the runs try points of a grid. */
+  /** Whether the runs try points for `--tune`, or are those of `--curve`. */
   readonly isOfGrid: boolean;
-  /** The settings of these grid points that affect the cost; empty if the grid has none. */
+  readonly isOfCurve: boolean;
+  /** The settings of these points that affect the cost; empty if there are none. */
   readonly tried: RunSettings;
   readonly runs: number;
   readonly trainedParameters: number;
@@ -117,20 +118,21 @@ const thatCost = (point: RunSettings = {}): RunSettings =>
   Object.fromEntries(Object.entries(point).filter(([key]) => !FREE.has(key)));
 
 /**
- * Estimates one run of each method on each task. Grid runs are estimated separately, since they train on fewer rows, with one estimate for
- * all points that cost the same.
+ * Estimates one run of each method on each task. Runs of `--tune`, which train on fewer rows, and of `--curve` are estimated separately,
+ * with one estimate for all points that cost the same.
  */
 export async function expectedCosts(cells: readonly Cell[], jobs: number, context: HubContext): Promise<ExpectedCosts> {
-  const groups = group(cells, ({ task, variant, point }) =>
-    JSON.stringify([task, variant.name, point && thatCost(point)]),
+  const groups = group(cells, ({ task, variant, point, onCurve }) =>
+    JSON.stringify([task, variant.name, point && thatCost(point), onCurve && thatCost(onCurve)]),
   );
   const pairs: ExpectedCost[] = [];
   for (const alike of groups.values()) {
-    const { task, variant, settings, point } = alike[0]!;
+    const { task, variant, settings, point, onCurve } = alike[0]!;
     const found = await estimateRun({ flags: { ...settings, output: unusedOutput() } }, context);
     const { parameters, steps, seconds, peakMemoryBytes } = found;
     pairs.push({
-      ...{ task, method: variant.name, isOfGrid: point !== undefined, tried: thatCost(point), runs: alike.length },
+      ...{ task, method: variant.name, isOfGrid: point !== undefined, isOfCurve: onCurve !== undefined },
+      ...{ tried: thatCost(point ?? onCurve), runs: alike.length },
       ...{ trainedParameters: parameters.trained, steps, seconds, peakMemoryBytes },
     });
   }
@@ -155,11 +157,12 @@ export function secondsWithJobs(pairs: readonly Pick<ExpectedCost, "runs" | "sec
 }
 
 const NOT_CHOSEN =
-  "The cost of the reported runs is estimated without the settings that the grid will choose, which may change their time and memory.";
+  "The cost of the reported runs is estimated without the settings that --tune will choose, which may change their time and memory.";
 
-function nameOf({ method, isOfGrid, tried }: ExpectedCost): string {
+function nameOf({ method, isOfGrid, isOfCurve, tried }: ExpectedCost): string {
   const words = Object.entries(tried).map(([key, value]) => ` ${key}=${String(value)}`);
-  return isOfGrid ? `${method} (grid${words.join("")})` : method;
+  const what = isOfGrid ? "tune" : isOfCurve ? "curve" : undefined;
+  return what === undefined ? method : `${method} (${what}${words.join("")})`;
 }
 
 /** The costs as a table for the terminal. */
@@ -178,7 +181,7 @@ export function costsText({ pairs, seconds, peakMemoryBytes }: ExpectedCosts): s
     ],
     notes: [
       `In total about ${formatSeconds(seconds)}, with up to ${formatBytes(peakMemoryBytes)} of memory at once.`,
-      ...(pairs.some(({ tried }) => Object.keys(tried).length > 0) ? [NOT_CHOSEN] : []),
+      ...(pairs.some(({ isOfGrid, tried }) => isOfGrid && Object.keys(tried).length > 0) ? [NOT_CHOSEN] : []),
     ],
   });
 }

@@ -20,6 +20,7 @@ import { writeReport } from "../../report/writeReport.js";
 import { comparisonTables } from "../../statistics/comparisonTables.js";
 import { methodsWithoutFailure } from "../../statistics/competing.js";
 import { costToReach, type EvaluationPoint } from "../../statistics/costColumns.js";
+import { curveTables } from "../../statistics/curveTables.js";
 import { latexTable, markdownTable, type ResultTable, terminalTable } from "../../statistics/renderTable.js";
 import { significance } from "../../statistics/significance.js";
 import { significanceTable } from "../../statistics/significanceTable.js";
@@ -28,6 +29,7 @@ import { refuseMixed } from "../plan/plan.js";
 import type { RequestedResults } from "../spec/spec.js";
 import { variantNamed } from "../spec/variants.js";
 import type { CollectedRun } from "./collectRuns.js";
+import { curveRuns, curvesOf } from "./curveRuns.js";
 import { triedPoints } from "./gridSearch.js";
 import { rowGroupsOf } from "./rowGroups.js";
 import { readPredictedRuns, rowTests } from "./rowTests.js";
@@ -54,16 +56,21 @@ export async function writeComparison(
   options: WriteOptions,
 ): Promise<{ readonly result: ComparisonFile; readonly text: string }> {
   refuseMixed(runs);
-  const comparison = { ...summarizeRuns(runs, options, missing), tuning: await triedPoints(output) };
-  const { tasks, methods, reached, rowGroups, tuning } = comparison;
+  const summarized = summarizeRuns(runs, options, missing);
+  const { tasks, methods, reached, rowGroups } = summarized;
+  const [tuning, curve] = [await triedPoints(output), await curveRuns(output)];
+  const ofCurve = curve.length > 0 && { curve, curves: curvesOf(curve, tasks, methods) };
+  const comparison = { ...summarized, tuning, ...ofCurve };
   const tests = [...significance(comparison), ...(await allRowTests(comparison, runs, options))];
-  const tables = [...comparisonTables(comparison, reached), ...(tests.length > 0 ? [significanceTable(tests)] : [])];
+  const significances = tests.length > 0 ? [significanceTable(tests)] : [];
+  const tables = [...comparisonTables(comparison, reached), ...significances, ...curveTables(comparison)];
   const result: ComparisonFile = {
     runs: runs.map(({ folder: _folder, evaluations: _evaluations, scored: _scored, ...run }) => run),
     summary: summary(runs),
     tests,
     ...missing,
     tuning,
+    ...ofCurve,
     notes: tables.flatMap(({ notes }) => notes),
     tasks,
     methods,

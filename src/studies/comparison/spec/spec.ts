@@ -1,11 +1,11 @@
 // What a comparison is asked to do, from its flags and its file.
 import { didYouMean, firstRepeated, UsageError } from "../../../base/index.js";
-import { checkSettings, filled, readSettingsFile } from "../../../base/settings/index.js";
+import { checkSettings, filled, omit, readSettingsFile } from "../../../base/settings/index.js";
 import { type RunKey, type RunSettings, runOptions } from "../../../tasks/config/index.js";
 import type { LauncherName } from "../jobs/launchers.js";
 import { type Budget, readBudget } from "../plan/budget.js";
-import { gridPoints } from "../plan/grid.js";
 import { type ComparisonSettings, compareOptions, comparisonOptions } from "./compareOptions.js";
+import { type CurveSetting, isTuned, readCurve, readTuning, TUNE, type Tuning } from "./tuning.js";
 import { type Variant, variantsOf } from "./variants.js";
 
 export interface SpecTask {
@@ -26,7 +26,8 @@ export interface Spec {
   readonly mustApply: RunSettings;
   /** Settings of one variant, or of all variants of a method. */
   readonly perMethod: ReadonlyMap<string, RunSettings>;
-  readonly grid: readonly RunSettings[];
+  readonly tuning: Tuning;
+  readonly curve: CurveSetting | undefined;
   readonly budget: Budget | undefined;
   readonly reach: number | undefined;
   readonly jobs: number;
@@ -48,9 +49,10 @@ export function readSpec(flags: ComparisonSettings, file: string | undefined, fo
   const { tasks: listed, ...rest } = fromFile;
   const { tasks: wanted, ...given } = flags;
   const settings = filled(compareOptions, { ...rest, ...given });
-  const { methods, seeds, grid, budget, reach, launcher, dashboard, output } = settings;
+  const { methods, seeds, budget, reach, launcher, dashboard, output } = settings;
   const repeated = seeds.find((seed, i) => seeds.indexOf(seed) !== i);
   if (repeated !== undefined) throw new UsageError(`--seeds names ${repeated} twice: name each seed once.`);
+  const tuning = readTuning(given, rest, settings.perMethod ?? {}, seeds);
   const byFlag = runSettingsIn(given);
   const common = { ...runSettingsIn(rest), ...byFlag };
   const isOpen = found !== undefined && listed === undefined && common.task === undefined;
@@ -63,7 +65,8 @@ export function readSpec(flags: ComparisonSettings, file: string | undefined, fo
     common,
     mustApply: given.methods ? byFlag : Object.assign({}, common, ...ofTasks.map((task) => task.settings)),
     perMethod: perMethodOf(settings.perMethod ?? {}, byFlag),
-    grid: gridPoints(grid),
+    tuning,
+    curve: readCurve(settings.curve, tuning),
     budget: budget === undefined ? undefined : readBudget(budget),
     reach,
     jobs: settings.jobs ?? (launcher === "local" ? 1 : MANY),
@@ -89,15 +92,25 @@ export interface RequestedResults {
 
 /** The results that a comparison should have, and the conditions to report with them. */
 export function requestedResults(spec: Spec): RequestedResults & { readonly conditions: object } {
-  const { tasks, variants, reach, budget, jobs, grid, seeds } = spec;
+  const { tasks, variants, reach, budget, jobs, tuning, curve, seeds } = spec;
   return {
     tasks: tasks.map(({ name }) => name),
     titles: Object.fromEntries(tasks.flatMap(({ name, title }) => (title === name ? [] : [[name, title]]))),
     methods: variants.map(({ name }) => name),
     reach,
-    conditions: { ...(budget && { budget }), jobs, seeds, ...(grid.length > 0 && { grid }) },
+    conditions: {
+      ...{ ...(budget && { budget }), jobs, seeds },
+      ...(isTuned(tuning) && { tune: conditionOf(tuning) }),
+      ...(curve && { curve: curve.points }),
+    },
   };
 }
+
+const conditionOf = ({ points, perMethod, seed }: Tuning): object => ({
+  points,
+  ...(perMethod.size > 0 && { perMethod: Object.fromEntries(perMethod) }),
+  seed,
+});
 
 /** What the user asked for by name; undefined for what was left to the defaults. */
 export interface AskedRuns {
@@ -197,7 +210,13 @@ function perMethodOf(given: Readonly<Record<string, object>>, byFlag: RunSetting
   return new Map(
     Object.entries(given).map(([name, settings]) => {
       variantsOf([name]);
-      return [name, { ...checked(settings, `the settings of ${name}`, methodKeys), ...byFlag }];
+      return [
+        name,
+        {
+          ...checked(omit(settings as { readonly [TUNE]?: unknown }, TUNE), `the settings of ${name}`, methodKeys),
+          ...byFlag,
+        },
+      ];
     }),
   );
 }
