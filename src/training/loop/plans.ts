@@ -7,6 +7,7 @@ import {
 } from "../../models/adapters/index.js";
 import type { TaskModel } from "../../models/index.js";
 import { METHODS, type RunConfig } from "../../tasks/config/index.js";
+import type { Location } from "../../tasks/data/index.js";
 import type { EncodedExample, Task } from "../../tasks/index.js";
 import type { Ranks } from "../../torch/index.js";
 import * as torch from "../../torch/index.js";
@@ -26,6 +27,8 @@ export interface TrainingSetup {
   readonly model: TaskModel;
   readonly adapted: AdaptedModel;
   readonly rows: readonly EncodedExample[];
+  /** The groups of their examples, if these are to be kept together. */
+  readonly groups?: ReadonlyMap<Location, number> | undefined;
   readonly task: Task;
   readonly masks: ReplayableMasks;
   /** The processes that train together; each has the whole setup. */
@@ -75,7 +78,14 @@ export function planSearch(
   penalty: Penalty | undefined = onOneRank(setup, penaltyOf(setup.adapted, settings.regularizer)),
   estimator: HypergradientEstimator = ESTIMATORS[settings.hypergradient]({ terms: settings.hypergradientTerms }),
 ): PhasePlan<BilevelRule> {
-  const { lower: lowerBatches, upper: upperBatches, steps } = searchBatches(setup.rows, shared(setup, settings));
+  const {
+    lower: lowerBatches,
+    upper: upperBatches,
+    steps,
+  } = searchBatches(setup.rows, {
+    ...shared(setup, settings),
+    groups: setup.groups,
+  });
   const { unrollSteps, gradientAccumulation } = settings;
   const { learningRate, weightDecay, upperLearningRate, upperWeightDecay } = settings;
   return {

@@ -53,6 +53,7 @@ import { ReplayableMasks } from "../loop/masks.js";
 import { planPhases, type TrainingSetup } from "../loop/plans.js";
 import { type Snapshot, takeSnapshot } from "../steps/trainedTensors.js";
 import { MemoryNeed, noteNeed } from "./memoryNeed.js";
+import { nestedNotes } from "./nestedNotes.js";
 import { checkEvaluationRows, checkOneMetric, type RunStart, readRunData } from "./runInputs.js";
 import { checkSharedRows, recordOf, rowKeysOf } from "./sharedRows.js";
 
@@ -73,6 +74,8 @@ export interface Prepared {
   readonly tokenizer: Tokenizer;
   readonly maxLength: number;
   readonly data: EncodedSplits;
+  /** The groups of the training rows, of which none is split between the levels of a search. */
+  readonly groups: Splits["groups"];
   /** The examples to generate texts from, if the task is evaluated by texts. */
   readonly texts: Pick<Splits, "validation" | "test"> | undefined;
   /** The number of rows of each file, before long ones are split. */
@@ -149,6 +152,7 @@ export async function prepare(
     labels: names,
     positive: positiveOf(choice, labels),
     texts: choice.texts ? { validation: splits.validation, test: splits.test } : undefined,
+    groups: splits.groups,
     rows: rowsOf(splits),
     rowRecord: recordOf(keys),
     start: takeSnapshot(adapted.trained),
@@ -164,7 +168,8 @@ async function readChecked(start: RunStart, context: HubContext, ranks: number) 
   checkEvaluationRows(config, splits);
   checkOneMetric(choice.task, splits);
   const keys = rowKeysOf(splits);
-  const notes = checkSharedRows(keys, config, choice);
+  const nested = context.onNote ? nestedNotes(splits, config, choice.task) : [];
+  const notes = [...checkSharedRows(keys, config, choice), ...nested];
   const names = outputNames(choice.task, read.labels);
   stopsBy(config, { choice, labels: names });
   return { ...read, keys, notes, names };
@@ -282,9 +287,9 @@ function adapt(
 
 /** The inputs of the training phases. */
 export function setupOf(prepared: Prepared): TrainingSetup {
-  const { adapted, data, choice, loaded, generator, start, config, ranks } = prepared;
+  const { adapted, data, groups, choice, loaded, generator, start, config, ranks } = prepared;
   const masks = new ReplayableMasks(generator, { gradientCheckpointing: config.gradientCheckpointing });
-  return { model: loaded.model, adapted, rows: data.train, task: choice.task, masks, start, ranks };
+  return { model: loaded.model, adapted, rows: data.train, groups, task: choice.task, masks, start, ranks };
 }
 
 /** The phases of a run. */

@@ -75,7 +75,7 @@ export async function readRunData(
     ...trainedColumns(saved ? saved.metadata : findAdapterMetadata(folder)),
     onNote: context?.onNote,
   });
-  const used = withSubsets(splits, config);
+  const used = withSubsets(splits, config, asked.task);
   const tokenizer = await loadTokenizer(folder);
   const model = architecture.parseConfig(checkpointConfig);
   const { batchSize, pooling = saved?.metadata?.pooling } = config;

@@ -57,7 +57,8 @@ export async function gridCells(spec: Spec, pair: Pair, facts: RunFacts): Promis
   const { seed } = spec.tuning;
   const ofPair = { task: pair.task.name, variant: pair.variant };
   const cells = pointsFor(spec.tuning, pair.variant).map(async (point): Promise<Cell> => {
-    const settings = { holdoutFraction: HOLDOUT, ...(await runSettings(spec, pair, facts, point)), seed };
+    const held = heldOutSettings(spec, pair.task, pair.variant, point);
+    const settings = { ...held, ...(await runSettings(spec, pair, facts, point)), seed };
     return { ...ofPair, seed, point, folder: join(pair.folder, GRID, pointName(point)), settings };
   });
   return distinctRuns(await Promise.all(cells));
@@ -149,8 +150,15 @@ const askedOf = (
 function requestedSettings(spec: Spec, task: SpecTask, variant: Variant, tried: RunSettings = {}): RunSettings {
   const requested = askedOf(spec, task, variant, tried);
   const whole = { ...variant.settings, ...requested, method: variant.method };
-  const idle = new Set(withoutEffect(runOptions, requested, resolveRun(whole)));
+  const held = { ...(variant.stopsEarly && { holdoutFraction: HOLDOUT }), ...whole };
+  const idle = new Set(withoutEffect(runOptions, requested, resolveRun(held)));
   return Object.fromEntries(Object.entries(whole).filter(([key]) => !idle.has(key)));
+}
+
+/** How a run that tries a point holds out the rows that it is scored on, unless its settings say otherwise. */
+export function heldOutSettings(spec: Spec, task: SpecTask, variant: Variant, tried: RunSettings): RunSettings {
+  const { holdoutGroups, shuffle } = askedOf(spec, task, variant, tried);
+  return { holdoutFraction: HOLDOUT, ...(holdoutGroups && shuffle !== false && { holdoutGroups }) };
 }
 
 /** The same, with the share of the rows to hold out. */
@@ -250,8 +258,9 @@ const TRIED = [
 const runsOf = (spec: Spec, variants: readonly Variant[], tried: RunSettings = {}): RunConfig[] =>
   spec.tasks.flatMap((task) =>
     variants.map((variant) => {
-      const { method, settings } = variant;
-      return resolveRun({ ...settings, ...askedOf(spec, task, variant, tried), method });
+      const { method, settings, stopsEarly } = variant;
+      const held = (stopsEarly || pointsFor(spec.tuning, variant).length > 0) && { holdoutFraction: HOLDOUT };
+      return resolveRun({ ...held, ...settings, ...askedOf(spec, task, variant, tried), method });
     }),
   );
 

@@ -8,12 +8,13 @@ import { readConfig } from "../../../formats/index.js";
 import { architectureOf, designOf } from "../../../models/index.js";
 import { type RunConfig, type RunKey, type RunSettings, resolveRun } from "../../../tasks/config/index.js";
 import type { Dataset } from "../../../tasks/data/index.js";
-import { outputNames, splitsToRead, taskOf } from "../../../tasks/datasets/index.js";
+import { outputNames, splitsToRead, taskOf, withSubsets } from "../../../tasks/datasets/index.js";
 import {
   checkEvaluationRows,
   checkOneMetric,
   isLeak,
   isPublished,
+  nestedNotes,
   overlapOf,
   overlapText,
   type RunData,
@@ -25,7 +26,7 @@ import {
 import type { Spec, SpecTask } from "../spec/spec.js";
 import { pointsFor } from "../spec/tuning.js";
 import type { Variant } from "../spec/variants.js";
-import { settingsWithHoldout } from "./cells.js";
+import { heldOutSettings, settingsWithHoldout } from "./cells.js";
 import type { KnownFacts } from "./estimates.js";
 
 /** How rows are looked up, and what receives notes on a task. */
@@ -93,6 +94,8 @@ interface AskedRun {
   readonly config: RunConfig;
   /** Whether tuning, which holds out training rows, chooses some of its settings. */
   readonly isTuned: boolean;
+  /** The settings of a run that holds out training rows, to choose a point or to stop by. */
+  readonly holding: RunConfig | undefined;
 }
 
 /** All runs on a task, whatever the seed: every method with every point that is tried for it, and with every value of the curve. */
@@ -101,8 +104,10 @@ const runsOf = (spec: Spec, task: SpecTask): AskedRun[] =>
     const tried = pointsFor(spec.tuning, variant);
     const isTuned = tried.length > 0;
     const run = (point: RunSettings, isTuned: boolean): AskedRun => {
-      const config = resolveRun(settingsWithHoldout(spec, task, variant, point));
-      return { variant, isTuned, config };
+      const settings = settingsWithHoldout(spec, task, variant, point);
+      const held = isTuned ? { ...heldOutSettings(spec, task, variant, point), ...settings } : settings;
+      const holding = held.holdoutFraction === undefined ? undefined : resolveRun(held);
+      return { variant, isTuned, holding, config: resolveRun(settings) };
     };
     const reported = (isTuned ? tried : [{}]).map((point) => run(point, isTuned));
     return [...reported, ...(spec.curve?.points ?? []).map((point) => run(point, false))];
@@ -124,7 +129,7 @@ async function rowProblems(runs: readonly AskedRun[], facts: KnownFacts, look: L
 
 async function problemsOfAlike(runs: readonly AskedRun[], facts: KnownFacts, look: Look): Promise<BidoraError[]> {
   const { config: first } = runs[0]!;
-  const given = omit(first.given, "trainLimit", "holdoutFraction");
+  const given = omit(first.given, "trainLimit", "holdoutFraction", "holdoutGroups");
   const data = await readRunData({ config: resolveRun(given), saved: undefined, adapterFolder: undefined }, look);
   const { splits, choice } = data;
   const judged = { choice, labels: outputNames(choice.task, data.labels) };
@@ -133,6 +138,7 @@ async function problemsOfAlike(runs: readonly AskedRun[], facts: KnownFacts, loo
   const problems: BidoraError[] = [];
   for (const rows of [splits.train, splits.validation, splits.test]) problems.push(...(await labelProblem(data, rows)));
   problems.push(...choiceProblems(runs, data, look.tell));
+  noteNested(runs, data, look.tell);
   for (const { config, variant, isTuned } of runs) {
     const watching = { ...config, ...(variant.stopsEarly && { evalEvery: 1 }) };
     const holdout = config.holdoutFraction === undefined ? undefined : splits.train;
@@ -194,6 +200,13 @@ function choiceProblems(runs: readonly AskedRun[], { splits, choice }: RunData, 
     if (rows === "validation") tell(`${text} are also validation rows, by which --early-stopping chooses.`);
     return [];
   });
+}
+
+/** What the first run that holds out rows gets; the other runs differ in the seed at most. */
+function noteNested(runs: readonly AskedRun[], { splits, choice: { task } }: RunData, tell: Look["tell"]): void {
+  const holding = runs.find((run) => run.holding)?.holding;
+  if (!holding) return;
+  for (const line of nestedNotes(withSubsets(splits, holding, task), holding, task)) tell(line);
 }
 
 /** The first row whose label is unknown to the model or invalid for the task. */

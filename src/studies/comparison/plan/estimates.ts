@@ -8,7 +8,7 @@ import { omit } from "../../../base/settings/index.js";
 import type { HubContext } from "../../../formats/hub/index.js";
 import { METHODS, type RunConfig, type RunKey, type RunSettings } from "../../../tasks/config/index.js";
 import { subsetsOf } from "../../../tasks/data/index.js";
-import { readSplits, taskOf } from "../../../tasks/datasets/index.js";
+import { readSplits, taskOf, withSubsets } from "../../../tasks/datasets/index.js";
 import { estimateRun } from "../../../training/estimates/index.js";
 import { plainColumns, terminalTable } from "../../statistics/renderTable.js";
 import type { Cell, RunFacts } from "./cells.js";
@@ -26,11 +26,17 @@ export function factsIn(output: string): KnownFacts {
     JSON.stringify([task, data, train, textColumns, labelColumn]);
   const trained = new Map<string, Promise<number>>();
   const rowsOf = (config: RunConfig): Promise<number> => {
-    const { trainLimit, holdoutFraction } = config;
-    return remembered(trained, JSON.stringify([keyOf(config), trainLimit, holdoutFraction]), async () => {
-      const rows = await remembered(files, keyOf(config), () => countRows(config));
-      return subsetsOf(Array.from({ length: rows }), config).train.length;
-    });
+    const { trainLimit, holdoutFraction, holdoutGroups } = config;
+    return remembered(
+      trained,
+      JSON.stringify([keyOf(config), trainLimit, holdoutFraction, holdoutGroups]),
+      async () => {
+        // Which rows can be held out depends on their texts.
+        if (holdoutFraction !== undefined && holdoutGroups) return (await trainingRows(config, config)).length;
+        const rows = await remembered(files, keyOf(config), () => countRows(config));
+        return subsetsOf(Array.from({ length: rows }), config).train.length;
+      },
+    );
   };
   return {
     rowsOf,
@@ -59,9 +65,15 @@ function remembered<T>(known: Map<string, T>, key: string, find: () => T): T {
 }
 
 async function countRows(config: RunConfig): Promise<number> {
+  return (
+    await trainingRows(config, { ...config, trainLimit: undefined, holdoutFraction: undefined, holdoutGroups: false })
+  ).length;
+}
+
+async function trainingRows(config: RunConfig, subsets: Parameters<typeof withSubsets>[1]) {
   const choice = taskOf(config.task ?? "");
   const splits = await readSplits(choice, { ...config, validation: undefined, test: undefined, testSplit: false });
-  return splits.train.examples.length;
+  return withSubsets(splits, subsets, choice.task).train.examples;
 }
 
 /** An output folder for estimates, which write nothing: the folder of an existing run would be refused. */
