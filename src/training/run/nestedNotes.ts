@@ -12,13 +12,25 @@ type HeldOutBy = Pick<RunConfig, "method" | "holdoutGroups" | "searchFraction" |
 /** What `--holdout-groups` did, or why it is of use. */
 export function nestedNotes(splits: Splits, config: HeldOutBy, task: Pick<Task, "peftTaskType">): string[] {
   const { train, holdout, groups } = splits;
-  if (groups) return [groupsText(splits, config, task)];
+  if (groups && (holdout || METHODS[config.method].isBilevel))
+    return [groupsText(splits, config, task), ...evaluatedNotes(splits, task)];
   if (!holdout) return [];
   const nested = countNested(holdout.examples, train.examples, textsOfTask(task));
   if (nested === 0) return [];
   return [
     `${shareText(nested, holdout.examples.length)} held-out rows are equal to rows that are trained on or stand in them, which makes scores on them too good; --holdout-groups keeps such rows together.`,
   ];
+}
+
+/** The splits of the files stay as they are. */
+function evaluatedNotes(splits: Splits, task: Pick<Task, "peftTaskType">): string[] {
+  const trained = [...splits.train.examples, ...(splits.holdout?.examples ?? [])];
+  return (["validation", "test"] as const).flatMap((split) => {
+    const rows = splits[split]?.examples ?? [];
+    const nested = countNested(rows, trained, textsOfTask(task));
+    if (nested === 0) return [];
+    return [`${shareText(nested, rows.length)} ${split} rows are equal to training rows or stand in them.`];
+  });
 }
 
 function groupsText(splits: Splits, config: HeldOutBy, task: Pick<Task, "peftTaskType">): string {
@@ -41,9 +53,9 @@ function groupsText(splits: Splits, config: HeldOutBy, task: Pick<Task, "peftTas
 /** The rows of the levels of a search; undefined for folds. */
 function levelsOf(
   { train: { examples }, groups }: Splits,
-  { method, searchFraction: fraction, searchFolds, shuffle, seed }: HeldOutBy,
+  { searchFraction: fraction, searchFolds, shuffle, seed }: HeldOutBy,
 ): readonly [Rows, Rows] | undefined {
-  if (!METHODS[method].isBilevel || searchFolds !== undefined) return undefined;
+  if (searchFolds !== undefined) return undefined;
   const ofRows = examples.map(({ at }) => groups!.get(at)!);
   const { lower, upper } = splitForSearch(examples.length, { fraction, shuffle, seed, groups: ofRows });
   const pick = (indices: readonly number[]) => indices.map((index) => examples[index]!);

@@ -239,6 +239,28 @@ describe("early stopping in a comparison", () => {
     expect(notes.at(-1)).toContain("8 of the 8 validation rows are also training rows");
   });
 
+  it("has a note on held-out rows that stand in others, and on their groups", async () => {
+    const nested = Array.from({ length: 10 }, (_, i) => [
+      `one two three four ${i}`,
+      `zero one two three four ${i}`,
+    ]).flat();
+    const task = { ...good, train: jsonl(...nested.map((text, i) => ({ text, label: someLabel(i) }))) };
+    const one = { ...task, validation: jsonl({ text: "two three", label: "alpha" }, { text: "else", label: "beta" }) };
+    const notesOf = async (flags: Asked) => {
+      const notes: string[] = [];
+      await check([one], flags, false, [], notes);
+      return notes;
+    };
+    expect(await notesOf({ methods: ["lora"] })).toEqual([]);
+    const held = /^good: \d of the 4 \(\d+ %\) held-out rows are equal to rows that are trained on or stand in them/;
+    expect(await notesOf({ tune: ["rank=2,4"] })).toEqual([expect.stringMatching(held)]);
+    expect(await notesOf({ methods: ["lora+es"] })).toEqual([expect.stringMatching(held)]);
+    expect(await notesOf({ tune: ["rank=2,4"], holdoutGroups: true })).toEqual([
+      "good: --holdout-groups found 10 groups in 20 training rows, the largest of 2 rows; 4 of the 20 (20 %) rows are held out.",
+      "good: 1 of the 2 (50 %) validation rows are equal to training rows or stand in them.",
+    ]);
+  });
+
   it("by a metric that a task does not have is refused, also for one method or grid point", async () => {
     const refused =
       /^No run was started\. good: --early-stopping-metric takes accuracy, .*loss for this task; got pearson\.$/;

@@ -72,6 +72,30 @@ describe("--tune", () => {
   });
 });
 
+describe("--holdout-groups", () => {
+  const groupsOf = async (make: typeof gridCells | typeof finalCells, flags: Flags, ...lines: string[]) => {
+    const spec = readSpec({ methods: ["lora", "lora+es", "bidora"], ...flags }, file(...lines));
+    const cells = (await Promise.all(pairsOf(spec).map((pair) => make(spec, pair, facts)))).flat();
+    return cells.map(({ settings }) => settings.holdoutGroups);
+  };
+
+  it("is a setting of the runs that hold rows out: of --tune, +es and BiDoRA's levels", async () => {
+    const on = { holdoutGroups: true };
+    expect(await groupsOf(finalCells, on)).toEqual([undefined, true, true]);
+    expect(await groupsOf(gridCells, { ...on, tune: ["rank=2"] })).toEqual([true, true, true]);
+    expect(await groupsOf(gridCells, { tune: ["rank=2"] }, "holdoutGroups: 6")).toEqual([6, 6, 6]);
+    expect(await groupsOf(gridCells, { tune: ["rank=2"] })).toEqual([undefined, undefined, undefined]);
+    expect(await groupsOf(gridCells, { ...on, methods: ["lora"], tune: ["rank=2"] })).toEqual([true]);
+  });
+
+  it("is refused without such a run, and for rows in file order", () => {
+    const refused = (flags: Flags) => expect(() => pairsOf(readSpec({ holdoutGroups: true, ...flags }, file())));
+    refused({ methods: ["lora"] }).toThrow("No effect in any run of this comparison: --holdout-groups");
+    refused({ methods: ["bidora", "lora+es"], tune: ["rank=2"], shuffle: false }).toThrow("--holdout-groups");
+    refused({ methods: ["lora+es"] }).not.toThrow();
+  });
+});
+
 describe("--curve", () => {
   const flags = { methods: ["lora", "full"], seeds: [0, 1], curve: TUNE, output: "out" };
 
