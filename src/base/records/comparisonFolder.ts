@@ -52,7 +52,7 @@ export function gridRunsIn(folder: string): (Omit<PlacedRun, "seed"> & { readonl
 }
 
 /** A run of the curve, with the name of its point. */
-export interface CurvePlace extends PlacedRun {
+interface CurvePlace extends PlacedRun {
   readonly name: string;
 }
 

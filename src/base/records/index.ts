@@ -71,7 +71,6 @@ export { COMPARISON, writeComparisonFile } from "./comparisonFile.js";
 export {
   type ComparisonLog,
   CURVE,
-  type CurvePlace,
   clearComparison,
   comparedRunFolder,
   comparedRunsIn,

@@ -19,7 +19,7 @@ export {
   loadTexts,
   loadWords,
 } from "./loadExamples.js";
-export { countNested, groupsOfRows, type TextOptions } from "./nestedRows.js";
+export { countNested } from "./nestedRows.js";
 export { BatchOrder, batchesPerPass, type OrderState } from "./order.js";
 export { type Answer, loadQuestions, type QuestionExample } from "./questions.js";
 export {
@@ -30,7 +30,7 @@ export {
   promptsWithReferences,
   type References,
 } from "./references.js";
-export { foldsForSearch, type Groups, splitForSearch, subsetsOf } from "./subsets.js";
+export { foldsForSearch, splitForSearch, subsetsOf } from "./subsets.js";
 export {
   hasDecimalComma,
   isAbsent,

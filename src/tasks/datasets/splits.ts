@@ -1,14 +1,8 @@
 /** The examples of a run: read from files or a named data set, split by split, and encoded. */
 import { type CallContext, statOf, UsageError } from "../../base/index.js";
 import type { Tokenizer } from "../../text/index.js";
-import {
-  type Dataset,
-  groupsOfRows,
-  type Location,
-  type RowSource,
-  subsetsOf,
-  type TextOptions,
-} from "../data/index.js";
+import { type Dataset, type Location, type RowSource, subsetsOf } from "../data/index.js";
+import { groupsOfRows, type TextOptions } from "../data/nestedRows.js";
 import type { SubsetOptions } from "../data/subsets.js";
 import { type EncodedExample, type ExampleEncoding, encodeExamples, type Task } from "../index.js";
 import type { TaskChoice } from "./choice.js";

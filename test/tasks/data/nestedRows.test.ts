@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it, test } from "vitest";
-import { countNested, foldsForSearch, groupsOfRows, splitForSearch, subsetsOf } from "../../../src/tasks/data/index.js";
+import { foldsForSearch, splitForSearch, subsetsOf } from "../../../src/tasks/data/index.js";
+import { countNested, groupsOfRows } from "../../../src/tasks/data/nestedRows.js";
 
 interface Golden {
   readonly shortest: number;
