@@ -5,6 +5,7 @@ export {
   type EncodeOptions,
   ExampleOutputs,
   type ExamplePrediction,
+  type Group,
   targetOf,
 } from "./batch.js";
 export { isConstant } from "./constant.js";
@@ -34,6 +35,7 @@ export {
   type ContrastiveTask,
   type EmbeddedText,
   type EvaluatedSplits,
+  groupLosses,
   lossSum,
   lossWeight,
   outputsByExample,

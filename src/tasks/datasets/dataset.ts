@@ -13,6 +13,8 @@ export interface Splits {
   readonly holdout?: Dataset | undefined;
   /** With `--holdout-groups`, the group of each training row, held out or not: rows of one group are on one side of every split. */
   readonly groups?: ReadonlyMap<Location, number> | undefined;
+  /** The upper level's training rows, if they have a file of their own. */
+  readonly upper?: Dataset | undefined;
 }
 
 /** A data set that `--task` has a name for. */

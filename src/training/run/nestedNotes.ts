@@ -1,18 +1,21 @@
 /** Notes on held-out rows that stand in rows that are trained on. */
 import { formatCount } from "../../base/index.js";
-import { METHODS, type RunConfig } from "../../tasks/config/index.js";
+import { dividesRows, type RunConfig } from "../../tasks/config/index.js";
 import { countNested, type Example, splitForSearch } from "../../tasks/data/index.js";
 import { type Splits, textsOfTask } from "../../tasks/datasets/index.js";
 import type { Task } from "../../tasks/index.js";
 
 type Rows = readonly Example[];
 
-type HeldOutBy = Pick<RunConfig, "method" | "holdoutGroups" | "searchFraction" | "searchFolds" | "shuffle" | "seed">;
+type HeldOutBy = Pick<
+  RunConfig,
+  "method" | "upper" | "upperTrain" | "searchFraction" | "searchFolds" | "shuffle" | "seed"
+>;
 
 /** What `--holdout-groups` did, or why it is of use. */
 export function nestedNotes(splits: Splits, config: HeldOutBy, task: Pick<Task, "peftTaskType">): string[] {
   const { train, holdout, groups } = splits;
-  if (groups && (holdout || METHODS[config.method].isBilevel))
+  if (groups && (holdout || dividesRows(config)))
     return [groupsText(splits, config, task), ...evaluatedNotes(splits, task)];
   if (!holdout) return [];
   const nested = countNested(holdout.examples, train.examples, textsOfTask(task));

@@ -11,6 +11,7 @@ import {
   type SavedAdapter,
   settingsOfAdapter,
   startFromError,
+  type TrainedTensor,
   trainEverything,
   whyNotPeft,
 } from "../../models/adapters/index.js";
@@ -30,9 +31,11 @@ import {
   type RunConfig,
   type RunKey,
   type RunSettings,
+  upperFacts,
+  upperOf,
   withFound,
 } from "../../tasks/config/index.js";
-import type { Dataset } from "../../tasks/data/index.js";
+import type { Dataset, Sources } from "../../tasks/data/index.js";
 import {
   type EncodedSplits,
   encodeSplits,
@@ -48,9 +51,11 @@ import { ALONE, computeDtype, Generator, type Ranks, resolveDevice, setThreads }
 import { noteWithoutLoss } from "../../use/evaluation/index.js";
 import { noteOnBase } from "../../use/inference/index.js";
 import { stopsBy } from "../loop/earlyStopping.js";
+import { levelsOf, type TwoLevels } from "../loop/levels.js";
 import type { PhasePlan } from "../loop/loop.js";
 import { ReplayableMasks } from "../loop/masks.js";
 import { planPhases, type TrainingSetup } from "../loop/plans.js";
+import { SourceWeights } from "../steps/sourceWeights.js";
 import { type Snapshot, takeSnapshot } from "../steps/trainedTensors.js";
 import { MemoryNeed, noteNeed } from "./memoryNeed.js";
 import { nestedNotes } from "./nestedNotes.js";
@@ -76,6 +81,8 @@ export interface Prepared {
   readonly data: EncodedSplits;
   /** The groups of the training rows, of which none is split between the levels of a search. */
   readonly groups: Splits["groups"];
+  /** The sources of the training rows, if an upper level weights them. */
+  readonly sources: Sources | undefined;
   /** The examples to generate texts from, if the task is evaluated by texts. */
   readonly texts: Pick<Splits, "validation" | "test"> | undefined;
   /** The number of rows of each file, before long ones are split. */
@@ -86,6 +93,10 @@ export interface Prepared {
   /** How the matrices of the loaded model are held. */
   readonly baseFormats: MatrixFormats;
   readonly adapted: AdaptedModel;
+  /** What each level trains; undefined for one level. */
+  readonly levels: TwoLevels | undefined;
+  /** All trained tensors: those of the model and its adapter, and those of an upper level. */
+  readonly trained: readonly TrainedTensor[];
   readonly start: Snapshot;
   readonly generator: Generator;
   /** The processes that train together; each prepares everything. */
@@ -117,7 +128,7 @@ export async function prepare(
   const device = resolveDevice(config.device, ranks.localRank);
   const available = memoryOf(device).free();
   const read = await readChecked({ config, saved, adapterFolder, task }, context, ranks.size);
-  const { folder, choice, own, splits, tokenizer, labels, names, model, maxLength, keys, notes } = read;
+  const { folder, choice, own, splits, sources, tokenizer, labels, names, model, maxLength, keys, notes } = read;
   const generator = new Generator(config.seed);
   // The tokenizer works in separate threads.
   const [data, loaded] = await Promise.all([
@@ -144,10 +155,15 @@ export async function prepare(
   const adapted = adapt(loaded, config, saved, generator, precision ?? TRAINED_DTYPE);
   if (config.initLoraWeights === "loftq" && !saved)
     withOriginalWeights(folder, loaded, (originals) => startFromError(adapted, originals, ranks));
+  const { headModules } = loaded.model;
+  const sourceWeights = sources && new SourceWeights(sources, precision ?? TRAINED_DTYPE, loaded.model.device);
+  const levels = levelsOf(config, { adapted, headModules, sourceWeights });
+  const trained = [...adapted.trained, ...(levels?.own ?? [])];
   noteNeed(new MemoryNeed({ config, loaded, adapted, data }), config, available, context);
   noteHead(saved ? newLayers(loaded, saved.config) : loaded.initialized, own, context);
   return {
     ...{ folder, adapterFolder, choice, tokenizer, maxLength, data, loaded, baseFormats, adapted, generator, ranks },
+    ...{ levels, trained, sources },
     config: withFound(config, foundIn(config, { choice, splits, maxLength, adapted })),
     labels: names,
     positive: positiveOf(choice, labels),
@@ -155,7 +171,7 @@ export async function prepare(
     groups: splits.groups,
     rows: rowsOf(splits),
     rowRecord: recordOf(keys),
-    start: takeSnapshot(adapted.trained),
+    start: takeSnapshot(trained),
   };
 }
 
@@ -217,15 +233,16 @@ function noteRowsWithoutLoss(task: Task, data: Prepared["data"], { onNote }: Cal
   const evaluated = task.takesTrainOn
     ? ({ validation: data.validation, test: data.test, "held-out": data.holdout } as const)
     : {};
-  for (const [what, rows] of Object.entries({ training: data.train, ...evaluated })) {
+  for (const [what, rows] of Object.entries({ training: data.train, "upper level's": data.upper, ...evaluated })) {
     const note = rows && noteWithoutLoss(task, rows, what);
     if (note !== undefined) onNote?.(note);
   }
 }
 
-function rowsOf({ train, validation, test }: Splits): RowCounts {
+function rowsOf({ train, upper, validation, test }: Splits): RowCounts {
   return {
     train: train.examples.length,
+    ...(upper && { upper: upper.examples.length }),
     ...(validation && { validation: validation.examples.length }),
     ...(test && { test: test.examples.length }),
   };
@@ -247,8 +264,9 @@ function noteHead(initialized: readonly string[], own: TrainedHead | undefined, 
 /** Notes on the settings, once model and data are known. */
 export function noteSettings(prepared: Prepared, context: CallContext): void {
   noteNotForPeft(prepared, context);
-  const { method, hypergradient, dtype } = prepared.config;
-  if (METHODS[method].isBilevel && isTooCoarse(hypergradient, dtype))
+  const { hypergradient, dtype } = prepared.config;
+  const group = upperOf(prepared.config);
+  if (group && !upperFacts(group).isExplicit && isTooCoarse(hypergradient, dtype))
     context.onNote?.(
       `--hypergradient ${hypergradient} loses accuracy in ${dtype}: use exact, or --dtype float32; \`bidora verify-hypergradient\` measures it.`,
     );
@@ -287,9 +305,20 @@ function adapt(
 
 /** The inputs of the training phases. */
 export function setupOf(prepared: Prepared): TrainingSetup {
-  const { adapted, data, groups, choice, loaded, generator, start, config, ranks } = prepared;
+  const { adapted, levels, data, groups, choice, loaded, generator, start, config, ranks } = prepared;
   const masks = new ReplayableMasks(generator, { gradientCheckpointing: config.gradientCheckpointing });
-  return { model: loaded.model, adapted, rows: data.train, groups, task: choice.task, masks, start, ranks };
+  return {
+    model: loaded.model,
+    adapted,
+    levels,
+    rows: data.train,
+    groups,
+    upperRows: data.upper,
+    task: choice.task,
+    masks,
+    start,
+    ranks,
+  };
 }
 
 /** The phases of a run. */

@@ -1,5 +1,5 @@
 import type { Phase, PlainState, RuleValues, StepEvent } from "../../base/records/index.js";
-import type { TrainedTensor, TrainingHooks } from "../../models/adapters/index.js";
+import type { FinishedStep, TrainedTensor, TrainingHooks } from "../../models/adapters/index.js";
 import type { TaskModel } from "../../models/index.js";
 import type { Task } from "../../tasks/index.js";
 import type { Ranks, Tensor } from "../../torch/index.js";
@@ -10,6 +10,7 @@ import type { Penalty } from "./batchGradients.js";
 import { checkGradients } from "./finite.js";
 import type { Level } from "./level.js";
 import type { LossScale } from "./lossScale.js";
+import type { SourceWeights } from "./sourceWeights.js";
 import { stepGradients, takeBatches } from "./stepGradients.js";
 import { hookMemory, restoreTensors } from "./trainedTensors.js";
 
@@ -41,6 +42,18 @@ export interface StepRule {
   restore(state: RuleState): void;
 }
 
+/** Lets a method change tensors after an optimizer step. @param gradients clipped, in the order of the trained tensors */
+export function runAfterStep(
+  hooks: TrainingHooks | undefined,
+  trained: readonly TrainedTensor[],
+  gradients: readonly Tensor[],
+  at: Pick<FinishedStep, "step" | "steps">,
+): void {
+  if (!hooks?.afterStep) return;
+  const named = trained.map(({ name }, i) => [name, gradients[i]!] as const);
+  torch.noGrad(() => torch.scope(() => hooks.afterStep?.({ ...at, gradients: new Map(named) })));
+}
+
 export interface PlainRuleOptions {
   readonly phase: Phase;
   readonly task: Task;
@@ -50,6 +63,8 @@ export interface PlainRuleOptions {
   readonly masks: ReplayableMasks;
   readonly ranks: Ranks;
   readonly gradientAccumulation: number;
+  /** Weights of the rows by their sources. */
+  readonly sourceWeights?: SourceWeights | undefined;
   /** A term added to every step's loss: BiDoRA's weighted regularizer, or the adapter method's penalty. */
   readonly penalty: Penalty | undefined;
   /** Scales the loss, in float16. */
@@ -84,24 +99,16 @@ export class PlainRule implements StepRule {
   }
 
   step(): StepReport {
-    const { task, model, level, masks, ranks, penalty, lossScale } = this.options;
+    const { task, model, level, masks, ranks, penalty, lossScale, sourceWeights } = this.options;
     const batches = takeBatches(task, this.options.batches, this.options.gradientAccumulation);
-    const objective = { ranks, task, model, batches, context: masks.contextOf(task), penalty };
+    const objective = { ranks, task, model, batches, context: masks.contextOf(task), penalty, sourceWeights };
     const { loss, gradients } = stepGradients(objective, level.tensors(), { scale: lossScale?.scale });
     const check = () => checkGradients(gradients);
     const update = level.update(lossScale ? lossScale.guard(check) : check());
     lossScale?.update(true);
-    this.#afterStep(update.gradients);
+    runAfterStep(this.options.hooks, level.trained, update.gradients, { step: level.stepsDone, steps: this.steps });
     const { learningRate } = update;
     return { loss, learningRate, rows: batches.rows, tokens: batches.tokens };
-  }
-
-  #afterStep(gradients: readonly torch.Tensor[]): void {
-    const { hooks, level } = this.options;
-    if (!hooks?.afterStep) return;
-    const named = level.trained.map(({ name }, i) => [name, gradients[i]!] as const);
-    const step = { step: level.stepsDone, steps: this.steps, gradients: new Map(named) };
-    torch.noGrad(() => torch.scope(() => hooks.afterStep?.(step)));
   }
 
   save(): RuleState {

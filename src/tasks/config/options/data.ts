@@ -16,7 +16,7 @@ import { TRAIN_ON } from "../../../models/adapters/index.js";
 import { INIT_WEIGHTS } from "../../../models/index.js";
 import { isNamedDataset, namedDatasets } from "../../datasets/namedDatasets.js";
 import { TASKS } from "../../index.js";
-import { METHODS, type Method } from "../methods.js";
+import { dividesRows, type LevelSettings } from "../upperGroups.js";
 import { group } from "./group.js";
 
 const data = group("Data");
@@ -66,16 +66,16 @@ const withFiles: AppliesWhen = {
 
 /** Rows in file order are split where the order says. */
 const withHeldOutRows: AppliesWhen = {
-  only: "with --holdout-fraction or --method bidora, and without --no-shuffle",
-  holds: ({ holdoutFraction, method, shuffle }: HoldoutValues) =>
-    shuffle !== false && (holdoutFraction !== undefined || method === undefined || METHODS[method].isBilevel),
+  only: "with --holdout-fraction, --method bidora or --upper (without --upper-train), and without --no-shuffle",
+  holds: ({ holdoutFraction, shuffle, ...run }: HoldoutValues) =>
+    shuffle !== false && (holdoutFraction !== undefined || run.method === undefined || dividesRows(run)),
 };
 
-type HoldoutValues = {
+interface HoldoutValues extends Partial<LevelSettings> {
+  readonly upperTrain?: string | undefined;
   readonly holdoutFraction?: number | undefined;
-  readonly method?: Method | undefined;
   readonly shuffle?: boolean | undefined;
-};
+}
 
 export const modelOptions = {
   model: model(text("DIR|GGUF|REPO"), "a local folder, a GGUF file or a Hub repository"),
