@@ -56,7 +56,7 @@ export function groupsOfRows(rows: readonly Read[], options: GroupOptions): Int3
     }
   }
   const index = new PhraseIndex(texts.sequences, firstRow.keys(), options.shortest);
-  // Texts that begin at the same place as a longer one stand in that one, too: they are found there.
+  // Of the texts that begin at one place the shorter stand in the longer ones, which joins them.
   for (const [number, row] of firstRow)
     index.eachWithin(texts.sequences[number]!, (part) => groups.join(row, firstRow.get(part)!), { self: number });
   return Int32Array.from(rows, (_, row) => groups.of(row));

@@ -34,7 +34,6 @@ const FACTOR = 0x01000193;
 
 /** Texts that begin with the same words, by their length and the hash of all their words. */
 interface Beginning {
-  /** Descending. */
   readonly lengths: number[];
   readonly byHash: Map<number, number[]>;
 }
@@ -53,7 +52,6 @@ export class PhraseIndex {
     private readonly shortest: number,
   ) {
     for (const number of numbers) this.#add(number);
-    for (const { lengths } of this.#beginnings.values()) lengths.sort((a, b) => b - a);
   }
 
   #add(number: number): void {
@@ -69,8 +67,8 @@ export class PhraseIndex {
   }
 
   /**
-   * Calls back with the texts that stand in the words, in order of their places, longer ones first; some repeatedly.
-   * @param which at each place all, or only the longest other than `self`
+   * Calls back with the texts that stand in the words, in order of their places; some repeatedly.
+   * @param which at each place all, or only one other than `self`
    */
   eachWithin(words: Int32Array, onFound: (number: number) => void, which: { readonly self?: number } | "all"): void {
     const hashes = new PrefixHashes(words);

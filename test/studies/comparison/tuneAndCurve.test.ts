@@ -55,7 +55,8 @@ describe("--tune", () => {
       ...[["full", 0.1] as const, ["full", 0.2] as const],
       ...[["lora", 0.5] as const, ["lora+es", 0.25] as const],
     ]);
-    expect(await cellsOf(gridCells, { ...flags, tune: ["learningRate=0.1"] }, own)).toHaveLength(3);
+    const byFlag = await cellsOf(gridCells, { ...flags, tune: ["learningRate=0.1"] }, own);
+    expect(byFlag.map(([, , rate]) => rate)).toEqual([0.1, 0.1, 0.1]);
     expect(await cellsOf(gridCells, flags, own)).toHaveLength(2);
     expect(() => readSpec(flags, file("perMethod: {lora: {tune: 3}}"))).toThrow("tune of lora takes");
     expect(() => readSpec(flags, file("perMethod: {lora: {tune: {seed: [3]}}}"))).toThrow(
