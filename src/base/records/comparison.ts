@@ -160,6 +160,13 @@ export interface CurveSummary {
   readonly optimism: number | null;
 }
 
+/** The plan that was frozen before the runs. */
+export interface Frozen {
+  readonly sha256: string;
+  /** What differs from it, one sentence each. */
+  readonly departures: readonly string[];
+}
+
 /** The runs that are compared. Tasks and methods are shown in this order; the order of runs does not matter. */
 export interface Comparison extends Partial<MissingRuns> {
   readonly tasks: readonly ComparedTask[];
@@ -172,6 +179,7 @@ export interface Comparison extends Partial<MissingRuns> {
   /** The runs of the curve, and what they show. */
   readonly curve?: readonly CurveRun[];
   readonly curves?: readonly CurveSummary[];
+  readonly frozen?: Frozen;
 }
 
 /** One metric of one method on one task, over its seeds. */
@@ -202,7 +210,12 @@ export interface PairedEffect {
 }
 
 /** The population that a test samples from. Its p-value says nothing about any other. */
-export type Population = "seeds of this task" | "seeds of these tasks" | "tasks" | "rows of this task";
+export type Population =
+  | "seeds of this task"
+  | "seeds of these tasks"
+  | "tasks"
+  | "rows of this task"
+  | "seeds and rows of this task";
 
 interface Tested {
   readonly a: string;
@@ -215,18 +228,21 @@ interface Tested {
   readonly differing: number;
   /** How many runs (or tasks) of a and b were left out, because they have no partner or lack the metric. */
   readonly unmatched: number;
-  readonly p: number;
-  /** p corrected within the entries of one test, one metric and one task. */
-  readonly pHolm: number;
   /** The tested task; absent for a test over several tasks. */
   readonly task?: string;
+}
+
+interface WithP extends Tested {
+  readonly p: number;
+  /** p corrected within the entries of one test, one metric and one task; of `two-level`, over all entries of the comparison. */
+  readonly pHolm: number;
 }
 
 /**
  * Wilcoxon's signed-rank test. `wilcoxon`: over pairs of runs on the same task with the same seed; tasks that share rows give one pair for
  * each seed, the means of their runs. `wilcoxon-tasks`: over tasks, by the means of those runs.
  */
-export interface WilcoxonTest extends Tested {
+export interface WilcoxonTest extends WithP {
   readonly test: "wilcoxon" | "wilcoxon-tasks";
   /** The tasks of a test over several tasks, if these are not all of them. */
   readonly tasks?: readonly string[];
@@ -242,23 +258,61 @@ export interface WilcoxonTest extends Tested {
   readonly effect: PairedEffect;
 }
 
-/** The paired bootstrap over rows that both methods have predicted. */
-export interface BootstrapTest extends Tested {
-  readonly test: "bootstrap";
-  /** How much better a is than b, in an interval from `low` to `high`: the difference of the metric, negated where lower is better. */
-  readonly statistic: number;
+/** What tests over resampled rows have in common. Their pairs are the rows that both methods have predicted. */
+interface Resamples {
+  /** The ends of the interval of the difference. */
   readonly low: number;
   readonly high: number;
-  /** Of the interval: 0.95. */
+  /** Of the interval: 0.95, or 0.9 for equivalence. */
   readonly confidence: number;
   /** How often the rows were resampled. */
   readonly resamples: number;
+}
+
+/** The paired bootstrap over rows that both methods have predicted. */
+export interface BootstrapTest extends WithP, Resamples {
+  readonly test: "bootstrap";
+  /** How much better a is than b, in an interval from `low` to `high`: the difference of the metric, negated where lower is better. */
+  readonly statistic: number;
   /** The Monte Carlo standard error of p, which depends on the resamples. */
   readonly pStandardError: number;
 }
 
+/** What tests over seeds and rows have in common. */
+interface OverSeedsAndRows extends Resamples {
+  readonly task: string;
+  /** How many seeds both methods have. */
+  readonly seeds: number;
+  /** How much better a is than b: the mean over seeds of the differences of the metric, negated where lower is better. */
+  readonly difference: number;
+}
+
+/** The bootstrap over the seeds and the rows of a task. */
+export interface TwoLevelTest extends WithP, OverSeedsAndRows {
+  readonly test: "two-level";
+  readonly task: string;
+  /** The Monte Carlo standard error of p, which depends on the resamples. */
+  readonly pStandardError: number;
+}
+
+/** Whether two methods differ by less than a margin, by the resamples of the bootstrap over seeds and rows. */
+export interface EquivalenceTest extends Tested, OverSeedsAndRows {
+  readonly test: "equivalence";
+  readonly task: string;
+  /** What `--margin` gave, in the unit of the metric. */
+  readonly margin: number;
+  /** Whether both ends of the interval are strictly within ± the margin. */
+  readonly equivalent: boolean;
+}
+
+/** A test of two methods over the rows of a task. */
+export type RowTest = TwoLevelTest | EquivalenceTest | BootstrapTest;
+
 /** One test of two methods. */
-export type SignificanceTest = WilcoxonTest | BootstrapTest;
+export type SignificanceTest = WilcoxonTest | RowTest;
+
+export const isWilcoxon = (test: SignificanceTest): test is WilcoxonTest =>
+  test.test === "wilcoxon" || test.test === "wilcoxon-tasks";
 
 /** What a run had cost when it first reached a score. */
 export interface Cost {

@@ -50,12 +50,16 @@ export {
   type CurvePoint,
   type CurveRun,
   type CurveSummary,
+  type EquivalenceTest,
   type FailedRun,
+  type Frozen,
+  isWilcoxon,
   type JoinedTasks,
   type MissingRuns,
   type PairedEffect,
   type Population,
   type RowGroup,
+  type RowTest,
   type RunConditions,
   type RunId,
   type ScoredRows,
@@ -64,6 +68,7 @@ export {
   type SignificanceTest,
   type SummaryEntry,
   type TriedPoint,
+  type TwoLevelTest,
   type UnfinishedRun,
   type WilcoxonTest,
 } from "./comparison.js";
@@ -76,6 +81,7 @@ export {
   comparedRunsIn,
   curveRunsIn,
   earlierQuickstartRuns,
+  FROZEN,
   GRID,
   gridRunsIn,
   hasStepCosts,
@@ -83,6 +89,7 @@ export {
   type KnownFailure,
   PLAN,
   type PlannedRun,
+  plannedRunOf,
   plannedRuns,
   readComparison,
   readFailures,
@@ -112,6 +119,13 @@ export type {
   Versions,
 } from "./events.js";
 export { holdFolder, isAlive, writerOf } from "./folderLock.js";
+export {
+  type FrozenPlan,
+  readFrozenPlan,
+  readFrozenPlanIn,
+  writeFrozenPlan,
+  writeFrozenPlanIn,
+} from "./frozenPlan.js";
 export {
   isJsonObject,
   type JsonObject,

@@ -42,7 +42,12 @@ export function comparisonTables(comparison: Comparison, reached: readonly Score
     columns: columns.flat(),
     notes,
   });
-  const scoreNotes = [...seedsNote(usual, counts), ...competitionNotes(comparison), ...rowsNotes(tasks)];
+  const scoreNotes = [
+    ...seedsNote(usual, counts),
+    ...competitionNotes(comparison),
+    ...rowsNotes(tasks),
+    ...frozenNotes(comparison),
+  ];
   const costNotes = [...(usual > 1 ? ["Time and memory are means over seeds."] : []), ...tuningNotes(comparison)];
   return tasks.length <= 1
     ? [table([...scores, ...costs], [...scoreNotes, ...costNotes])]
@@ -73,6 +78,14 @@ function rowsNotes(tasks: readonly ComparedTask[]): string[] {
         ],
   );
   return [...(tasks.some((task) => task.beside) ? [beside] : []), ...chosen];
+}
+
+/** The hash of the frozen plan, and what departs from it. */
+function frozenNotes({ frozen }: Comparison): string[] {
+  if (!frozen) return [];
+  const { sha256, departures } = frozen;
+  const what = departures.length === 0 ? "Nothing departs from it." : `Departures: ${departures.join(" ")}`;
+  return [`The plan was frozen with the SHA-256 hash ${sha256}. ${what}`];
 }
 
 function seedsNote(usual: number, counts: readonly number[]): string[] {

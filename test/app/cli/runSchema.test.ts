@@ -106,7 +106,7 @@ describe("single values", () => {
   // name, are checked apart from the value's form.
   const isQuoted = (option: Option, value: unknown): boolean =>
     typeof value === "string" && ["number", "boolean"].includes(typeof option.fromText(value));
-  const OWN = ["methods", "tasks", "perMethod", "grid"];
+  const OWN = ["methods", "tasks", "perMethod", "grid", "tune", "curve"];
   const words = options.flatMap(([, { words }]) => words);
   const value = fc.oneof(
     fc.constantFrom<unknown>(

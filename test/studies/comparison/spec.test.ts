@@ -96,6 +96,7 @@ describe("the plan of a comparison", () => {
     same({ methods: ["bidora-folds", "bidora"], searchFolds: 3 }).toThrow("bidora-folds and bidora are the same run");
     const early = { methods: ["lora", "lora+es"], earlyStopping: 2, evalEvery: 5 };
     same(early).not.toThrow();
+    same({ ...early, earlyStopping: 3, earlyStoppingMetric: "loss" }).not.toThrow();
     same({ ...early, holdoutFraction: 0.2, earlyStoppingMetric: "loss" }).toThrow("lora and lora+es are the same run");
   });
 

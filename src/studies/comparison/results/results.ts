@@ -9,9 +9,9 @@ import {
   type MissingRuns,
   metricRows,
   REPORT,
+  type RowTest,
   type ScoredRows,
   type ScoreReached,
-  type SignificanceTest,
   TABLES,
   writeComparisonFile,
   writeFileAtomic,
@@ -21,6 +21,7 @@ import { comparisonTables } from "../../statistics/comparisonTables.js";
 import { methodsWithoutFailure } from "../../statistics/competing.js";
 import { costToReach, type EvaluationPoint } from "../../statistics/costColumns.js";
 import { curveTables } from "../../statistics/curveTables.js";
+import type { Uncorrected } from "../../statistics/holm.js";
 import { latexTable, markdownTable, type ResultTable, terminalTable } from "../../statistics/renderTable.js";
 import { significance } from "../../statistics/significance.js";
 import { significanceTable } from "../../statistics/significanceTable.js";
@@ -30,9 +31,11 @@ import type { RequestedResults } from "../spec/spec.js";
 import { variantNamed } from "../spec/variants.js";
 import type { CollectedRun } from "./collectRuns.js";
 import { curveRuns, curvesOf } from "./curveRuns.js";
+import { frozenIn } from "./departures.js";
 import { triedPoints } from "./gridSearch.js";
+import { readPredictedRuns } from "./predictedRuns.js";
 import { rowGroupsOf } from "./rowGroups.js";
-import { readPredictedRuns, rowTests } from "./rowTests.js";
+import { corrected, rowTests } from "./rowTests.js";
 import { scoringOf } from "./scoring.js";
 
 /** The result of a comparison. */
@@ -60,8 +63,10 @@ export async function writeComparison(
   const { tasks, methods, reached, rowGroups } = summarized;
   const [tuning, curve] = [await triedPoints(output), await curveRuns(output)];
   const ofCurve = curve.length > 0 && { curve, curves: curvesOf(curve, tasks, methods) };
-  const comparison = { ...summarized, tuning, ...ofCurve };
-  const tests = [...significance(comparison), ...(await allRowTests(comparison, runs, options))];
+  const found = { ...summarized, tuning, ...ofCurve };
+  const frozen = frozenIn(output, { ...found, runs }, options.margin);
+  const comparison = { ...found, ...(frozen && { frozen }) };
+  const tests = [...(await allRowTests(comparison, runs, options)), ...significance(comparison)];
   const significances = tests.length > 0 ? [significanceTable(tests)] : [];
   const tables = [...comparisonTables(comparison, reached), ...significances, ...curveTables(comparison)];
   const result: ComparisonFile = {
@@ -75,6 +80,7 @@ export async function writeComparison(
     tasks,
     methods,
     ...(rowGroups && { rowGroups }),
+    ...(frozen && { frozen }),
     reached,
     conditions: { ...options.conditions, seeds: seedsOf(runs) },
   };
@@ -93,18 +99,21 @@ const joined = (tables: readonly ResultTable[], render: (table: ResultTable) => 
   `${tables.map(render).join("\n\n")}\n`;
 
 async function allRowTests(
-  comparison: Comparison,
+  { tasks, methods: all, ...found }: Comparison,
   runs: readonly CollectedRun[],
-  context: CallContext,
-): Promise<SignificanceTest[]> {
-  const tests: SignificanceTest[] = [];
-  for (const { name } of comparison.tasks) {
-    const methods = methodsWithoutFailure(comparison, new Set([name]));
+  { margin, onNote }: WriteOptions,
+): Promise<RowTest[]> {
+  const tests: Uncorrected<RowTest>[] = [];
+  // the main metric and the loss of every two methods
+  const family = tasks.length * all.length * (all.length - 1);
+  for (const { name } of tasks) {
+    const methods = methodsWithoutFailure({ methods: all, ...found }, new Set([name]));
     const own = runs.filter(({ task }) => task === name);
     const scoring = scoringOf(own);
-    tests.push(...rowTests(name, methods, await readPredictedRuns(own, scoring), scoring, context));
+    const predicted = await readPredictedRuns(own, scoring);
+    tests.push(...rowTests(name, methods, predicted, scoring, { margin, family, onNote }));
   }
-  return tests;
+  return corrected(tests);
 }
 
 /** Runs as a comparison, with those that have no results, and the cost at which each first reached the requested score. */

@@ -113,7 +113,7 @@ export const dataOptions = {
     "share of the training rows that --eval-every and --early-stopping evaluate on, instead of the validation rows",
     { defaultText: "none" },
   ),
-  holdoutGroups: data.advanced(
+  holdoutGroups: data.rare(
     toggleOrNumber(z.int().min(1), "a number of words"),
     "hold out equal rows, and rows whose texts stand in each other, together or not at all; =N: texts of N words or more",
     { default: false, defaultText: "off; 4 words", appliesWhen: withHeldOutRows },
