@@ -25,13 +25,13 @@ import { filled, flagOf, type Given, pick, refuseWithoutEffect } from "../../bas
 import {
   type AskedRuns,
   askedRuns,
-  bestSettings,
   type Cell,
   ComparisonProgress,
   type ComparisonResult,
   type ComparisonSettings,
   type ComparisonWatch,
   cellName,
+  cellsOnceTried,
   checkComparisonFolder,
   checkStarted,
   checkTasks,
@@ -39,7 +39,6 @@ import {
   commandOf,
   compareOptions,
   costsText,
-  curveCells,
   type Detectable,
   detectableOn,
   detectableText,
@@ -48,18 +47,14 @@ import {
   type ExpectedCosts,
   expectedCosts,
   factsIn,
-  finalCells,
   freeze,
-  gridCells,
   hasDiverged,
   type KnownFacts,
   keepPlan,
   launcherOf,
   missingRuns,
   otherFinishedCells,
-  type Pair,
   pairsOf,
-  type RunFacts,
   readSpec,
   refuseForeignRuns,
   refuseMixed,
@@ -72,6 +67,7 @@ import {
   savePlan,
   scoreText,
   scoringOf,
+  triedCells,
   tunedKeys,
   watchedMetric,
   writeComparison,
@@ -143,8 +139,8 @@ async function compareRuns(given: Given<typeof options>, context: Context): Prom
     const pairs = pairsOf(spec);
     await checkTasks(spec, facts, { ...context, isListed: list });
     const tried = await triedCells(spec, pairs, facts);
-    const cellsOnceTried = () => cellsThatCount(spec, pairs, facts, tried);
-    const all = [...tried, ...(await cellsThatCount(spec, pairs, facts, []))];
+    const cells = () => cellsOnceTried(spec, pairs, facts, tried);
+    const all = [...tried, ...(await cellsOnceTried(spec, pairs, facts, []))];
     await frozen(spec, all, facts, context);
     if (dryRun) return expected(all, spec, facts, context);
     const beside = await otherFinishedCells(spec, comparedRunsIn(output), facts);
@@ -152,14 +148,14 @@ async function compareRuns(given: Given<typeof options>, context: Context): Prom
     await savePlan(spec.output, tried);
     const diverged = await divergedCells(output, tried);
     const open = tried.filter((cell) => !diverged.has(cell));
-    if (list) return listed(open.every(hasEnded) ? await planned(spec.output, cellsOnceTried) : open);
+    if (list) return listed(open.every(hasEnded) ? await planned(spec.output, cells) : open);
     return onPage(spec, context, async (context) => {
       const unfinished = await runAll(open, spec, context);
       if (unfinished === "stopped") return { kind: "stopped" };
       // a point that diverges is out; the others are compared
       const inTheWay = unfinished.filter(({ error }) => !hasDiverged(error ?? {}));
       if (inTheWay.length > 0) throw runsFailed(inTheWay, tried.length);
-      return compareCells(await planned(spec.output, cellsOnceTried), spec, context);
+      return compareCells(await planned(spec.output, cells), spec, context);
     });
   });
 }
@@ -173,8 +169,8 @@ async function frozen(spec: Spec, cells: readonly Cell[], facts: KnownFacts, { o
   onNote?.(`${isNew ? "Froze the plan in" : "The frozen plan is"} ${file}, SHA-256 ${plan.sha256}.`);
 }
 
-async function planned(output: string, cellsOnceTried: () => Promise<Cell[]>): Promise<Cell[]> {
-  const cells = await cellsOnceTried();
+async function planned(output: string, find: () => Promise<Cell[]>): Promise<Cell[]> {
+  const cells = await find();
   await savePlan(output, cells);
   return cells;
 }
@@ -244,27 +240,6 @@ const listed = (cells: readonly Cell[]): CompareOutcome => ({
   kind: "listed",
   commands: cells.map((cell) => shellLine([...ownCommand, ...commandOf(cell)])),
 });
-
-async function triedCells(spec: Spec, pairs: readonly Pair[], facts: RunFacts): Promise<Cell[]> {
-  const cells: Cell[] = [];
-  for (const pair of pairs) cells.push(...(await gridCells(spec, pair, facts)));
-  return cells;
-}
-
-async function cellsThatCount(
-  spec: Spec,
-  pairs: readonly Pair[],
-  facts: RunFacts,
-  tried: readonly Cell[],
-): Promise<Cell[]> {
-  const [reported, ofCurve]: [Cell[], Cell[]] = [[], []];
-  for (const pair of pairs) {
-    const chosen = bestSettings(pair, tried);
-    reported.push(...(await finalCells(spec, pair, facts, chosen)));
-    ofCurve.push(...(await curveCells(spec, pair, facts, chosen)));
-  }
-  return [...reported, ...ofCurve];
-}
 
 /** Refuses a device that is not there, once and not in each run. @throws BidoraError `DEVICE` */
 function requireDevices(cells: readonly Cell[]): void {
