@@ -78,6 +78,19 @@ test("second derivatives leave out a regularizer that covers no layer", async ()
   expect(normOf(0.1)).toBe(normOf(0));
 });
 
+test("only DoRA and BiDoRA have the regularizer", async () => {
+  const afterStep = async (method: "lora" | "dora", regularizer: number) => {
+    const { model, adapted } = await openAdapted("bert", CASE);
+    const [masks, start] = [new ReplayableMasks(new torch.Generator(0)), takeSnapshot(adapted.trained)];
+    const settings = planSettings({ method, learningRate: 1e-2, maxSteps: 1, regularizer });
+    const setup = { model, adapted, rows, task: TASKS["sequence-classification"], masks, ranks: torch.ALONE, start };
+    torch.scope(() => planPhases(setup, settings)[0]!.begin().step());
+    return valuesOf(takeSnapshot(adapted.trained));
+  };
+  expect(await afterStep("lora", 1)).toEqual(await afterStep("lora", 0));
+  expect(await afterStep("dora", 1)).not.toEqual(await afterStep("dora", 0));
+});
+
 describe("levels", () => {
   test.each([
     { learningRate: 0, upperLearningRate: 1e-2, moved: "magnitude" },

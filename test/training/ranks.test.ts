@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { type RunSettings, resolveRun } from "../../src/tasks/config/index.js";
+import { type RunSettings, resolveRun, upperOf } from "../../src/tasks/config/index.js";
 import * as torch from "../../src/torch/index.js";
 import { reference } from "../../src/training/hypergradients/estimators.js";
 import { checkAgreement } from "../../src/training/loop/loop.js";
@@ -34,7 +34,7 @@ function firstStep(run: Prepared, batch: number, ranks: torch.Ranks) {
   const values = (tensors: readonly torch.Tensor[]) => tensors.flatMap((tensor) => tensor.toArray());
   return setup.masks.replay(setup.masks.mark(), () =>
     torch.scope(() => {
-      if (config.method === "bidora") {
+      if (upperOf(config) !== undefined) {
         const { report, gradients } = planSearch(setup, config).begin().descend();
         return { loss: report.loss, upperLoss: report.upperLoss, values: values(gradients.tensors) };
       }
@@ -90,6 +90,7 @@ test("ranks without rows take part", async () => {
 });
 
 const bidora = { method: "bidora", searchFraction: 0.5 } as const;
+const scales = { ...sequence, method: "dora", upper: "scales" } as const;
 const SEARCHES: Readonly<Record<string, RunSettings>> = {
   exact: { ...sequence, hypergradient: "exact", regularizer: 0.1, dropout: 0.1 },
   "finite differences": { ...sequence, hypergradient: "finite-difference", regularizer: 0.1 },
@@ -98,6 +99,8 @@ const SEARCHES: Readonly<Record<string, RunSettings>> = {
   cg: { ...sequence, hypergradient: "cg", hypergradientTerms: 2, regularizer: 0.1 },
   "first order": { ...sequence, hypergradient: "first-order" },
   "exact, unrolled, accumulated": { ...sequence, unrollSteps: 2, gradientAccumulation: 2, xi: "optimizer" },
+  "exact, scales, accumulated": { ...scales, gradientAccumulation: 2, dropout: 0.1 },
+  "finite differences, scales": { ...scales, hypergradient: "finite-difference" },
   "exact, ranking": { ...embedded("negatives"), hypergradient: "exact" },
   "exact, ranking, in mini-batches": { ...embedded("negatives"), hypergradient: "exact", miniBatchSize: 1 },
   "finite differences, symmetric ranking": {

@@ -15,7 +15,6 @@ import {
   holdOutput,
   isFinished,
   metricName,
-  plannedRuns,
   readFrozenPlan,
   readMetrics,
   recordFailure,
@@ -47,6 +46,7 @@ import {
   type ExpectedCosts,
   expectedCosts,
   factsIn,
+  foundRuns,
   freeze,
   hasDiverged,
   type KnownFacts,
@@ -122,9 +122,7 @@ async function compareRuns(given: Given<typeof options>, context: Context): Prom
   if (modes.length > 1)
     throw new UsageError(`${modes.map(([key]) => flagOf(key)).join(" and ")} are mutually exclusive.`);
   const { runFile, ...flags } = given;
-  const runs = collect ? [...comparedRunsIn(settings.output), ...plannedRuns(settings.output)] : undefined;
-  const found = runs?.map(({ task }) => task);
-  const spec = readSpec(flags, runFile, found && [...new Set(found)]);
+  const spec = readSpec(flags, runFile, collect ? foundRuns(settings.output) : undefined);
   if (!list && !dryRun && !collect) launcherOf(spec.launcher);
   if (collect) {
     refuseForeignRuns(spec.output, [...comparedRunsIn(spec.output), ...curveRunsIn(spec.output)]);
@@ -226,10 +224,10 @@ async function detectableIn(
   if (pilot !== undefined && runs.length === 0)
     throw new UsageError(`--pilot takes the folder of a comparison with finished runs; there is none in ${pilot}.`);
   const found: Detectable[] = [];
-  for (const { name } of tasks) {
+  for (const { name, mainMetric } of tasks) {
     const { settings } = cells.find(({ task }) => task === name)!;
     const rows = facts.reported(resolveRun(settings))?.rows;
-    found.push(await detectableOn({ task: name, seeds: seeds.length, rows }, runs));
+    found.push(await detectableOn({ task: name, seeds: seeds.length, rows, mainMetric }, runs));
   }
   return found;
 }
@@ -250,7 +248,7 @@ function requireDevices(cells: readonly Cell[]): void {
 /** @returns the runs that failed or were stopped */
 async function runAll(
   cells: readonly Cell[],
-  { jobs, launcher, output }: Spec,
+  { jobs, launcher, output, tasks }: Spec,
   { watch, ...context }: WatchedContext,
 ): Promise<readonly EndedRun[] | "stopped"> {
   const waiting = cells.filter((cell) => !hasEnded(cell));
@@ -278,7 +276,7 @@ async function runAll(
     },
     onEnd: (end) => {
       if (end.status === "failed") saveFailure(output, end);
-      const score = scoreOf(end);
+      const score = scoreOf(end, tasks.find(({ name }) => name === end.cell.task)?.mainMetric);
       progress.end(end, score);
       watch?.end(end, score);
     },
@@ -288,12 +286,12 @@ async function runAll(
 }
 
 /** The score of a run on the rows it is compared by; of a tried point, on the rows it is chosen by. */
-function scoreOf({ cell, status }: EndedRun): string | undefined {
+function scoreOf({ cell, status }: EndedRun, mainMetric: string | undefined): string | undefined {
   if (status !== "done") return undefined;
   const metrics = readMetrics(cell.folder);
   const name = cell.point
-    ? metricName(watchedMetric(cell.folder).name, "holdout")
-    : scoringOf([{ folder: cell.folder, metrics }]).main.name;
+    ? metricName(watchedMetric(cell.folder, mainMetric).name, "holdout")
+    : scoringOf([{ folder: cell.folder, metrics }], mainMetric).main.name;
   return scoreText(name, own(metrics, name));
 }
 

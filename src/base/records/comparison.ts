@@ -27,6 +27,8 @@ export type RunConditions = Readonly<Partial<Record<keyof typeof CONDITIONS, str
 export interface ComparedRun extends RunId, Findings {
   readonly metrics: Metrics;
   readonly trainedParameters: number;
+  /** All parameters of the model, trained or not; missing in files of earlier versions. */
+  readonly totalParameters?: number;
   /** Wall time of the whole run. */
   readonly seconds: number;
   readonly peakMemoryBytes: number;
@@ -160,6 +162,16 @@ export interface CurveSummary {
   readonly optimism: number | null;
 }
 
+/** What a method of a comparison is. */
+export interface Competitor {
+  readonly name: string;
+  readonly method: string;
+  /** The settings that its runs were given, where all of them have the same value; without rows, model and folders. */
+  readonly settings: JsonObject;
+  /** The settings that its runs on different tasks were given with different values. */
+  readonly byTask?: readonly string[];
+}
+
 /** The plan that was frozen before the runs. */
 export interface Frozen {
   readonly sha256: string;
@@ -171,6 +183,8 @@ export interface Frozen {
 export interface Comparison extends Partial<MissingRuns> {
   readonly tasks: readonly ComparedTask[];
   readonly methods: readonly string[];
+  /** What the methods are, if their runs say it. */
+  readonly competitors?: readonly Competitor[];
   readonly runs: readonly ComparedRun[];
   /** The tasks that share rows, each in one group at most. All other tasks have rows of their own, as far as known. */
   readonly rowGroups?: readonly RowGroup[];
@@ -191,6 +205,16 @@ export interface SummaryEntry {
   /** Of a sample (n − 1); null for a single run. */
   readonly deviation: number | null;
   /** How many runs have the metric. */
+  readonly n: number;
+}
+
+/** The mean over tasks of each task's main metric, for a method with all runs of all tasks. */
+export interface TaskAverage {
+  readonly method: string;
+  readonly mean: number;
+  /** Over seeds, of the mean over tasks with each seed, and of a sample (n − 1); null for a single seed. */
+  readonly deviation: number | null;
+  /** How many seeds all tasks have. */
   readonly n: number;
 }
 
@@ -337,6 +361,8 @@ export interface ComparisonFile extends Comparison {
   readonly unfinished: readonly UnfinishedRun[];
   /** Missing for a comparison that is still running, as is `notes`: the sentences below the tables. */
   readonly summary?: readonly SummaryEntry[];
+  /** For several tasks whose main metrics can be averaged. */
+  readonly averages?: readonly TaskAverage[];
   readonly notes?: readonly string[];
   readonly tests: readonly SignificanceTest[];
   /** What each run had cost when it reached the score that `--reach` names. */

@@ -21,6 +21,7 @@ const run = z.object({
   ...id,
   metrics: z.record(name, number),
   trainedParameters: number,
+  totalParameters: number.exactOptional(),
   seconds: number,
   peakMemoryBytes: number,
   untrained: z.literal(true).exactOptional(),
@@ -147,6 +148,9 @@ const schema = z.object({
   notes: z.array(name).exactOptional(),
   tasks: z.array(comparedTask),
   methods: z.array(name),
+  competitors: z
+    .array(z.object({ name, method: name, settings: z.record(name, z.json()), byTask: z.array(name).exactOptional() }))
+    .exactOptional(),
   rowGroups: z.array(z.object(rowGroup)).exactOptional(),
   frozen: z.object({ sha256: name, departures: z.array(name) }).exactOptional(),
   reached: z.array(reached),

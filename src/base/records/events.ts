@@ -121,7 +121,7 @@ export interface StepEvent extends InTraining {
   readonly hypergradientNorm?: number;
   /**
    * The Euclidean norm of the second-order term relative to `hypergradientNorm`. It is above 1 if the two terms oppose each other,
-   * and absent from a first-order search and if the hypergradient is zero.
+   * and absent from a first-order search, if the hypergradient is zero, and for weight decays and weights of sources, where it would be 1.
    */
   readonly secondOrderShare?: number;
   /** What the upper level is worth after the step, by name, where it is no tensor of the model: scales, weight decays, weights of sources. */

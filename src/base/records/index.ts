@@ -7,6 +7,8 @@ export {
   type AnalyzedRun,
   type AnalyzedStep,
   type LineFit,
+  type MethodSlopes,
+  type SlopeSpread,
 } from "./analysis.js";
 export {
   appendWhole,
@@ -46,6 +48,7 @@ export {
   type ComparedTask,
   type Comparison,
   type ComparisonFile,
+  type Competitor,
   type Cost,
   type CurvePoint,
   type CurveRun,
@@ -67,6 +70,7 @@ export {
   type SharedRows,
   type SignificanceTest,
   type SummaryEntry,
+  type TaskAverage,
   type TriedPoint,
   type TwoLevelTest,
   type UnfinishedRun,

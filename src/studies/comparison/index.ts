@@ -33,6 +33,7 @@ export {
 } from "./plan/plan.js";
 export { cellsOnceTried, triedCells } from "./results/cellsOnceTried.js";
 export { collectRuns, hasDiverged, missingRuns } from "./results/collectRuns.js";
+export { foundRuns } from "./results/competitors.js";
 export { type Detectable, detectableOn, detectableText } from "./results/detectable.js";
 export { divergedCells } from "./results/gridSearch.js";
 export { type ComparisonResult, writeComparison } from "./results/results.js";

@@ -45,7 +45,9 @@ export function renderComparison(found: ComparisonLog, live?: LivePart): string 
       table,
       isOne
         ? scoresHeading("Scores and costs of each method", tasks[0]?.rows)
-        : (["Scores of each method", "Costs of each method"][i] ?? ""),
+        : i === 0
+          ? "Scores of each method"
+          : scoresHeading(`Scores and costs on ${tasks[i - 1]!.name}`, tasks[i - 1]!.rows),
     ),
   );
   const significance =

@@ -24,9 +24,10 @@ export function costColumns(
   reached: ScoreReached | undefined,
 ): ResultColumn[] {
   const column = plainColumns(methods, task.name);
+  const ofTask = runs.filter((run) => run.task === task.name);
   const costs = COSTS.map(({ title, read, format }) =>
     column(title, (method) => {
-      const own = runs.filter((run) => run.task === task.name && run.method === method);
+      const own = ofTask.filter((run) => run.method === method);
       // Values that are missing in a run's files are left out.
       const known = own.map(read).filter(Number.isFinite);
       if (known.length === 0) return NOTHING;
@@ -35,7 +36,9 @@ export function costColumns(
   );
   const counts = methods.map((method) => pointsTriedFor({ tuning }, task.name, method).length);
   const tried = column("Points tried", (method) => triedText(counts[methods.indexOf(method)]!, counts));
+  const parameters = parametersColumn(methods, ofTask, task.name);
   return [
+    parameters,
     ...costs,
     ...(tuning.length > 0 ? [tried] : []),
     ...(reached ? reachColumns(reached, task.rows, column) : []),
@@ -51,14 +54,32 @@ interface CostColumn {
 const TIME = "Time";
 
 const COSTS: readonly CostColumn[] = [
-  { title: "Trained parameters", read: (run) => run.trainedParameters, format: formatRange },
   { title: TIME, read: (run) => run.seconds, format: (values) => formatSeconds(mean(values)) },
   { title: "Peak memory", read: (run) => run.peakMemoryBytes, format: (values) => formatBytes(mean(values)) },
 ];
 
-function formatRange(counts: readonly number[]): string {
-  const [least, most] = [Math.min(...counts), Math.max(...counts)];
-  return least === most ? formatCount(most) : `${formatCount(least)}–${formatCount(most)}`;
+/** The trained parameters of each method in these runs, and their share of the model's. Heads of several tasks have different sizes. */
+export function parametersColumn(methods: readonly string[], runs: readonly ComparedRun[], group = ""): ResultColumn {
+  return plainColumns(methods, group)("Trained parameters", (method) => {
+    const own = runs.filter((run) => run.method === method);
+    if (own.length === 0) return NOTHING;
+    const shares = own.flatMap(({ trainedParameters, totalParameters }) =>
+      totalParameters === undefined ? [] : 100 * (trainedParameters / totalParameters),
+    );
+    const counts = formatRange(
+      own.map(({ trainedParameters }) => trainedParameters),
+      formatCount,
+    );
+    return shares.length < own.length ? counts : `${counts} (${formatRange(shares, percent)} %)`;
+  });
+}
+
+/** Three significant digits, as in 0.653, without zeros at the end. */
+const percent = (share: number): string => String(Number(share.toPrecision(3)));
+
+function formatRange(values: readonly number[], format: (value: number) => string): string {
+  const [least, most] = [format(Math.min(...values)), format(Math.max(...values))];
+  return least === most ? most : `${least}–${most}`;
 }
 
 /** ` + 2m 10s tuning` */

@@ -157,7 +157,7 @@ export async function prepare(
     withOriginalWeights(folder, loaded, (originals) => startFromError(adapted, originals, ranks));
   const { headModules } = loaded.model;
   const sourceWeights = sources && new SourceWeights(sources, precision ?? TRAINED_DTYPE, loaded.model.device);
-  const levels = levelsOf(config, { adapted, headModules, sourceWeights });
+  const levels = levelsOf(config, { adapted, headModules, sourceWeights, weightDecay: config.weightDecay });
   const trained = [...adapted.trained, ...(levels?.own ?? [])];
   noteNeed(new MemoryNeed({ config, loaded, adapted, data }), config, available, context);
   noteHead(saved ? newLayers(loaded, saved.config) : loaded.initialized, own, context);

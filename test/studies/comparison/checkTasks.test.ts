@@ -49,6 +49,14 @@ describe("the checks before a comparison's first run", () => {
     await expect(check([good, { ...bare, test: other }])).resolves.toBeUndefined();
   });
 
+  it("refuse a main metric that the task does not have", async () => {
+    await expect(check([{ ...good, mainMetric: "macroF1" }])).resolves.toBeUndefined();
+    await expect(check([{ ...good, mainMetric: "bleu" }])).rejects.toThrow(
+      /^No run was started\. good: --main-metric takes one of .*accuracy.*; got bleu\.$/,
+    );
+    await expect(check([good], { mainMetric: "bleu" })).rejects.toThrow(UsageError);
+  });
+
   it("refuse methods or grid points that would be evaluated on other labels or tokens", async () => {
     const text = jsonl(...Array.from({ length: 9 }, (_, i) => ({ prompt: `word ${i}`, completion: "the word" })));
     const lm = { name: "lm", task: "causal-lm", model: join(GOLDEN, "gpt2/lm"), train: text, validation: text };

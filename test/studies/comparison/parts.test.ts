@@ -30,6 +30,26 @@ describe("variants", () => {
     ]);
   });
 
+  it("have settings under the names of their method, their base and their own", () => {
+    const defined = [{ name: "near", method: "dora", settings: {} }];
+    const found = variantsOf(["lora", "lora+es", "bidora-folds+es", "near", "near+es"], defined);
+    expect(found.map(({ names }) => names.join(" "))).toEqual([
+      "lora",
+      "lora lora+es",
+      "bidora bidora-folds bidora-folds+es",
+      "dora near",
+      "dora dora+es near near+es",
+    ]);
+    expect(found.map(({ name, method, stopsEarly }) => [name, method, stopsEarly]).slice(3)).toEqual([
+      ["near", "dora", false],
+      ["near+es", "dora", true],
+    ]);
+    const early = [{ name: "soon", method: "lora+es", settings: {} }];
+    expect(variantsOf(["soon"], early)[0]).toMatchObject({ stopsEarly: true, settings: { earlyStopping: 3 } });
+    expect(() => variantsOf(["soon+es"], early)).toThrow("soon is lora+es, which stops early by itself");
+    expect(() => variantsOf(["neer"], defined)).toThrow('got neer. Did you mean "near"?');
+  });
+
   it("are refused with a message if unknown", () => {
     expect(() => variantsOf(["lora", "lora"])).toThrow("names lora twice");
     expect(() => variantsOf(["lorra"])).toThrow('got lorra. Did you mean "lora"?');

@@ -60,24 +60,44 @@ describe("conditions", () => {
     runs: comparison.runs.map((run) => ({ ...run, conditions: run.method === "lora" ? conditions : other })),
   });
 
-  test("in which methods differ are a column", () => {
+  const notes = (of: Comparison) => comparisonTables(of)[0]!.notes.slice(2);
+
+  test("are notes: those that all runs share in one, the others with the methods of each value", () => {
     const found = made({ processes: 1, rowsPerStep: 8 }, { processes: 2, rowsPerStep: 8, magnitudeAxis: "in" });
-    expect(column(found, "Processes")).toEqual([["1", "2"]]);
-    expect(column(found, "Rows per step")).toEqual([]);
-    expect(column(found, "Magnitude axis")).toEqual([]);
-    const axes = made({ magnitudeAxis: "out" }, { magnitudeAxis: "in" });
-    expect(column(axes, "Magnitude axis")).toEqual([["out", "in"]]);
-    expect(column({ ...axes, methods: ["full", "lora", "bidora"] }, "Magnitude axis")).toEqual([["–", "out", "in"]]);
+    expect(notes(found)).toEqual([
+      "Conditions: rows per step 8, magnitude axis in.",
+      "Processes: 1 (lora), 2 (bidora).",
+    ]);
+    expect(notes(comparison)).toEqual([]);
   });
 
-  test("of several tasks are columns of each task where its methods differ", () => {
-    const { runs } = made({ dtype: "float32" }, { dtype: "bfloat16" });
-    const both = {
+  test("of several tasks are notes with tasks where these decide, and with runs where neither does", () => {
+    const both = (conditions: object, ofLora: object): Comparison => ({
       ...comparison,
       tasks: [task("t", accuracy), task("u", accuracy)],
-      runs: [...runs, run("u", "lora", 0, { accuracy: 1 })],
-    };
-    const groups = comparisonTables(both).flatMap(({ columns }) => columns.filter(({ title }) => title === "dtype"));
-    expect(groups.map(({ group }) => group)).toEqual(["t"]);
+      runs: [
+        ...comparison.runs.map((run) => ({ ...run, conditions: { dtype: "float32" } })),
+        { ...run("u", "lora", 0, { accuracy: 1 }), conditions: ofLora },
+        { ...run("u", "bidora", 0, { accuracy: 1 }), conditions },
+      ],
+    });
+    const bfloat16 = { dtype: "bfloat16" };
+    const last = (of: Comparison) => comparisonTables(of)[0]!.notes.at(-1);
+    expect(last(both(bfloat16, bfloat16))).toBe("dtype: float32 (t), bfloat16 (u).");
+    expect(last(both(bfloat16, { dtype: "float32" }))).toBe(
+      "dtype: float32 (lora on t, bidora on t, lora on u), bfloat16 (bidora on u).",
+    );
+  });
+
+  test("are followed by the settings in which methods differ", () => {
+    const competitors = [
+      { name: "lora", method: "lora", settings: { batchSize: 8 }, byTask: ["learningRate"] },
+      { name: "bidora", method: "bidora", settings: { batchSize: 8 } },
+      { name: "in", method: "bidora", settings: { batchSize: 8, magnitudeAxis: "in", targetModules: ["query"] } },
+    ];
+    expect(notes({ ...comparison, competitors })).toEqual([
+      "lora: learningRate by task.",
+      'in: bidora with magnitudeAxis in, targetModules ["query"].',
+    ]);
   });
 });

@@ -14,7 +14,7 @@ import {
 } from "../../../tasks/config/index.js";
 import type { Spec, SpecTask } from "../spec/spec.js";
 import { pointsFor } from "../spec/tuning.js";
-import { type Variant, variantNamed } from "../spec/variants.js";
+import { type Variant, variantNamed, variantsOf } from "../spec/variants.js";
 import { LENGTH_SETTINGS, lengthWithinBudget, ONE_PER_STEP, rowsPerStep } from "./budget.js";
 import { distinctRuns, pointName, settingsKey } from "./grid.js";
 
@@ -97,7 +97,7 @@ export async function otherFinishedCells(spec: Spec, places: readonly RunId[], f
     spec.seeds.includes(seed) && spec.variants.some(({ name }) => name === method);
   const cells = places.map(async (place) => {
     const task = spec.tasks.find(({ name }) => name === place.task);
-    const variant = variantNamed(place.method);
+    const variant = variantNamed(place.method, spec.defined);
     if (!task || !variant || isAsked(place)) return [];
     return finalCells({ ...spec, seeds: [place.seed] }, pairOf(spec, task, variant), facts);
   });
@@ -141,11 +141,16 @@ async function runSettings(
 
 /** What the user asked for in a run, the more specific after the more general. */
 const askedOf = (
-  { common, perMethod }: Spec,
+  { common, perMethod, byFlag }: Spec,
   task: SpecTask,
-  { method, name }: Variant,
+  { names }: Variant,
   tried: RunSettings,
-): RunSettings => ({ ...common, ...task.settings, ...perMethod.get(method), ...perMethod.get(name), ...tried });
+): RunSettings =>
+  Object.assign(
+    { ...common, ...task.settings },
+    ...names.flatMap((name) => [perMethod.get(name), task.perMethod.get(name)]),
+    { ...byFlag, ...tried },
+  );
 
 function requestedSettings(spec: Spec, task: SpecTask, variant: Variant, tried: RunSettings = {}): RunSettings {
   const requested = askedOf(spec, task, variant, tried);
@@ -188,15 +193,12 @@ function refuseSameRuns(spec: Spec): void {
   }
 }
 
+const [BIDORA] = variantsOf(["bidora"]) as [Variant];
+
 /** A run with early stopping holds out the same rows that BiDoRA's upper level uses. */
-function holdoutOf(
-  { common, perMethod }: Spec,
-  task: SpecTask,
-  { stopsEarly }: Variant,
-  asked: RunSettings,
-): RunSettings {
+function holdoutOf(spec: Spec, task: SpecTask, { stopsEarly }: Variant, asked: RunSettings): RunSettings {
   if (!stopsEarly || asked.holdoutFraction !== undefined) return {};
-  const { searchFraction } = { ...common, ...task.settings, ...perMethod.get("bidora") };
+  const { searchFraction } = askedOf(spec, task, BIDORA, {});
   return { holdoutFraction: searchFraction === undefined ? HOLDOUT : 1 - searchFraction };
 }
 
@@ -234,13 +236,11 @@ const keeping = (method: Method): RunSettings => (METHODS[method].adapter === un
  * @throws UsageError for a setting of all methods, of one method, of the tuning or of the curve
  */
 function refuseUnusedSettings(spec: Spec): void {
-  const { mustApply, perMethod, variants } = spec;
+  const { mustApply, tasks, variants } = spec;
   const all = runsOf(spec, variants);
   refuse(mustApply, all, "of this comparison");
-  for (const [name, settings] of perMethod) {
-    const own = variants.filter((variant) => name === variant.name || name === variant.method);
-    refuse(settings, runsOf(spec, own), `of ${name}`);
-  }
+  refuseUnusedOfMethods(spec, spec.perMethod);
+  for (const task of tasks) refuseUnusedOfMethods({ ...spec, tasks: [task] }, task.perMethod, ` on ${task.name}`);
   for (const [where, pointsOf] of TRIED) {
     const points = variants.flatMap((variant) => pointsOf(spec, variant).map((point) => ({ variant, point })));
     const runs = points.flatMap(({ variant, point }) => runsOf(spec, [variant], point));
@@ -254,6 +254,13 @@ const TRIED = [
   ["of --tune", ({ tuning }: Spec, variant: Variant) => pointsFor(tuning, variant)],
   ["of --curve", ({ curve }: Spec) => curve?.points ?? []],
 ] as const;
+
+function refuseUnusedOfMethods(spec: Spec, perMethod: ReadonlyMap<string, RunSettings>, where = ""): void {
+  for (const [name, settings] of perMethod) {
+    const own = spec.variants.filter(({ names }) => names.includes(name));
+    refuse(settings, runsOf(spec, own), `of ${name}${where}`);
+  }
+}
 
 const runsOf = (spec: Spec, variants: readonly Variant[], tried: RunSettings = {}): RunConfig[] =>
   spec.tasks.flatMap((task) =>

@@ -25,6 +25,7 @@ import {
   stopsBy,
   trainedNotes,
 } from "../../../training/run/index.js";
+import { metricsOf, refuseUnknownMetric } from "../results/scoring.js";
 import type { Spec, SpecTask } from "../spec/spec.js";
 import { pointsFor } from "../spec/tuning.js";
 import type { Variant } from "../spec/variants.js";
@@ -75,7 +76,7 @@ async function problemsOf(
   const design = await caught(() => designProblems(given, runs));
   // Nothing is downloaded from the Hub just to list the runs.
   const isHere = missing.length === 0 && (!isListed || runs.every(({ config }) => existsSync(config.model)));
-  const found = [...missing, ...design, ...(isHere ? await rowProblems(runs, facts, look) : [])];
+  const found = [...missing, ...design, ...(isHere ? await rowProblems(task, runs, facts, look) : [])];
   return isListed ? found.filter(({ code }) => code !== MISSING) : found;
 }
 
@@ -122,19 +123,30 @@ const READ_BY = [
 ];
 
 /** Reads rows once for all runs that read the same rows. */
-async function rowProblems(runs: readonly AskedRun[], facts: KnownFacts, look: Look): Promise<BidoraError[]> {
+async function rowProblems(
+  task: SpecTask,
+  runs: readonly AskedRun[],
+  facts: KnownFacts,
+  look: Look,
+): Promise<BidoraError[]> {
   const found = group(runs, ({ config }) => JSON.stringify(READ_BY.map((name) => config[name] ?? null)));
   const problems: BidoraError[] = [];
-  for (const alike of found.values()) problems.push(...(await caught(() => problemsOfAlike(alike, facts, look))));
+  for (const alike of found.values()) problems.push(...(await caught(() => problemsOfAlike(task, alike, facts, look))));
   return problems;
 }
 
-async function problemsOfAlike(runs: readonly AskedRun[], facts: KnownFacts, look: Look): Promise<BidoraError[]> {
+async function problemsOfAlike(
+  { mainMetric }: SpecTask,
+  runs: readonly AskedRun[],
+  facts: KnownFacts,
+  look: Look,
+): Promise<BidoraError[]> {
   const { config: first } = runs[0]!;
   const given = omit(first.given, "trainLimit", "holdoutFraction", "holdoutGroups");
   const data = await readRunData({ config: resolveRun(given), saved: undefined, adapterFolder: undefined }, look);
   const { splits, choice } = data;
   const judged = { choice, labels: outputNames(choice.task, data.labels) };
+  if (mainMetric !== undefined) refuseUnknownMetric(mainMetric, metricsOf(choice, judged.labels));
   facts.learn(first, splits.train.examples.length, reportedOn(data));
   designOf(architectureOf(readConfig(data.folder)), choice.task.head);
   const problems: BidoraError[] = [];

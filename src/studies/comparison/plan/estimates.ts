@@ -10,7 +10,8 @@ import { type RunConfig, type RunKey, type RunSettings, upperOf } from "../../..
 import { subsetsOf } from "../../../tasks/data/index.js";
 import { readSplits, taskOf, withSubsets } from "../../../tasks/datasets/index.js";
 import { estimateRun } from "../../../training/estimates/index.js";
-import { plainColumns, terminalTable } from "../../statistics/renderTable.js";
+import { plainColumns } from "../../statistics/renderTable.js";
+import { terminalTable } from "../../statistics/terminalTable.js";
 import type { Cell, RunFacts } from "./cells.js";
 
 /** Facts that are looked up once, and can be given in advance. */

@@ -5,6 +5,8 @@ import { BidoraError, makeFolder } from "../../../base/index.js";
 import {
   type FrozenPlan,
   isRunFolder,
+  metricName,
+  metricRows,
   type PlannedRun,
   readFrozenPlan,
   readFrozenPlanIn,
@@ -64,9 +66,10 @@ function planOf(
   return {
     methods: variants.map(({ name }) => name),
     seeds,
-    tasks: tasks.map(({ name }) => {
+    tasks: tasks.map(({ name, mainMetric }) => {
       const { settings } = cells.find(({ task }) => task === name)!;
-      return { name, metric: facts.reported(resolveRun(settings))?.metric ?? null };
+      const { metric = null } = facts.reported(resolveRun(settings)) ?? {};
+      return { name, metric: metric && mainMetric ? metricName(mainMetric, metricRows(metric)) : metric };
     }),
     tests: [...TESTS, ...(margin === undefined ? [] : ["equivalence"])],
     ...(margin !== undefined && { margin }),

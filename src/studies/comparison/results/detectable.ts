@@ -24,15 +24,20 @@ interface Planned {
   readonly seeds: number;
   /** The number of rows that runs will be scored on, if it is known. */
   readonly rows: number | undefined;
+  /** The main metric, if it is not the task's own. */
+  readonly mainMetric?: string | undefined;
 }
 
 /** @param runs finished ones, from which the deviations are taken */
-export async function detectableOn({ task, seeds, rows }: Planned, runs: readonly CollectedRun[]): Promise<Detectable> {
+export async function detectableOn(
+  { task, seeds, rows, mainMetric }: Planned,
+  runs: readonly CollectedRun[],
+): Promise<Detectable> {
   const own = runs.filter((run) => run.task === task);
   const unknown = (why: string) => ({ task, difference: null, from: why });
   if (seeds < 2) return unknown("a test over seeds needs at least 2");
   if (own.length === 0) return unknown("no runs yet");
-  const scoring = scoringOf(own);
+  const scoring = scoringOf(own, mainMetric);
   const predicted = await readPredictedRuns(own, scoring);
   const sides = predicted.flatMap((one) => (one.rows.length > 1 ? [sideOf(one, scoring)] : []));
   const spread = spreadIn(sides, bareMetric(scoring.main.name));

@@ -24,6 +24,7 @@ import { byPair } from "../../statistics/competing.js";
 import { round12 } from "../../statistics/summary.js";
 import type { Cell, Pair } from "../plan/cells.js";
 import { bestPoint, isSameValue, keysOfPoint } from "../plan/grid.js";
+import type { RequestedResults } from "../spec/spec.js";
 import { eventsIn, hasDiverged, runStateOf } from "./collectRuns.js";
 import { watchedMetric } from "./scoring.js";
 
@@ -47,13 +48,13 @@ export function bestSettings({ task, variant }: Pair, tried: readonly Cell[]): R
   const ended = ofPair.filter(({ folder }) => isFinished(folder));
   const [first] = ended;
   if (!first) return ofPair[0]?.point ?? {};
-  const { goal } = watchedMetric(first.folder);
+  const { goal } = watchedMetric(first.folder, task.mainMetric);
   const scores = ended.map(({ folder, point = {}, settings }) => {
-    const score = heldOutScore(folder);
+    const score = heldOutScore(folder, task.mainMetric);
     if (score === undefined)
       throw new BidoraError(
         "COMPARISON",
-        `${folder} has no ${metricName(watchedMetric(folder).name, "holdout")}, which --tune needs to choose a point.`,
+        `${folder} has no ${metricName(watchedMetric(folder, task.mainMetric).name, "holdout")}, which --tune needs to choose a point.`,
       );
     return { point, score, defaults: defaultsIn(settings, point) };
   });
@@ -61,8 +62,8 @@ export function bestSettings({ task, variant }: Pair, tried: readonly Cell[]): R
 }
 
 /** The score by which the run of a point is judged, if it has it. */
-const heldOutScore = (folder: string): number | undefined =>
-  own(readMetrics(folder), metricName(watchedMetric(folder).name, "holdout"));
+const heldOutScore = (folder: string, mainMetric: string | undefined): number | undefined =>
+  own(readMetrics(folder), metricName(watchedMetric(folder, mainMetric).name, "holdout"));
 
 /** How many of a point's values the run would have without them. */
 function defaultsIn(settings: RunSettings, point: RunSettings): number {
@@ -73,20 +74,23 @@ function defaultsIn(settings: RunSettings, point: RunSettings): number {
 
 type Tried = Omit<TriedPoint, "chosen" | "tied">;
 
+type MainMetrics = NonNullable<RequestedResults["mainMetrics"]>;
+
 /** All points that were tried for each method on each task, and which of them the reported runs have. */
-export async function triedPoints(output: string): Promise<TriedPoint[]> {
+export async function triedPoints(output: string, mains: MainMetrics = {}): Promise<TriedPoint[]> {
   const tried: Tried[] = [];
-  for (const run of gridRunsIn(output)) if (isRunFolder(run.folder)) tried.push(await triedPoint(output, run));
+  for (const run of gridRunsIn(output)) if (isRunFolder(run.folder)) tried.push(await triedPoint(output, run, mains));
   return byPair(tried).flatMap((points) => withChoice(points, output));
 }
 
 async function triedPoint(
   output: string,
   { task, method, name, folder }: ReturnType<typeof gridRunsIn>[number],
+  mains: MainMetrics,
 ): Promise<Tried> {
   const events = await eventsIn(folder);
   const { point, settings } = pointOf(output, folder, name, events);
-  const result = await resultOf(output, folder);
+  const result = await resultOf(output, folder, own(mains, task));
   return { task, method, seed: Number(settings.seed ?? 0), point, ...result, seconds: secondsSpent(events) };
 }
 
@@ -99,8 +103,12 @@ export function pointOf(output: string, folder: string, name: string, events: re
   return { point, settings };
 }
 
-async function resultOf(output: string, folder: string): Promise<Pick<Tried, "score" | "reason">> {
-  const score = isFinished(folder) ? heldOutScore(folder) : undefined;
+async function resultOf(
+  output: string,
+  folder: string,
+  mainMetric: string | undefined,
+): Promise<Pick<Tried, "score" | "reason">> {
+  const score = isFinished(folder) ? heldOutScore(folder, mainMetric) : undefined;
   if (score !== undefined) return { score };
   const standing = await runStateOf(output, folder);
   return { score: null, reason: standing.state === "failed" ? standing.reason : standing.state };

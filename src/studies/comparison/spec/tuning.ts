@@ -4,7 +4,7 @@ import { checkValue, flagOf } from "../../../base/settings/index.js";
 import type { RunKey, RunSettings } from "../../../tasks/config/index.js";
 import { type GivenPoints, gridPoints } from "../plan/grid.js";
 import { comparisonOptions } from "./compareOptions.js";
-import { type Variant, variantsOf } from "./variants.js";
+import { type DefinedMethod, type Variant, variantsOf } from "./variants.js";
 
 /** The points that are tried on held-out training rows, of which each method gets its best. */
 export interface Tuning {
@@ -17,8 +17,8 @@ export interface Tuning {
 }
 
 /** The points that are tried for a method; none if nothing is tuned. */
-export const pointsFor = ({ points, perMethod }: Tuning, { name, method }: Variant): readonly RunSettings[] =>
-  perMethod.get(name) ?? perMethod.get(method) ?? points;
+export const pointsFor = ({ points, perMethod }: Tuning, { names }: Variant): readonly RunSettings[] =>
+  perMethod.get(names.findLast((name) => perMethod.has(name)) ?? "") ?? points;
 
 export const isTuned = ({ points, perMethod }: Tuning): boolean => points.length > 0 || perMethod.size > 0;
 
@@ -33,7 +33,11 @@ interface TuningSettings {
   readonly tuneSeed?: number | undefined;
 }
 
-type PerMethod = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+interface TuningContext {
+  readonly perMethod?: Readonly<Record<string, Readonly<Record<string, unknown>>>> | undefined;
+  readonly seeds: readonly number[];
+  readonly defined: readonly DefinedMethod[];
+}
 
 /**
  * What to tune. `--grid` is the earlier name of `--tune`; a flag takes precedence over the file, by either name.
@@ -42,15 +46,14 @@ type PerMethod = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 export function readTuning(
   flags: TuningSettings,
   file: TuningSettings,
-  perMethod: PerMethod,
-  seeds: readonly number[],
+  { perMethod = {}, seeds, defined }: TuningContext,
 ): Tuning {
   const given = namedOnce(flags) ?? namedOnce(file);
   const isByFlag = namedOnce(flags) !== undefined;
   const ofMethods = Object.entries(isByFlag ? {} : perMethod).flatMap(([name, settings]) => {
     const points = own(settings, TUNE);
     if (points === undefined) return [];
-    variantsOf([name]);
+    variantsOf([name], defined);
     const where = `tune of ${name}`;
     return [[name, gridPoints(checkValue(comparisonOptions.tune, points, where) as GivenPoints, where)] as const];
   });

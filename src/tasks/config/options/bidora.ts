@@ -18,7 +18,7 @@ import {
   type UpperGroup,
   upperFacts,
   upperGroupNames,
-  withMagnitudes,
+  withRegularizer,
   withTwoLevels,
 } from "../upperGroups.js";
 import { group, whenGiven } from "./group.js";
@@ -114,6 +114,9 @@ export function isTooCoarse(name: HypergradientName, dtype: string): boolean {
 
 const withLevels = withTwoLevels();
 const withEstimator = withTwoLevels(({ isExplicit = false }) => isExplicit);
+
+/** BiDoRA's default weight of its regularizer. */
+export const REGULARIZER = 1e-5;
 
 /** The settings that the conditions below read. */
 export type BidoraValues = {
@@ -249,6 +252,6 @@ export const bidoraOptions = {
   regularizer: bidora.advanced(
     number({ least: 0 }),
     "weight of the penalty that keeps the columns of the directions orthogonal",
-    { default: 1e-5, appliesWhen: withMagnitudes },
+    { defaultText: `${REGULARIZER} with magnitudes in the upper level, else 0`, appliesWhen: withRegularizer },
   ),
 };
