@@ -91,9 +91,9 @@ export interface MissingRuns {
   readonly unfinished: readonly UnfinishedRun[];
 }
 
-/** A point of the grid that was tried for a method on a task. */
+/** A point that was tried for a method on a task. */
 export interface TriedPoint extends RunId {
-  /** The values of those settings of the grid that have an effect on the method. */
+  /** The values of those tried settings that have an effect on the method. */
   readonly point: JsonObject;
   /** The main metric on the held-out rows; null if the run has no results. */
   readonly score: number | null;
@@ -105,6 +105,47 @@ export interface TriedPoint extends RunId {
   readonly tied?: number;
   /** Why it has no score. */
   readonly reason?: string;
+}
+
+/** A run with one value of the curve's setting. It judges nothing, and is in no test. */
+export interface CurveRun extends RunId {
+  /** The setting with its value. */
+  readonly point: JsonObject;
+  /** Null if the run has no results. */
+  readonly metrics: Metrics | null;
+  /** Wall time of the run; null if it has not begun. */
+  readonly seconds: number | null;
+  /** Why it has no results, and whether because its training diverged. */
+  readonly reason?: string;
+  readonly diverged?: true;
+}
+
+/** A method's scores at one value of the curve's setting, over those seeds that ended at all values. */
+export interface CurvePoint {
+  readonly value: number;
+  /** Null if a run diverged. */
+  readonly mean: number | null;
+  /** Of a sample (n − 1); null for a single seed. */
+  readonly deviation: number | null;
+  /** How many seeds diverged. */
+  readonly diverged: number;
+  /** The share of resamples of the seeds in which the value is the best; null for a single seed. */
+  readonly best: number | null;
+}
+
+/** A method's scores over the curve's setting. */
+export interface CurveSummary {
+  readonly task: string;
+  readonly method: string;
+  readonly setting: string;
+  readonly metric: ComparedMetric;
+  readonly seeds: readonly number[];
+  /** By value, from the smallest. */
+  readonly points: readonly CurvePoint[];
+  /** The value with the best mean; null if runs diverged at all values. */
+  readonly best: number | null;
+  /** By how much the mean at the best value is too good, because it was chosen by these runs; null for a single seed. */
+  readonly optimism: number | null;
 }
 
 /** What a method of a comparison is. */
@@ -133,8 +174,11 @@ export interface Comparison extends Partial<MissingRuns> {
   readonly runs: readonly ComparedRun[];
   /** The tasks that share rows, each in one group at most. All other tasks have rows of their own, as far as known. */
   readonly rowGroups?: readonly RowGroup[];
-  /** All points of the grid that were tried. */
+  /** All points that were tried. */
   readonly tuning?: readonly TriedPoint[];
+  /** The runs of the curve, and what they show. */
+  readonly curve?: readonly CurveRun[];
+  readonly curves?: readonly CurveSummary[];
   readonly frozen?: Frozen;
 }
 
@@ -189,6 +233,6 @@ export interface ComparisonFile extends Comparison {
   readonly tests: readonly SignificanceTest[];
   /** What each run had cost when it reached the score that `--reach` names. */
   readonly reached: readonly ScoreReached[];
-  /** Budget, seeds, number of jobs and grid, for readers of the results. */
+  /** Budget, seeds, number of jobs and points, for readers of the results. */
   readonly conditions: Readonly<Record<string, unknown>>;
 }

@@ -53,6 +53,26 @@ const comparedTask = z.object({
   chosenByRows: z.array(name).exactOptional(),
 });
 
+const curveRun = z.object({
+  ...id,
+  point: z.record(name, z.json()),
+  metrics: z.record(name, number).nullable(),
+  seconds: number.nullable(),
+  reason: name.exactOptional(),
+  diverged: z.literal(true).exactOptional(),
+});
+const curvePoint = z.object({
+  value: number,
+  mean: number.nullable(),
+  deviation: number.nullable(),
+  diverged: number,
+  best: number.nullable(),
+});
+const curveSummary = z.object({
+  ...{ task: name, method: name, setting: name, metric, seeds: z.array(number), points: z.array(curvePoint) },
+  ...{ best: number.nullable(), optimism: number.nullable() },
+});
+
 const tested = {
   a: name,
   b: name,
@@ -124,6 +144,8 @@ const schema = z.object({
     .default([]),
   unfinished: z.array(z.object({ ...id, state: z.enum(["running", "stopped", "waiting", "missing"]) })).default([]),
   tuning: z.array(triedPoint).default([]),
+  curve: z.array(curveRun).exactOptional(),
+  curves: z.array(curveSummary).exactOptional(),
   notes: z.array(name).exactOptional(),
   tasks: z.array(comparedTask),
   methods: z.array(name),

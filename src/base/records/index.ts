@@ -49,6 +49,9 @@ export {
   type ComparisonFile,
   type Competitor,
   type Cost,
+  type CurvePoint,
+  type CurveRun,
+  type CurveSummary,
   type FailedRun,
   type Frozen,
   type MissingRuns,
@@ -64,9 +67,11 @@ export {
 export { COMPARISON, writeComparisonFile } from "./comparisonFile.js";
 export {
   type ComparisonLog,
+  CURVE,
   clearComparison,
   comparedRunFolder,
   comparedRunsIn,
+  curveRunsIn,
   earlierQuickstartRuns,
   FROZEN,
   GRID,

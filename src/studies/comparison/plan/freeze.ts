@@ -16,6 +16,7 @@ import {
 import { resolveRun } from "../../../tasks/config/index.js";
 import { versions } from "../../../training/run/index.js";
 import type { Spec } from "../spec/spec.js";
+import { tunedKeys } from "../spec/tuning.js";
 import type { Cell } from "./cells.js";
 import type { KnownFacts } from "./estimates.js";
 import { checkStarted } from "./plan.js";
@@ -33,9 +34,9 @@ export async function freezePlan(
   facts: KnownFacts,
   { onNote }: CallContext,
 ): Promise<void> {
-  const { freeze: file, output, grid } = spec;
+  const { freeze: file, output, tuning } = spec;
   if (file === undefined) return;
-  const planned = await checkStarted(output, cells, grid.flatMap(Object.keys));
+  const planned = await checkStarted(output, cells, tunedKeys(tuning));
   const isNew = !existsSync(file);
   if (isNew) makeFolder(dirname(file));
   const plan = isNew ? writeFrozenPlan(file, planOf(spec, cells, planned, facts)) : readFrozenPlan(file);
@@ -55,7 +56,7 @@ export function keepPlan(output: string, plan: FrozenPlan, file: string): void {
 }
 
 function planOf(
-  { variants, seeds, tasks, grid, budget, margin, output }: Spec,
+  { variants, seeds, tasks, tuning, budget, margin, output }: Spec,
   cells: readonly Cell[],
   planned: Readonly<Record<string, PlannedRun>>,
   facts: KnownFacts,
@@ -72,7 +73,7 @@ function planOf(
     tests: [...TESTS, ...(margin === undefined ? [] : ["equivalence"])],
     ...(margin !== undefined && { margin }),
     ...(budget && { budget: `${budget.of}=${budget.amount}` }),
-    tuned: [...new Set(grid.flatMap(Object.keys))],
+    tuned: tunedKeys(tuning),
     runs: Object.fromEntries(Object.entries(planned).map(([name, run]) => [name.replaceAll("\\", "/"), run])),
     begun: cells
       .filter(({ folder }) => isRunFolder(folder))
