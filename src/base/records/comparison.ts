@@ -119,6 +119,20 @@ export interface TriedPoint extends RunId {
   readonly reason?: string;
 }
 
+/**
+ * What a method's score has to be read against. `majority`: the constant that the training rows' labels suggest. `start`: the model before
+ * its first step.
+ */
+export const BASELINES = ["majority", "start"] as const;
+
+/** A baseline's score: the mean over the runs that recorded it. */
+export interface BaselineScore {
+  readonly task: string;
+  readonly baseline: (typeof BASELINES)[number];
+  readonly metric: string;
+  readonly value: number;
+}
+
 /** The runs that are compared. Tasks and methods are shown in this order; the order of runs does not matter. */
 export interface Comparison extends Partial<MissingRuns> {
   readonly tasks: readonly ComparedTask[];
@@ -128,6 +142,8 @@ export interface Comparison extends Partial<MissingRuns> {
   readonly rowGroups?: readonly RowGroup[];
   /** All points of the grid that were tried. */
   readonly tuning?: readonly TriedPoint[];
+  /** Missing in files of earlier versions. */
+  readonly baselines?: readonly BaselineScore[];
 }
 
 /** One metric of one method on one task, over its seeds. */

@@ -4,7 +4,7 @@ import * as z from "zod";
 import { BidoraError } from "../errors.js";
 import { firstFault } from "../schema.js";
 import { writeFileAtomic } from "./atomic.js";
-import { type BootstrapTest, CONDITIONS, type Comparison, type ComparisonFile } from "./comparison.js";
+import { BASELINES, type BootstrapTest, CONDITIONS, type Comparison, type ComparisonFile } from "./comparison.js";
 import { readJsonObject } from "./json.js";
 
 export const COMPARISON = "comparison.json";
@@ -38,6 +38,8 @@ const triedPoint = z.object({
   tied: number.exactOptional(),
   reason: name.exactOptional(),
 });
+
+const baseline = z.object({ task: name, baseline: z.enum(BASELINES), metric: name, value: number });
 
 const metric = z.object({ name, goal: z.enum(["maximize", "minimize"]), kind: name.exactOptional() });
 const split = z.enum(["validation", "test"]);
@@ -109,6 +111,7 @@ const schema = z.object({
     .default([]),
   unfinished: z.array(z.object({ ...id, state: z.enum(["running", "stopped", "waiting", "missing"]) })).default([]),
   tuning: z.array(triedPoint).default([]),
+  baselines: z.array(baseline).exactOptional(),
   notes: z.array(name).exactOptional(),
   tasks: z.array(comparedTask),
   methods: z.array(name),

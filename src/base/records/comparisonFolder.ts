@@ -190,6 +190,7 @@ export async function withLogs(folder: string, found: ComparisonFile): Promise<C
     failed: found.failed.map(titled),
     unfinished: found.unfinished.map(titled),
     tuning: (found.tuning ?? []).map(titled),
+    ...(found.baselines && { baselines: found.baselines.map(titled) }),
     tests: found.tests.map(titledTest),
     ...(found.rowGroups && { rowGroups: found.rowGroups.map(titledGroup) }),
     reached: found.reached.map(titled),

@@ -39,6 +39,8 @@ export {
 } from "./checkpointState.js";
 export { CHECKSUMS, checksumsOf, sha256, sha256OfFile, verifyChecksums, writeChecksums } from "./checksums.js";
 export {
+  BASELINES,
+  type BaselineScore,
   type BootstrapTest,
   CONDITIONS,
   type ComparedMetric,

@@ -1,6 +1,7 @@
 // The tables of a comparison: methods by tasks, with their scores and costs.
 import { BidoraError, own } from "../../base/index.js";
 import {
+  type BaselineScore,
   CONDITIONS,
   type ComparedMetric,
   type ComparedTask,
@@ -10,6 +11,7 @@ import {
   type ScoredRows,
   type ScoreReached,
 } from "../../base/records/index.js";
+import { baselineNotes, shownBaselines } from "./baselines.js";
 import { checkComparison, metricHeading, scoresHeading } from "./checkComparison.js";
 import { competes, competitionNotes, countMissing, flawWords } from "./competing.js";
 import { costColumns, gridNotes } from "./costColumns.js";
@@ -36,18 +38,35 @@ export function comparisonTables(comparison: Comparison, reached: readonly Score
       reached.find((one) => one.task === task.name),
     ),
   ]);
-  const table = (columns: readonly ResultColumn[][], notes: readonly string[]): ResultTable => ({
+  const baselines = shownBaselines(comparison);
+  const table = (
+    columns: readonly ResultColumn[][],
+    notes: readonly string[],
+    apart: readonly string[],
+  ): ResultTable => ({
     heading: "Method",
-    names: methods,
-    columns: columns.flat(),
+    names: [...methods, ...apart],
+    ...(apart.length > 0 && { apart: apart.length }),
+    columns: columns.flat().map((column) => filledTo(methods.length + apart.length, column)),
     notes,
   });
-  const scoreNotes = [...seedsNote(usual, counts), ...competitionNotes(comparison), ...rowsNotes(tasks)];
+  const scoreNotes = [
+    ...seedsNote(usual, counts),
+    ...competitionNotes(comparison),
+    ...baselineNotes(comparison),
+    ...rowsNotes(tasks),
+  ];
   const costNotes = [...(usual > 1 ? ["Time and memory are means over seeds."] : []), ...gridNotes(comparison)];
   return tasks.length <= 1
-    ? [table([...scores, ...costs], [...scoreNotes, ...costNotes])]
-    : [table(scores, scoreNotes), table(costs, costNotes)];
+    ? [table([...scores, ...costs], [...scoreNotes, ...costNotes], baselines)]
+    : [table(scores, scoreNotes, baselines), table(costs, costNotes, [])];
 }
+
+/** A column with a cell for each row of its table: baselines cost nothing. */
+const filledTo = (rows: number, column: ResultColumn): ResultColumn => ({
+  ...column,
+  cells: Array.from({ length: rows }, (_, row) => column.cells[row] ?? plain(NOTHING)),
+});
 
 function checkReached({ tasks, methods }: Comparison, reached: readonly ScoreReached[]): void {
   for (const { task, runs } of reached) {
@@ -101,12 +120,19 @@ interface Score {
  */
 function scoreColumns(comparison: Comparison, task: ComparedTask, usualSeeds: number): ResultColumn[] {
   const { name, metrics, rows, beside } = task;
+  const baselines = shownBaselines(comparison);
   const columnsOn = (some: readonly ComparedMetric[], of: ScoredRows | undefined): ResultColumn[] =>
     some.map((metric) => {
       const scores = comparison.methods.map((method) => scoreOf(comparison, name, method, metric.name));
       const heading = metricHeading(metric, of);
       const title = metric.goal === "minimize" ? `${heading} ↓` : heading;
-      return { group: scoresHeading(name, of), title, align: "right", cells: cellsOf(scores, metric.goal, usualSeeds) };
+      const values = baselines.map((baseline) =>
+        baselineScore(comparison, { task: name, baseline, metric: metric.name }),
+      );
+      const decimals = decimalsFor(meansOf(scores));
+      const below = values.map((value) => plain(value === undefined ? NOTHING : figure(value, decimals)));
+      const cells = [...cellsOf(scores, metric.goal, usualSeeds, decimals), ...below];
+      return { group: scoresHeading(name, of), title, align: "right", cells };
     });
   const shown = beside ? columnsOn(beside.metrics, beside.rows).map(unmarked) : [];
   return [...columnsOn(metrics, rows), ...shown];
@@ -141,11 +167,15 @@ function scoreOf(comparison: Comparison, task: string, method: string, metric: s
     : { mean: mean(values), deviation: sampleDeviation(values), ...facts };
 }
 
-function cellsOf(scores: readonly Score[], goal: Goal, usualSeeds: number): ResultCell[] {
-  const means = meansOf(scores);
+const baselineScore = (
+  { baselines = [] }: Comparison,
+  { task, baseline, metric }: Omit<BaselineScore, "value">,
+): number | undefined =>
+  baselines.find((known) => known.task === task && known.baseline === baseline && known.metric === metric)?.value;
+
+function cellsOf(scores: readonly Score[], goal: Goal, usualSeeds: number, decimals: number): ResultCell[] {
   const sound = meansOf(scores.filter(({ competes }) => competes));
   const best = goal === "maximize" ? Math.max(...sound) : Math.min(...sound);
-  const decimals = decimalsFor(means);
   return scores.map((score) => {
     const { mean, deviation, competes } = score;
     if (mean === undefined) return plain(noScoreText(score));

@@ -7,6 +7,8 @@ import { oneLine } from "../../base/index.js";
 export interface ResultTable {
   readonly heading: string;
   readonly names: readonly string[];
+  /** How many of the last names stand apart from the others. */
+  readonly apart?: number;
   readonly columns: readonly ResultColumn[];
   /** Sentences to print below the table. */
   readonly notes: readonly string[];
@@ -79,10 +81,15 @@ export function terminalTable(table: ResultTable): string {
     ),
   );
   const head = groups.some(({ group }) => group !== "") ? [groupLine(groups, widths, nameWidth)] : [];
+  const body = withBreak(rows, table.apart, "");
   const best = table.columns.some(({ cells }) => cells.some((cell) => cell.best)) ? [`${MARK} the best mean`] : [];
   const notes = [...best, ...table.notes.map(oneLine)];
-  return [...head, ...rows, ...(notes.length > 0 ? ["", ...notes] : [])].map((line) => line.trimEnd()).join("\n");
+  return [...head, ...body, ...(notes.length > 0 ? ["", ...notes] : [])].map((line) => line.trimEnd()).join("\n");
 }
+
+/** The lines, with one more before those that stand apart. */
+const withBreak = (lines: readonly string[], apart = 0, between: string): string[] =>
+  apart === 0 ? [...lines] : lines.toSpliced(lines.length - apart, 0, between);
 
 /** The width of each column's widest text; the first column of a group is wider if the group's name needs it. */
 function columnWidths(columns: readonly (readonly string[])[], groups: readonly Span[]): number[] {
@@ -145,7 +152,7 @@ export function latexTable(table: ResultTable): string {
     ...groupLines(table.columns),
     line(titles),
     "\\midrule",
-    ...rows.map(line),
+    ...withBreak(rows.map(line), table.apart, "\\midrule"),
     "\\bottomrule",
     "\\end{tabular}",
     "",

@@ -63,10 +63,11 @@ export async function gridCells(spec: Spec, pair: Pair, facts: RunFacts): Promis
 /** The reported runs, one per seed. @param chosen the best grid point */
 export async function finalCells(spec: Spec, pair: Pair, facts: RunFacts, chosen: RunSettings = {}): Promise<Cell[]> {
   const settings = await runSettings(spec, pair, facts, chosen);
+  const { evalOnStart = true } = settings; // for the baseline
   return spec.seeds.map((seed) => ({
     ...{ task: pair.task.name, variant: pair.variant, seed, point: undefined },
     folder: join(pair.folder, `seed-${seed}`),
-    settings: { ...settings, seed },
+    settings: { ...settings, evalOnStart, seed },
   }));
 }
 

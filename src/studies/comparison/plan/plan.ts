@@ -18,7 +18,7 @@ import {
   sha256OfFile,
   writePlan,
 } from "../../../base/records/index.js";
-import { type RunSettings, readRunFile, resolveRun } from "../../../tasks/config/index.js";
+import { type RunKey, type RunSettings, readRunFile, resolveRun } from "../../../tasks/config/index.js";
 import { computeDtype, resolveDevice } from "../../../torch/index.js";
 import { versions } from "../../../training/run/index.js";
 import { byPair } from "../../statistics/competing.js";
@@ -27,7 +27,9 @@ import type { Cell } from "./cells.js";
 import { isSameValue } from "./grid.js";
 
 /** Settings that may differ between two calls for the same run. */
-const MAY_DIFFER: ReadonlySet<string> = new Set(["output", "device", "threads", "saveEvery", "keepCheckpoints"]);
+const MAY_DIFFER: ReadonlySet<string> = new Set([
+  ...(["output", "device", "threads", "saveEvery", "keepCheckpoints", "evalOnStart"] as const satisfies RunKey[]),
+]);
 
 /** @throws BidoraError `OUTPUT_IN_USE` for a folder with other contents than a comparison */
 export function checkComparisonFolder(folder: string): void {

@@ -5,6 +5,7 @@ import { join, relative } from "node:path";
 import { sum } from "d3-array";
 import { BidoraError, own, stopsByValidation } from "../../../base/index.js";
 import {
+  type BaselineScore,
   type ComparedRun,
   comparedRunFolder,
   comparedRunsIn,
@@ -43,6 +44,8 @@ export interface CollectedRun extends ComparedRun {
   /** The number of validation and test rows, and whether early stopping used the validation rows. */
   readonly scored: Partial<RowCounts> & { readonly stopsByValidation: boolean };
   readonly evaluations: readonly (Metrics & { readonly step: number; readonly seconds: number })[];
+  /** The metrics of the baselines, as far as it recorded them. */
+  readonly baselines?: Readonly<Partial<Record<BaselineScore["baseline"], Metrics>>>;
 }
 
 export async function collectRuns(output: string): Promise<CollectedRun[]> {
@@ -87,19 +90,26 @@ function spentIn(events: readonly RunEvent[], folder: string): RunCost {
     rows: sum(steps, ({ rows }) => rows),
     scored: { ...start.rows, stopsByValidation: stopsByValidation(start.settings) },
     evaluations: evaluationsIn(events),
+    baselines: { ...(done.majority && { majority: done.majority }), ...startIn(events) },
     conditions: conditionsOf(events.findLast((event): event is StartEvent => event.event === "start") ?? start),
   };
 }
 
+/** The evaluation before the first step. A run that was begun again after a kill has another one of the same state. */
+function startIn(events: readonly RunEvent[]): { readonly start?: Metrics } {
+  const start = events.findLast((event) => event.event === "evaluation" && event.step === 0);
+  return start?.event === "evaluation" ? { start: start.metrics } : {};
+}
+
 /**
  * The evaluations of the final phase, whose model a run ends with: a search's directions are thrown away when it is followed by a retrain
- * phase. Their cost is still counted from the run's first step.
+ * phase. Their cost is still counted from the run's first step. That of the start, which took no step, is not among them.
  */
 export function evaluationsIn(events: readonly RunEvent[]): RunCost["evaluations"] {
   const seconds = secondsAtEvents(events);
   const last = events.findLast((event) => event.event === "step")?.phase;
   return events.flatMap((event, i) =>
-    event.event === "evaluation" && event.phase === last
+    event.event === "evaluation" && event.phase === last && event.step > 0
       ? [{ ...event.metrics, step: event.step, seconds: seconds[i] as number }]
       : [],
   );

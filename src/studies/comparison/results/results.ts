@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { group } from "d3-array";
 import { type CallContext, own } from "../../../base/index.js";
 import {
+  type BaselineScore,
   type ComparedTask,
   type Comparison,
   type ComparisonFile,
@@ -17,6 +18,7 @@ import {
   writeFileAtomic,
 } from "../../../base/records/index.js";
 import { writeReport } from "../../report/writeReport.js";
+import { baselinesOf } from "../../statistics/baselines.js";
 import { comparisonTables } from "../../statistics/comparisonTables.js";
 import { methodsWithoutFailure } from "../../statistics/competing.js";
 import { costToReach, type EvaluationPoint } from "../../statistics/costColumns.js";
@@ -55,15 +57,16 @@ export async function writeComparison(
 ): Promise<{ readonly result: ComparisonFile; readonly text: string }> {
   refuseMixed(runs);
   const comparison = { ...summarizeRuns(runs, options, missing), tuning: await triedPoints(output) };
-  const { tasks, methods, reached, rowGroups, tuning } = comparison;
+  const { tasks, methods, reached, rowGroups, tuning, baselines } = comparison;
   const tests = [...significance(comparison), ...(await allRowTests(comparison, runs, options))];
   const tables = [...comparisonTables(comparison, reached), ...(tests.length > 0 ? [significanceTable(tests)] : [])];
   const result: ComparisonFile = {
-    runs: runs.map(({ folder: _folder, evaluations: _evaluations, scored: _scored, ...run }) => run),
+    runs: runs.map(({ folder: _f, evaluations: _e, scored: _s, baselines: _b, ...run }) => run),
     summary: summary(runs),
     tests,
     ...missing,
     tuning,
+    baselines,
     notes: tables.flatMap(({ notes }) => notes),
     tasks,
     methods,
@@ -105,14 +108,16 @@ export function summarizeRuns(
   runs: readonly CollectedRun[],
   asked: RequestedResults,
   missing: MissingRuns = { failed: [], unfinished: [] },
-): Comparison & MissingRuns & { readonly reached: readonly ScoreReached[] } {
+): Comparison &
+  MissingRuns & { readonly reached: readonly ScoreReached[]; readonly baselines: readonly BaselineScore[] } {
   const tasks = tasksOf(runs, asked);
   const used = [...runs, ...missing.failed, ...missing.unfinished].map(({ method }) => method);
   const { reach } = asked;
   const reached = reach === undefined ? [] : tasks.map((task) => reachedIn(runs, missing, task, reach));
   const rowGroups = rowGroupsOf(tasks, runs);
   const groups = rowGroups.length > 0 && { rowGroups };
-  return { tasks, methods: inOrder(used, asked.methods), runs, ...missing, ...groups, reached };
+  const baselines = baselinesOf(runs);
+  return { tasks, methods: inOrder(used, asked.methods), runs, ...missing, ...groups, reached, baselines };
 }
 
 function tasksOf(runs: readonly CollectedRun[], { tasks, titles = {} }: RequestedResults): ComparedTask[] {

@@ -1,6 +1,6 @@
 export { type MeasuredExamples, partWith } from "./combineMetrics.js";
 export { entitiesBy, entityKey, entityRulesOf } from "./entities.js";
-export { LOWER_IS_BETTER } from "./metric.js";
+export { LOWER_IS_BETTER, score } from "./metric.js";
 export { areEnough, type BootstrapOptions, bootstrapSamples, checkBootstrap, resultOfSample } from "./resampling.js";
 export { type Counts, emptyCounts, type Scores, scoresOf } from "./scores.js";
 export { averageRanks, type Interval, normalCdf, percentiles } from "./statistics.js";
