@@ -1,7 +1,8 @@
 /** Parts of the training examples: limited, held out, and split for a bilevel search. */
 import { evenSizes, shuffler, UsageError } from "../../base/index.js";
+import { type RowSeed, rowSeed } from "./order.js";
 
-export interface SubsetOptions extends Pick<SplitOptions, "shuffle" | "seed"> {
+export interface SubsetOptions extends Shuffling {
   /** How many examples to train on; by default all. */
   readonly trainLimit?: number | undefined;
   /** The share of these that is held out; by default none. */
@@ -33,16 +34,12 @@ export function subsetsOf<Item>(
 /** The rest of a share, to 12 decimals: in binary 1 − 0.8 is slightly less than 0.2, and a fifth of ten examples would be one example. */
 const rest = (fraction: number): number => Number((1 - fraction).toFixed(12));
 
-function sampled<Item>(
-  examples: readonly Item[],
-  count: number,
-  { shuffle, seed }: Pick<SplitOptions, "shuffle" | "seed">,
-): readonly Item[] {
+function sampled<Item>(examples: readonly Item[], count: number, { shuffle, ...seeds }: Shuffling): readonly Item[] {
   if (count > examples.length)
     throw new UsageError(`--train-limit ${count} is more than the ${examples.length} training rows.`);
   if (!shuffle) return examples.slice(0, count);
   // Passes use streams from 0, the search uses -1.
-  const order = shuffler(seed, -2)(examples.map((_, example) => example));
+  const order = shuffler(rowSeed(seeds), -2)(examples.map((_, example) => example));
   return inOrder(order.slice(0, count)).map((example) => examples[example] as Item);
 }
 
@@ -55,30 +52,32 @@ interface SearchSplit {
   readonly upper: readonly number[];
 }
 
-interface SplitOptions {
+interface Shuffling extends RowSeed {
+  /** Otherwise examples keep their order: the first ones are taken, and are the lower level's. */
+  readonly shuffle: boolean;
+}
+
+interface SplitOptions extends Shuffling {
   /** The lower level's share, rounded down to examples. */
   readonly fraction: number;
-  /** Otherwise the first examples are the lower level's. */
-  readonly shuffle: boolean;
-  readonly seed: number;
 }
 
 /**
  * Splits training examples in two, for a bilevel search or a hold-out set.
  * @throws UsageError if one part would have no examples
  */
-export function splitForSearch(examples: number, { fraction, shuffle, seed }: SplitOptions): SearchSplit {
+export function splitForSearch(examples: number, { fraction, ...shuffling }: SplitOptions): SearchSplit {
   const cut = Math.floor(fraction * examples);
   if (!(cut >= 1 && cut < examples)) {
     throw new UsageError(
       `A search or a hold-out set needs two parts, but a fraction of ${fraction} of ${examples} rows leaves one of them empty.`,
     );
   }
-  const order = orderOf(examples, { shuffle, seed });
+  const order = orderOf(examples, shuffling);
   return { lower: order.slice(0, cut), upper: order.slice(cut) };
 }
 
-interface FoldOptions extends Pick<SplitOptions, "shuffle" | "seed"> {
+interface FoldOptions extends Shuffling {
   readonly folds: number;
 }
 
@@ -99,8 +98,8 @@ export function foldsForSearch(examples: number, { folds, ...options }: FoldOpti
   return parts;
 }
 
-function orderOf(examples: number, { shuffle, seed }: Pick<SplitOptions, "shuffle" | "seed">): number[] {
+function orderOf(examples: number, { shuffle, ...seeds }: Shuffling): number[] {
   const order = Array.from({ length: examples }, (_, example) => example);
   // Passes use streams from 0, so the split differs from the order of the first pass.
-  return shuffle ? shuffler(seed, -1)(order) : order;
+  return shuffle ? shuffler(rowSeed(seeds), -1)(order) : order;
 }

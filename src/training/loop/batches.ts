@@ -1,17 +1,23 @@
 import { evenSizes } from "../../base/index.js";
 import type { RunConfig } from "../../tasks/config/index.js";
-import { BatchOrder, batchesPerPass, foldsForSearch, type OrderState, splitForSearch } from "../../tasks/data/index.js";
+import {
+  BatchOrder,
+  batchesPerPass,
+  foldsForSearch,
+  type OrderState,
+  type RowSeed,
+  splitForSearch,
+} from "../../tasks/data/index.js";
 import type { EncodedExample } from "../../tasks/index.js";
 import type { Ranks } from "../../torch/index.js";
 import { examplesOf } from "../../use/evaluation/index.js";
 import { type BatchShare, shareOf } from "../ranks/shares.js";
 
-interface BatchOptions {
+interface BatchOptions extends RowSeed {
   /** The rows of a batch, of all ranks together. */
   readonly batchSize: number;
   readonly shuffle: boolean;
   readonly dropLast: boolean;
-  readonly seed: number;
   /** The device of the batches; the CPU unless given. */
   readonly device?: string;
   /** The processes that share each batch; by default this one has all of it. */
@@ -188,10 +194,10 @@ interface SearchBatches {
 export function searchBatches(rows: Rows, settings: SearchSettings): SearchBatches {
   const examples = [...examplesOf(rows)];
   const pick = (indices: readonly number[]) => indices.flatMap((index) => examples[index]!);
-  const { searchFraction: fraction, searchFolds: folds, shuffle, seed } = settings;
-  if (folds !== undefined)
-    return inTurns(foldsForSearch(examples.length, { folds, shuffle, seed }).map(pick), settings);
-  const split = splitForSearch(examples.length, { fraction, shuffle, seed });
+  const { searchFraction: fraction, searchFolds: folds, shuffle, seed, dataSeed } = settings;
+  const shuffling = { shuffle, seed, dataSeed };
+  if (folds !== undefined) return inTurns(foldsForSearch(examples.length, { folds, ...shuffling }).map(pick), settings);
+  const split = splitForSearch(examples.length, { fraction, ...shuffling });
   const lower = new BatchStream(pick(split.lower), settings);
   const upper = new BatchStream(pick(split.upper), settings);
   return {

@@ -146,7 +146,7 @@ export const comparisonOptions = {
 /** Options at the top of the help text, as for a run. */
 const MAIN = ["model", "task", "train", "validation", "epochs", "maxSteps"] as const;
 /** Options that the comparison sets for each run. */
-const SET = ["method", "seed", "output", "overwrite", "resume", "profile", "adapter", "dashboard"] as const;
+const SET = ["method", "seed", "dataSeed", "output", "overwrite", "resume", "profile", "adapter", "dashboard"] as const;
 
 export const compareOptions = {
   ...comparisonOptions,
