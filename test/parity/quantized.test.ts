@@ -102,7 +102,7 @@ const withSameBits = (form: Form) => expectTwins(form, expectSameBits);
 const nearly = (form: Form) =>
   expectTwins({ dtype: "float64", ...form }, (a, b, what) => expectClose(a, b, 1e-8, what));
 
-const methods = methodNames.filter((method) => METHODS[method].adapter !== undefined && !METHODS[method].isBilevel);
+const methods = methodNames.filter((method) => METHODS[method].adapter !== undefined && !METHODS[method].upper);
 
 describe("steps have the bits of the dense twin's", () => {
   test.each(few(families, 6))("%s with DoRA", (family) => withSameBits({ family, method: "dora" }));

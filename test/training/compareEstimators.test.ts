@@ -72,7 +72,7 @@ async function atFourth(name: HypergradientName, estimator?: HypergradientEstima
   const setup = await open();
   const plan = (hypergradient: HypergradientName, other?: HypergradientEstimator) => {
     const constant = { schedule: "constant", warmupRatio: 0, maxSteps: 9 } as const;
-    return planSearch(setup, { ...SETTINGS, hypergradient, ...constant }, undefined, other).begin();
+    return planSearch(setup, { ...SETTINGS, hypergradient, ...constant }, other).begin();
   };
   const mover = plan(SETTINGS.hypergradient);
   for (let i = 0; i < 3; i++) torch.scope(() => mover.step());

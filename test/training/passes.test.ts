@@ -1,6 +1,6 @@
 import { beforeEach, expect, test, vi } from "vitest";
 import { rowsPerStep } from "../../src/studies/comparison/plan/budget.js";
-import { estimatorNames, type HypergradientName, type RunSettings } from "../../src/tasks/config/index.js";
+import { estimatorsFor, type HypergradientName, type RunSettings } from "../../src/tasks/config/index.js";
 import { TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import type * as tangents from "../../src/torch/tangents/index.js";
@@ -72,13 +72,14 @@ const many = [
 /** Only the first iteration of `cg` is sure to be made: it ends at a direction of negative curvature. */
 const surely = (hypergradient: HypergradientName) => (hypergradient === "cg" ? { hypergradientTerms: 1 } : {});
 
-test.each(estimatorNames.flatMap((name) => many.map((more) => ({ hypergradient: name, ...more, ...surely(name) }))))(
-  "a search takes the rows through the model that a budget counts: %j",
-  async (settings) => {
-    const { search } = rowsPerStep(planSettings({ ...SETTINGS, ...settings }), ROWS);
-    expect(await rowsTaken(settings)).toBe(SETTINGS.maxSteps * search);
-  },
-);
+test.each(
+  estimatorsFor("magnitudes").flatMap((name) =>
+    many.map((more) => ({ hypergradient: name, ...more, ...surely(name) })),
+  ),
+)("a search takes the rows through the model that a budget counts: %j", async (settings) => {
+  const { search } = rowsPerStep(planSettings({ ...SETTINGS, ...settings }), ROWS);
+  expect(await rowsTaken(settings)).toBe(SETTINGS.maxSteps * search);
+});
 
 test("cg takes no more than a budget counts, also where it ends early", async () => {
   const settings = { hypergradient: "cg", hypergradientTerms: 4 } as const;

@@ -120,7 +120,7 @@ test("an operator without a tangent is refused where rows of all ranks are compa
   const config = { ...run.config, batchSize: 1 };
   expect(() =>
     together(2, (ranks) =>
-      planSearch({ ...setupOf(run), ranks }, config, undefined, reference)
+      planSearch({ ...setupOf(run), ranks }, config, reference)
         .begin()
         .descend(),
     ),

@@ -112,7 +112,7 @@ function presetOf(
   { methods, seed, device, threads }: Settings<typeof options>,
 ): CompareSettings {
   const lengthOf = ({ method }: Variant): RunSettings =>
-    METHODS[method].isBilevel ? { maxSteps: steps / 2, retrainSteps: steps } : { maxSteps: steps };
+    METHODS[method].upper ? { maxSteps: steps / 2, retrainSteps: steps } : { maxSteps: steps };
   return {
     ...run,
     methods,

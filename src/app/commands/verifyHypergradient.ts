@@ -2,7 +2,7 @@
 import { UsageError } from "../../base/index.js";
 import { choice, filled, type Given, omit, option, whole } from "../../base/settings/index.js";
 import { namingBadWeights } from "../../models/index.js";
-import { askedRun, isTooCoarse, METHODS, runFile, runOptions, saidBy } from "../../tasks/config/index.js";
+import { askedRun, isTooCoarse, runFile, runOptions, saidBy, upperOf } from "../../tasks/config/index.js";
 import { compareEstimators, type EstimatorComparison } from "../../training/hypergradients/index.js";
 import { checkpointWeights, prepare, setupOf, startOf } from "../../training/run/index.js";
 import { call, defineRunCommand, formatTable, HUB_HOOKS, type HubHooks, refuseAsRank } from "./command.js";
@@ -23,7 +23,7 @@ const ownOptions = {
 
 /** Settings of what is not done here: of whole phases, of other methods, of files. */
 const NOT_HERE = [
-  ...(["validation", "test", "testSplit", "method", "epochs", "maxSteps", "warmupRatio", "schedule"] as const),
+  ...(["validation", "test", "testSplit", "epochs", "maxSteps", "warmupRatio", "schedule"] as const),
   ...(["output", "overwrite", "resume", "dashboard", "evalEvery", "saveEvery", "keepCheckpoints", "log"] as const),
   ...(["earlyStopping", "earlyStoppingMetric", "profile", "searchPatience", "warmStart"] as const),
   ...(["retrainSteps", "retrainEpochs", "retrainLearningRate"] as const),
@@ -33,11 +33,6 @@ const options = {
   ...runFile,
   ...omit(runOptions, ...NOT_HERE),
   learningRate: { ...runOptions.learningRate, defaultText: "1e-3" },
-  method: option(choice(["bidora"]), {
-    group: "Method",
-    help: "the only method with hypergradients",
-    default: "bidora",
-  }),
   ...ownOptions,
 };
 
@@ -63,8 +58,9 @@ export const verifyCommand = defineRunCommand({
     if (precision !== undefined && given.dtype !== undefined)
       throw new UsageError("--precision and --dtype are mutually exclusive: one takes the place of the other.");
     const asked = askedRun(given);
-    const { method = runOptions.method.default } = saidBy(asked);
-    if (!METHODS[method].isBilevel) throw new UsageError(`verify-hypergradient is for --method bidora, not ${method}.`);
+    const { method = runOptions.method.default, upper } = saidBy(asked);
+    if (upperOf({ method, upper }) === undefined)
+      throw new UsageError(`verify-hypergradient is for two levels, and --method ${method} has one: add --upper.`);
     // every estimator is computed, so the settings of all of them have an effect
     const begin = await startOf(asked, context, ["xi", "hypergradientTerms"]);
     const prepared = await prepare(begin, context, precision);
@@ -95,7 +91,7 @@ export const verifyCommand = defineRunCommand({
  * Compares every estimator of the hypergradient with its exact target on the user's own model and data, on the batches that follow the
  * first few steps of the run's search, when B is no longer zero: `neumann` and `cg` with the implicit hypergradient, the others with the
  * one through the lower step.
- * @throws UsageError for a method without magnitudes
+ * @throws UsageError for a run with one level
  */
 export const verifyHypergradient = (settings: VerifySettings, hooks: HubHooks = {}): Promise<Verification> =>
   call("verifyHypergradient", verifyCommand, settings, hooks);

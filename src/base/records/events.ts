@@ -115,13 +115,15 @@ export interface StepEvent extends InTraining {
    * only if this loss can end the search.
    */
   readonly upperPassLoss?: number;
-  /** The Euclidean norm of the hypergradient over all magnitudes, in a search. */
+  /** The Euclidean norm of the hypergradient over all that the upper optimizer steps on, in a search. */
   readonly hypergradientNorm?: number;
   /**
    * The Euclidean norm of the second-order term relative to `hypergradientNorm`. It is above 1 if the two terms oppose each other,
    * and absent from a first-order search and if the hypergradient is zero.
    */
   readonly secondOrderShare?: number;
+  /** What the upper level is worth after the step, by name, where it is no tensor of the model: scales, weight decays, weights of sources. */
+  readonly upper?: Readonly<Record<string, number>>;
   readonly learningRate: number;
   /** Wall time of the step. */
   readonly seconds: number;

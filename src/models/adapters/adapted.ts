@@ -22,6 +22,8 @@ export class TrainedTensor {
     readonly decays: boolean,
     /** Whether it is a table of embeddings, whose optimizer state is never in 8 bits. */
     readonly isEmbedding = false,
+    /** Whether it is the weight or the bias of a norm. */
+    readonly isNorm = false,
   ) {}
 
   /** The parameter's current tensor. */

@@ -12,6 +12,7 @@ export interface FullyTrained {
   readonly parameter: Parameter;
   readonly decays: boolean;
   readonly isEmbedding: boolean;
+  readonly isNorm: boolean;
 }
 
 /** Every parameter of a model, or of the modules that are `wanted`. */
@@ -24,8 +25,9 @@ export function* parametersOf(
     for (const [key, parameter] of module.ownParameters) {
       const name = path ? `${path}.${key}` : key;
       // As in transformers' Trainer: a table of biases of relative positions is a bias too.
-      const decays = !name.includes("bias") && !(module instanceof Norm);
-      yield { name, parameter, decays, isEmbedding: module instanceof Embedding };
+      const isNorm = module instanceof Norm;
+      const decays = !name.includes("bias") && !isNorm;
+      yield { name, parameter, decays, isEmbedding: module instanceof Embedding, isNorm };
     }
   }
 }
@@ -54,6 +56,7 @@ export function fullyTrainedParameters(
       parameter,
       decays: false,
       isEmbedding: false,
+      isNorm: module instanceof Norm,
     });
   }
   return found;
@@ -88,13 +91,13 @@ function refuseTied(model: Module, modulesToSave: readonly string[]): void {
  * compute in.
  */
 export function trainParameter(
-  { name, parameter, decays, isEmbedding }: FullyTrained,
+  { name, parameter, decays, isEmbedding, isNorm }: FullyTrained,
   dtype: torch.DType,
   start?: torch.Tensor,
 ): TrainedTensor {
   parameter.computeDtype ??= parameter.values.dtype;
   parameter.fill(start ? fromFile(parameter, start, dtype) : ownCopy(parameter.tensor, dtype));
-  return new TrainedTensor(name, parameter, "direction", decays, isEmbedding);
+  return new TrainedTensor(name, parameter, "direction", decays, isEmbedding, isNorm);
 }
 
 /** @throws BidoraError `TARGET` for a weight in quantized blocks */

@@ -64,5 +64,6 @@ export {
 export type { AdapterOrigin } from "./peft/peftConfig.js";
 export { AdapterRoutes } from "./routes.js";
 export { findTargets, type Slot, type SlotBase, targetSlots } from "./targets.js";
+export { isInGroup, type TensorGroup } from "./tensorGroups.js";
 export { type LowRankUpdate, lowRankUpdates, type ModuleError, toLora, trainedOutsideUpdates } from "./toLora.js";
 export { weightChange } from "./weightChange.js";

@@ -2,7 +2,7 @@
 
 export { askedRun } from "./askedRun.js";
 export { METHODS, type Method, methodNames, methodsOf } from "./methods.js";
-export { ESTIMATOR_FACTS, estimatorNames, type HypergradientName, isTooCoarse, passesOf } from "./options/bidora.js";
+export { ESTIMATOR_FACTS, estimatorsFor, type HypergradientName, isTooCoarse, passesOf } from "./options/bidora.js";
 export {
   evaluatedTexts,
   type GenerateSettings,
@@ -30,3 +30,4 @@ export {
   unusedSettings,
   withFound,
 } from "./run.js";
+export { type LevelSettings, type UpperGroup, upperFacts, upperOf } from "./upperGroups.js";

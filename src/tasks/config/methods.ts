@@ -9,8 +9,8 @@ export type Method = "full" | AdapterMethodName | "bidora";
 interface MethodFacts {
   /** What is put into the model; undefined if every weight is trained. */
   readonly adapter: AdapterMethodName | undefined;
-  /** Trained in two levels: directions below, magnitudes above. */
-  readonly isBilevel: boolean;
+  /** What the method itself trains in an upper level; undefined unless `--upper` gives it one. */
+  readonly upper: "magnitudes" | undefined;
   readonly about: string;
   /** A learning rate that suits small and base-size encoders. */
   readonly learningRate: number;
@@ -19,17 +19,17 @@ interface MethodFacts {
 const adapters = Object.fromEntries(
   Object.entries(ADAPTER_METHODS).map(([name, { about, learningRate }]) => [
     name,
-    { adapter: name, isBilevel: false, about, learningRate },
+    { adapter: name, upper: undefined, about, learningRate },
   ]),
 ) as Record<AdapterMethodName, MethodFacts>;
 
 /** Every method by name. */
 export const METHODS: Readonly<Record<Method, MethodFacts>> = {
-  full: { adapter: undefined, isBilevel: false, about: "all weights", learningRate: 5e-5 },
+  full: { adapter: undefined, upper: undefined, about: "all weights", learningRate: 5e-5 },
   ...adapters,
   bidora: {
     adapter: "dora",
-    isBilevel: true,
+    upper: "magnitudes",
     about: "DoRA's layer, its magnitudes trained in an upper level",
     learningRate: 1e-3,
   },

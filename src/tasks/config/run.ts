@@ -26,6 +26,7 @@ import { textOptions } from "./options/generation.js";
 import { methodOptions } from "./options/method.js";
 import { outputOptions } from "./options/output.js";
 import { trainingOptions } from "./options/training.js";
+import { checkUpper, upperFacts, upperOf } from "./upperGroups.js";
 
 /** Every option of a fine-tuning run, in the order of help and documentation. */
 export const runOptions = {
@@ -177,9 +178,10 @@ export function refuseContradictions(settings: RunSettings): void {
     );
   }
   if (method === undefined) return;
-  if (dtype === "float16" && METHODS[method].isBilevel) {
+  checkUpper(settings);
+  if (dtype === "float16" && upperOf(settings) !== undefined) {
     throw new UsageError(
-      "--dtype float16 does not go with --method bidora, whose search differentiates gradients that float16 rounds to zero: use bfloat16 or float32.",
+      "--dtype float16 does not go with --method bidora or --upper, whose search differentiates gradients that float16 rounds to zero: use bfloat16 or float32.",
     );
   }
   adapterOf({ method })?.check?.(withDefaults(runOptions, settings));
@@ -188,12 +190,13 @@ export function refuseContradictions(settings: RunSettings): void {
 /** The values of settings that depend on others. */
 function derivedSettings(settings: Values<RunTable>): RunSettings {
   const { method, task, learningRate, optimizer } = settings;
+  const upper = upperOf(settings);
   const rate = learningRate ?? METHODS[method].learningRate;
   return {
     learningRate: rate,
-    upperLearningRate: rate,
+    upperLearningRate: (upper && upperFacts(upper).learningRate) ?? rate,
     retrainLearningRate: rate,
-    normGradient: METHODS[method].isBilevel ? "full" : "detached",
+    normGradient: METHODS[method].upper ? "full" : "detached",
     ...adapterOf(settings)?.derived?.(settings),
     ...OPTIMIZERS[optimizer].defaults,
     ...retrainLength(settings),

@@ -4,7 +4,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BidoraError } from "../../base/index.js";
 import { checkpointPath, checkpointSteps, newestCheckpoint, temporaryPath } from "../../base/records/index.js";
-import type { AdaptedModel, TrainedTensor } from "../../models/adapters/index.js";
+import type { TrainedTensor, TrainingHooks } from "../../models/adapters/index.js";
 import type { Tensor } from "../../torch/index.js";
 import * as torch from "../../torch/index.js";
 import type { ResumePoint } from "../loop/loop.js";
@@ -185,7 +185,11 @@ export class DiskReserve {
  * Bytes of a checkpoint: the model, the trained tensors, the optimizer's state (at most two numbers for each), the adapter method's
  * state, and the best state of early stopping.
  */
-export function checkpointBytes({ trained, hooks }: AdaptedModel, keepsBest: boolean): number {
+export function checkpointBytes(
+  trained: readonly TrainedTensor[],
+  hooks: TrainingHooks | undefined,
+  keepsBest: boolean,
+): number {
   const memory = [...hookMemory(hooks).values()];
   const tensors = trained.length + memory.length;
   return (

@@ -31,6 +31,8 @@ export interface ResumingRun {
   readonly madeFrom: Provenance;
   readonly plans: readonly Pick<PhasePlan, "phase" | "steps">[];
   readonly trained: readonly TrainedTensor[];
+  /** Those of an upper level, which retraining leaves alone. */
+  readonly upper?: readonly TrainedTensor[] | undefined;
   readonly hooks?: TrainingHooks | undefined;
   /** The number of processes that train together. */
   readonly processes?: number;
@@ -112,12 +114,12 @@ function checkGenerator({ generator }: SavedState): void {
 }
 
 /** Every tensor to be restored must be there, with its shape and dtype. */
-function checkTensors(path: string, state: SavedState, { trained, config, hooks }: ResumingRun): void {
+function checkTensors(path: string, state: SavedState, { trained, upper, config, hooks }: ResumingRun): void {
   const file = openSafetensors(join(path, TENSORS));
   try {
     for (const member of trained) {
-      const { name, tensor, role } = member;
-      const isMoved = state.phase !== "retrain" || role === "direction";
+      const { name, tensor } = member;
+      const isMoved = state.phase !== "retrain" || !upper?.includes(member);
       checkTensor(file, name, tensor);
       if (state.earlyStopping?.phase) checkTensor(file, BEST + name, tensor);
       for (const [saved, form] of isMoved ? savedForms(member, config) : []) checkTensor(file, saved, form);

@@ -65,10 +65,10 @@ function takeUpcoming(upcoming: Generator<Work>, steps: number): Work[] {
 function runnerOf(
   rule: StepRule,
   dryRun: DryRun,
-  { adapted, generator }: Prepared,
+  { trained, generator }: Prepared,
   { besides, clock }: Pick<TimeLimits, "clock"> & { readonly besides: number[] },
 ) {
-  const latestState = new LatestState(adapted.trained, generator);
+  const latestState = new LatestState(trained, generator);
   const handle = { rule, phase: rule.phase, step: 1, phaseStep: 1, isPhaseEnd: false, isStopped: false };
   return (work: Work): number => {
     const began = clock();

@@ -172,8 +172,8 @@ async function secondsOfTexts(prepared: Prepared, limits: Limits): Promise<numbe
 }
 
 /** Bytes beyond the peak so far: for work that was too heavy to measure, and for the best state that early stopping keeps. */
-function beyond({ config, adapted }: Prepared, works: readonly { readonly sampled: Sampled }[]): number {
-  const best = config.earlyStopping === undefined ? 0 : sum(adapted.trained, ({ tensor }) => tensor.nbytes);
+function beyond({ config, trained }: Prepared, works: readonly { readonly sampled: Sampled }[]): number {
+  const best = config.earlyStopping === undefined ? 0 : sum(trained, ({ tensor }) => tensor.nbytes);
   return best + works.reduce((most, { sampled: { bytesBeyond } }) => Math.max(most, bytesBeyond), 0);
 }
 
@@ -188,11 +188,13 @@ async function secondsOfProvenance(prepared: Prepared, { deadline, clock }: Limi
 }
 
 /** Seconds for writing checkpoints and results. */
-function secondsOfWriting({ config, adapted, loaded }: Prepared, steps: number): number {
+function secondsOfWriting({ config, adapted, trained, loaded }: Prepared, steps: number): number {
   const { saveEvery, earlyStopping, method } = config;
   const checkpoints = saveEvery === undefined ? 0 : Math.floor(steps / saveEvery);
   const ofModel = METHODS[method].adapter === undefined ? 4 * parameterCounts({ adapted, loaded }).total : 0;
-  return (checkpoints * checkpointBytes(adapted, earlyStopping !== undefined) + ofModel) / BYTES_A_SECOND;
+  return (
+    (checkpoints * checkpointBytes(trained, adapted.hooks, earlyStopping !== undefined) + ofModel) / BYTES_A_SECOND
+  );
 }
 
 const isWhole = ({ sampled: { reached, heaviest } }: PhaseCost): boolean => reached >= heaviest;

@@ -1,4 +1,10 @@
-import { ESTIMATOR_FACTS, estimatorNames, type HypergradientName, type RunConfig } from "../../tasks/config/index.js";
+import {
+  ESTIMATOR_FACTS,
+  estimatorsFor,
+  type HypergradientName,
+  type RunConfig,
+  upperOf,
+} from "../../tasks/config/index.js";
 import * as torch from "../../torch/index.js";
 import { planSearch, type TrainingSetup } from "../loop/plans.js";
 import type { BilevelRule } from "../steps/bilevelRule.js";
@@ -68,7 +74,7 @@ export async function compareEstimators(
     // This many for each fold.
     const maxSteps = (STEPS_AWAY + 1) * (settings.searchFolds ?? 1);
     const constant = { schedule: "constant", warmupRatio: 0, maxSteps } as const;
-    return planSearch(setup, { ...settings, hypergradient, ...constant }, undefined, estimator).begin();
+    return planSearch(setup, { ...settings, hypergradient, ...constant }, estimator).begin();
   };
   const mover = ruleOf(settings.hypergradient);
   for (let i = 0; i < STEPS_AWAY; i++) torch.scope(() => mover.step());
@@ -91,7 +97,7 @@ export async function compareEstimators(
     implicit: numbersOf((await measureBy(byReference(), solve)).tensors),
   };
   const measured = new Map<HypergradientName, Measured>();
-  for (const name of estimatorNames) measured.set(name, await measureBy(ruleOf(name), measure));
+  for (const name of estimatorsFor(upperOf(settings))) measured.set(name, await measureBy(ruleOf(name), measure));
   end();
   const { residual, products } = solution;
   return {
@@ -133,7 +139,8 @@ function comparisonOf(
   measured: ReadonlyMap<HypergradientName, Measured>,
   targets: Readonly<Record<EstimatorResult["target"], Float64Array>>,
 ): Omit<EstimatorComparison, "implicit"> {
-  const firstOrder = measured.get("first-order")?.gradient ?? targets.unrolled;
+  // Without this estimator, the second term is all of it.
+  const firstOrder = measured.get("first-order")?.gradient ?? new Float64Array(targets.unrolled.length);
   return {
     estimators: Array.from(measured, ([name, { gradient, seconds }]) => {
       const { target } = ESTIMATOR_FACTS[name];

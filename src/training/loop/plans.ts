@@ -4,9 +4,10 @@ import {
   isRegularized,
   OrthogonalityRegularizer,
   type TrainedTensor,
+  type TrainingHooks,
 } from "../../models/adapters/index.js";
 import type { TaskModel } from "../../models/index.js";
-import { METHODS, type RunConfig } from "../../tasks/config/index.js";
+import type { RunConfig } from "../../tasks/config/index.js";
 import type { EncodedExample, Task } from "../../tasks/index.js";
 import type { Ranks } from "../../torch/index.js";
 import * as torch from "../../torch/index.js";
@@ -16,8 +17,9 @@ import { BilevelRule } from "../steps/bilevelRule.js";
 import { Level, type LevelOptions } from "../steps/level.js";
 import { LossScale } from "../steps/lossScale.js";
 import { PlainRule, type PlainRuleOptions } from "../steps/stepRule.js";
-import { restoreSnapshot, type Snapshot } from "../steps/trainedTensors.js";
+import { copiesOf, restoreSnapshot, restoreTensors, type Snapshot } from "../steps/trainedTensors.js";
 import { BatchStream, searchBatches, stepsOf } from "./batches.js";
+import { levelsOf, type TwoLevels } from "./levels.js";
 import type { PhasePlan } from "./loop.js";
 import type { ReplayableMasks } from "./masks.js";
 
@@ -25,6 +27,8 @@ import type { ReplayableMasks } from "./masks.js";
 export interface TrainingSetup {
   readonly model: TaskModel;
   readonly adapted: AdaptedModel;
+  /** What each level trains, of a run with two; by default what the settings name. */
+  readonly levels?: TwoLevels | undefined;
   readonly rows: readonly EncodedExample[];
   readonly task: Task;
   readonly masks: ReplayableMasks;
@@ -34,9 +38,20 @@ export interface TrainingSetup {
   readonly start: Snapshot;
 }
 
-/** The phases of a run: one, or BiDoRA's search and retraining. */
-export function planPhases(setup: TrainingSetup, settings: RunConfig): PhasePlan[] {
-  return METHODS[settings.method].isBilevel ? bilevelPlans(setup, settings) : [trainPlan(setup, settings)];
+/** The setup of a run with two levels. */
+type BilevelSetup = TrainingSetup & { readonly levels: TwoLevels };
+
+function withLevels(setup: TrainingSetup, settings: RunConfig): TrainingSetup {
+  const { adapted, model } = setup;
+  return { ...setup, levels: setup.levels ?? levelsOf(settings, { adapted, headModules: model.headModules }) };
+}
+
+const isBilevel = (setup: TrainingSetup): setup is BilevelSetup => setup.levels !== undefined;
+
+/** The phases of a run: one, or the search and the retraining of one with two levels. */
+export function planPhases(given: TrainingSetup, settings: RunConfig): PhasePlan[] {
+  const setup = withLevels(given, settings);
+  return isBilevel(setup) ? bilevelPlans(setup, settings) : [trainPlan(setup, settings)];
 }
 
 function trainPlan(setup: TrainingSetup, settings: RunConfig): PhasePlan {
@@ -49,7 +64,7 @@ function trainPlan(setup: TrainingSetup, settings: RunConfig): PhasePlan {
     steps,
     begin: () => {
       const level = { steps, learningRate, weightDecay };
-      const terms = { penalty: onOneRank(setup, hooks?.penalty?.bind(hooks)), hooks };
+      const terms = { penalty: onOneRank(setup, penaltyOfHooks(hooks)), hooks };
       return plainRule("train", setup, settings, setup.adapted.trained, batches, level, terms);
     },
   };
@@ -60,19 +75,28 @@ function shared({ model, ranks }: TrainingSetup, settings: RunConfig) {
   return { ...settings, batchSize: settings.batchSize * ranks.size, device: model.device, ranks };
 }
 
-function bilevelPlans(setup: TrainingSetup, settings: RunConfig): PhasePlan[] {
-  if (setup.adapted.hooks) throw new TypeError("A method with training hooks can't be trained on two levels.");
-  const penalty = onOneRank(setup, penaltyOf(setup.adapted, settings.regularizer));
-  const search = planSearch(setup, settings, penalty);
+function bilevelPlans(setup: BilevelSetup, settings: RunConfig): PhasePlan[] {
+  const penalty = lowerPenalty(setup, settings);
+  const search = searchPlan(setup, settings, penalty);
   const retrain = retrainPlan(setup, settings, penalty);
   return retrain.steps === 0 ? [search] : [search, retrain];
 }
 
-/** BiDoRA's first phase. */
+/** The first phase of a run with two levels, perhaps with another estimator. @throws TypeError for one level */
 export function planSearch(
-  setup: TrainingSetup,
+  given: TrainingSetup,
   settings: RunConfig,
-  penalty: Penalty | undefined = onOneRank(setup, penaltyOf(setup.adapted, settings.regularizer)),
+  estimator?: HypergradientEstimator,
+): PhasePlan<BilevelRule> {
+  const setup = withLevels(given, settings);
+  if (!isBilevel(setup)) throw new TypeError("A run with one level has no search.");
+  return searchPlan(setup, settings, lowerPenalty(setup, settings), estimator);
+}
+
+function searchPlan(
+  setup: BilevelSetup,
+  settings: RunConfig,
+  penalty: Penalty | undefined,
   estimator: HypergradientEstimator = ESTIMATORS[settings.hypergradient]({ terms: settings.hypergradientTerms }),
 ): PhasePlan<BilevelRule> {
   const { lower: lowerBatches, upper: upperBatches, steps } = searchBatches(setup.rows, shared(setup, settings));
@@ -84,12 +108,13 @@ export function planSearch(
     begin: () =>
       new BilevelRule({
         ...setup,
-        lower: levelOf(settings, withRole(setup, "direction"), {
+        hooks: setup.adapted.hooks,
+        lower: levelOf(settings, setup.levels.lower, {
           steps: steps * unrollSteps,
           learningRate,
           weightDecay,
         }),
-        upper: levelOf(settings, withRole(setup, "magnitude"), {
+        upper: levelOf(settings, setup.levels.upper, {
           steps,
           learningRate: upperLearningRate,
           weightDecay: upperWeightDecay,
@@ -111,27 +136,49 @@ export function planSearch(
  * The upper tensors keep the search's values; the lower ones are trained on all rows with a new optimizer. They start from the run's
  * starting point or, with a warm start, from the result of the search.
  */
-function retrainPlan(setup: TrainingSetup, settings: RunConfig, penalty: Penalty | undefined): PhasePlan {
+function retrainPlan(setup: BilevelSetup, settings: RunConfig, penalty: Penalty | undefined): PhasePlan {
   const batches = new BatchStream(setup.rows, shared(setup, settings));
   const { gradientAccumulation, retrainLearningRate: learningRate, weightDecay } = settings;
   const { batchesPerPass } = batches;
   const steps = settings.retrainSteps ?? stepsOf(settings.retrainEpochs!, batchesPerPass, gradientAccumulation);
+  const { lower, upper } = setup.levels;
+  const { hooks, restart } = retrainHooks(setup);
   return {
     phase: "retrain",
     steps,
     begin: () => {
-      const lower = withRole(setup, "direction");
-      if (!settings.warmStart) restoreSnapshot(lower, setup.start);
-      for (const { tensor } of withRole(setup, "magnitude")) tensor.setRequiresGrad(false);
+      if (!settings.warmStart) {
+        restoreSnapshot(lower, setup.start);
+        restart();
+      }
+      for (const { tensor } of upper) tensor.setRequiresGrad(false);
       const level = { steps, learningRate, weightDecay };
-      return plainRule("retrain", setup, settings, lower, batches, level, { penalty });
+      return plainRule("retrain", setup, settings, lower, batches, level, { penalty, hooks });
     },
   };
+}
+
+/** The method's additions to retraining: it prunes again if the lower level trains what it prunes, and else keeps the search's choice. */
+function retrainHooks({ adapted: { hooks }, levels }: BilevelSetup) {
+  if (!hooks?.memory || levels.group === "adalora")
+    return { hooks: hooks?.memory && { memory: hooks.memory }, restart() {} };
+  const { memory } = hooks;
+  const start = copiesOf(memory);
+  return { hooks, restart: () => restoreTensors(memory, start) };
 }
 
 /** A penalty counts once: the other ranks have none. */
 const onOneRank = ({ ranks }: TrainingSetup, penalty: Penalty | undefined): Penalty | undefined =>
   ranks.rank === 0 ? penalty : undefined;
+
+/** What is added to the lower level's loss: the regularizer beside magnitudes, or the method's own penalty. */
+function lowerPenalty(setup: BilevelSetup, { regularizer }: RunConfig): Penalty | undefined {
+  const { adapted, levels } = setup;
+  const ofMagnitudes = levels.group === "magnitudes" ? penaltyOf(adapted, regularizer) : undefined;
+  return onOneRank(setup, ofMagnitudes ?? penaltyOfHooks(adapted.hooks));
+}
+
+const penaltyOfHooks = (hooks: TrainingHooks | undefined): Penalty | undefined => hooks?.penalty?.bind(hooks);
 
 /** γ·R; undefined if γ is zero or R covers no layer. */
 function penaltyOf(adapted: AdaptedModel, weight: number): Penalty | undefined {
@@ -171,7 +218,3 @@ type LevelChoice = Pick<LevelOptions, "steps" | "learningRate" | "weightDecay">;
 
 const levelOf = (settings: RunConfig, trained: readonly TrainedTensor[], choice: LevelChoice): Level =>
   new Level(trained, { ...settings, ...choice });
-
-function withRole({ adapted }: TrainingSetup, role: TrainedTensor["role"]): TrainedTensor[] {
-  return adapted.trained.filter((member) => member.role === role);
-}

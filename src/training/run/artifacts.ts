@@ -20,7 +20,7 @@ import {
 } from "../../models/adapters/index.js";
 import { writeModelFolder } from "../../models/index.js";
 import { isPacked } from "../../models/nn/index.js";
-import { METHODS, type RunConfig } from "../../tasks/config/index.js";
+import { METHODS, type RunConfig, upperOf } from "../../tasks/config/index.js";
 import { numelOf } from "../../torch/index.js";
 import type { Prepared } from "./prepare.js";
 import { machineFacts, versions } from "./provenance.js";
@@ -146,14 +146,14 @@ const chosenBy = (config: RunConfig): string =>
     : "";
 
 /** Sentences on the search's unusual settings. */
-function searchOf({ method, searchFolds, searchPatience, warmStart }: RunConfig): string {
-  if (!METHODS[method].isBilevel) return "";
+function searchOf({ method, upper, searchFolds, searchPatience, warmStart }: RunConfig): string {
+  if (upperOf({ method, upper }) === undefined) return "";
   const sentences = [
     searchFolds &&
       `In the search, each of ${searchFolds} folds of the rows was the upper level's for its share of the steps.`,
     searchPatience &&
       `The search was set to end after ${searchPatience} passes over the upper level's rows without a lower loss; its best state was kept.`,
-    warmStart && "The retrain phase started from the directions and the head that the search ended with.",
+    warmStart && "The retrain phase started from what the lower level of the search ended with.",
   ];
   return sentences.flatMap((sentence) => (sentence ? [`${sentence}\n`] : [])).join("");
 }

@@ -11,6 +11,7 @@ import {
   type SavedAdapter,
   settingsOfAdapter,
   startFromError,
+  type TrainedTensor,
   trainEverything,
   whyNotPeft,
 } from "../../models/adapters/index.js";
@@ -30,6 +31,8 @@ import {
   type RunConfig,
   type RunKey,
   type RunSettings,
+  upperFacts,
+  upperOf,
   withFound,
 } from "../../tasks/config/index.js";
 import type { Dataset } from "../../tasks/data/index.js";
@@ -48,6 +51,7 @@ import { ALONE, computeDtype, Generator, type Ranks, resolveDevice, setThreads }
 import { noteWithoutLoss } from "../../use/evaluation/index.js";
 import { noteOnBase } from "../../use/inference/index.js";
 import { stopsBy } from "../loop/earlyStopping.js";
+import { levelsOf, type TwoLevels } from "../loop/levels.js";
 import type { PhasePlan } from "../loop/loop.js";
 import { ReplayableMasks } from "../loop/masks.js";
 import { planPhases, type TrainingSetup } from "../loop/plans.js";
@@ -83,6 +87,10 @@ export interface Prepared {
   /** How the matrices of the loaded model are held. */
   readonly baseFormats: MatrixFormats;
   readonly adapted: AdaptedModel;
+  /** What each level trains; undefined for one level. */
+  readonly levels: TwoLevels | undefined;
+  /** All trained tensors: those of the model and its adapter, and those of an upper level. */
+  readonly trained: readonly TrainedTensor[];
   readonly start: Snapshot;
   readonly generator: Generator;
   /** The processes that train together; each prepares everything. */
@@ -141,17 +149,20 @@ export async function prepare(
   const adapted = adapt(loaded, config, saved, generator, precision ?? TRAINED_DTYPE);
   if (config.initLoraWeights === "loftq" && !saved)
     withOriginalWeights(folder, loaded, (originals) => startFromError(adapted, originals, ranks));
+  const levels = levelsOf(config, { adapted, headModules: loaded.model.headModules });
+  const trained = [...adapted.trained, ...(levels?.own ?? [])];
   noteNeed(new MemoryNeed({ config, loaded, adapted, data }), config, available, context);
   noteHead(saved ? newLayers(loaded, saved.config) : loaded.initialized, own, context);
   return {
     ...{ folder, adapterFolder, choice, tokenizer, maxLength, data, loaded, baseFormats, adapted, generator, ranks },
+    ...{ levels, trained },
     config: withFound(config, foundIn(config, { choice, splits, maxLength, adapted })),
     labels: names,
     positive: positiveOf(choice, labels),
     texts: choice.texts ? { validation: splits.validation, test: splits.test } : undefined,
     rows: rowsOf(splits),
     rowRecord: recordOf(keys),
-    start: takeSnapshot(adapted.trained),
+    start: takeSnapshot(trained),
   };
 }
 
@@ -242,8 +253,9 @@ function noteHead(initialized: readonly string[], own: TrainedHead | undefined, 
 /** Notes on the settings, once model and data are known. */
 export function noteSettings(prepared: Prepared, context: CallContext): void {
   noteNotForPeft(prepared, context);
-  const { method, hypergradient, dtype } = prepared.config;
-  if (METHODS[method].isBilevel && isTooCoarse(hypergradient, dtype))
+  const { hypergradient, dtype } = prepared.config;
+  const group = upperOf(prepared.config);
+  if (group && !upperFacts(group).isExplicit && isTooCoarse(hypergradient, dtype))
     context.onNote?.(
       `--hypergradient ${hypergradient} loses accuracy in ${dtype}: use exact, or --dtype float32; \`bidora verify-hypergradient\` measures it.`,
     );
@@ -282,9 +294,9 @@ function adapt(
 
 /** The inputs of the training phases. */
 export function setupOf(prepared: Prepared): TrainingSetup {
-  const { adapted, data, choice, loaded, generator, start, config, ranks } = prepared;
+  const { adapted, levels, data, choice, loaded, generator, start, config, ranks } = prepared;
   const masks = new ReplayableMasks(generator, { gradientCheckpointing: config.gradientCheckpointing });
-  return { model: loaded.model, adapted, rows: data.train, task: choice.task, masks, start, ranks };
+  return { model: loaded.model, adapted, levels, rows: data.train, task: choice.task, masks, start, ranks };
 }
 
 /** The phases of a run. */

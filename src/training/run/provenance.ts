@@ -127,14 +127,15 @@ export async function checkpointToResume(
   provenance: ProvenanceSource,
   { onNote }: CallContext = {},
 ): Promise<FoundCheckpoint> {
-  const { config, adapted, ranks } = prepared;
+  const { config, adapted, trained, levels, ranks } = prepared;
   const found = await findCheckpoint({
     folder: config.output,
     config,
     settings: settingsOf(config),
     madeFrom: await provenance.find(),
     plans: plansOf(prepared),
-    trained: adapted.trained,
+    trained,
+    upper: levels?.upper,
     hooks: adapted.hooks,
     processes: ranks.size,
   });

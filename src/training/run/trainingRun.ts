@@ -15,7 +15,7 @@ import {
   writeRowRecord,
 } from "../../base/records/index.js";
 import { namingBadWeights } from "../../models/index.js";
-import { METHODS, renderRunYaml, settingsOf } from "../../tasks/config/index.js";
+import { renderRunYaml, settingsOf } from "../../tasks/config/index.js";
 import { memoryOf } from "../../torch/devices/index.js";
 import { Ending } from "../../torch/distributed/index.js";
 import {
@@ -77,14 +77,14 @@ export class TrainingRun {
     readonly prepared: Prepared,
     readonly options: TrainingRunOptions,
   ) {
-    const { config, adapted, generator, ranks } = prepared;
+    const { config, adapted, trained, generator, ranks } = prepared;
     this.#ending = new Ending(ranks, options.signal ?? new AbortController().signal, options.checkpoints);
-    this.#earlyStopping = earlyStoppingOf(config, prepared, adapted.trained);
+    this.#earlyStopping = earlyStoppingOf(config, prepared, trained);
     this.#nonFinite = new NonFiniteBatches(config.onNonfinite === "skip" ? config.maxSkipped : 0);
     this.#checkpoint = {
       folder: config.output,
       keep: config.keepCheckpoints,
-      trained: adapted.trained,
+      trained,
       generator,
       device: adapted.model.device,
       processes: ranks.size,
@@ -95,16 +95,19 @@ export class TrainingRun {
       writeModel: (folder) => this.#writeTrained(folder),
     };
     this.#from = options.from && resumePoint(options.from, this.#checkpoint);
-    if (METHODS[config.method].isBilevel) this.#search = new SearchHistory(config, this.#from?.step ?? 0);
-    this.#reserve = new DiskReserve(config.output, checkpointBytes(adapted, this.#earlyStopping !== undefined));
-    this.#latestState = new LatestState(adapted.trained, generator);
+    if (prepared.levels) this.#search = new SearchHistory(config, this.#from?.step ?? 0);
+    this.#reserve = new DiskReserve(
+      config.output,
+      checkpointBytes(trained, adapted.hooks, this.#earlyStopping !== undefined),
+    );
+    this.#latestState = new LatestState(trained, generator);
     this.#evaluation = new RunEvaluation(prepared, options);
     this.#observers = inOrder(this.#staged());
   }
 
   /** All observers, by stage. */
   #staged(): StagedObservers {
-    const { config, adapted, start, data, loaded } = this.prepared;
+    const { config, trained, start, data, loaded } = this.prepared;
     const { observers = [], checkpoints, provenance } = this.options;
     const [from, evaluated] = [this.#from?.step ?? 0, data.holdout ? "holdout" : "validation"] as const;
     const inFolder = (name: string) => join(config.output, name);
@@ -122,9 +125,7 @@ export class TrainingRun {
       record: this.#writes ? [runLogWriter(inFolder(EVENTS), { prepare: () => this.#prepareFolder(), from })] : [],
       follow: [...observers.map((on) => ({ on })), ...followers],
       measure:
-        config.evalEvery && data[evaluated]
-          ? [evaluator({ every: config.evalEvery, evaluate, trained: adapted.trained, start })]
-          : [],
+        config.evalEvery && data[evaluated] ? [evaluator({ every: config.evalEvery, evaluate, trained, start })] : [],
       judge: this.#earlyStopping ? [this.#earlyStopping] : [],
       save: [{ on: (event, run) => (this.#isPrepared ? saver.on(event, run) : undefined) }],
       keep: [this.#latestState],
@@ -214,7 +215,7 @@ export class TrainingRun {
   }
 
   async #finish(): Promise<Metrics> {
-    checkTrainedTensors(this.prepared.adapted.trained, this.#at?.step ?? 0);
+    checkTrainedTensors(this.prepared.trained, this.#at?.step ?? 0);
     const metrics = await this.#finalMetrics();
     if (this.#writes) await this.#writeResults(metrics);
     return metrics;
@@ -252,7 +253,7 @@ export class TrainingRun {
 
   /** The metrics of the final state; emitted unless they were already. */
   async #finalMetrics(): Promise<Metrics> {
-    const { adapted, data, start } = this.prepared;
+    const { trained, data, start } = this.prepared;
     // Early stopping may have put back an earlier state.
     const watched = this.#earlyStopping ? undefined : this.#progress.evaluatedAtEnd?.metrics;
     const metrics = await this.#evaluation.final(this.#ending, watched);
@@ -260,7 +261,7 @@ export class TrainingRun {
     if (!this.#at || Object.keys(metrics).every(isKnown)) return metrics;
     const emit = (event: Untimed) => this.#emit(event);
     const { phase, step } = this.#at;
-    await emitEvaluation(metrics, { trained: adapted.trained, start }, { emit, phase, step });
+    await emitEvaluation(metrics, { trained, start }, { emit, phase, step });
     return metrics;
   }
 

@@ -1,5 +1,5 @@
 import type { BilevelState } from "../../base/records/index.js";
-import type { TrainedTensor } from "../../models/adapters/index.js";
+import type { TrainedTensor, TrainingHooks } from "../../models/adapters/index.js";
 import type { RunConfig } from "../../tasks/config/index.js";
 import * as torch from "../../torch/index.js";
 import { totalNorm } from "../../torch/optim/index.js";
@@ -14,8 +14,10 @@ import {
 import type { BatchSource } from "../loop/batches.js";
 import type { StepBatches } from "./batchGradients.js";
 import { checkGradients, type FiniteGradients } from "./finite.js";
+import type { Update } from "./level.js";
 import { stepGradients, takeBatches } from "./stepGradients.js";
-import type { RuleState, StepReport, StepRule } from "./stepRule.js";
+import { type RuleState, runAfterStep, type StepReport, type StepRule } from "./stepRule.js";
+import { hookMemory, restoreTensors } from "./trainedTensors.js";
 
 /** The weight of the second term: the lower step's learning rate, the derivative of the optimizer's step, or a number. */
 export type Xi = RunConfig["xi"];
@@ -31,6 +33,10 @@ export interface BilevelRuleOptions extends Levels {
   readonly isRepeatable?: boolean;
   /** Report the mean loss of each pass over the upper rows. */
   readonly reportsPasses?: boolean;
+  /** The adapter method's additions to training. */
+  readonly hooks?: TrainingHooks | undefined;
+  /** What the upper level's tensors are worth, by name, for the log. */
+  readonly values?: (() => Readonly<Record<string, number>>) | undefined;
 }
 
 /** The lower steps of a search step, and the batches of its upper step. */
@@ -44,8 +50,8 @@ const difference = (first: readonly torch.Tensor[], second: readonly torch.Tenso
   torch.noGrad(() => torch.foreachSub(first, second));
 
 /**
- * BiDoRA's search step (section 3.2): `unrollSteps` optimizer steps on the lower tensors V (A, B, head) with the lower rows, then one on the
- * upper tensors M (the magnitudes) with
+ * BiDoRA's search step (section 3.2): `unrollSteps` optimizer steps on the lower tensors V (in BiDoRA A, B and the head) with the lower rows,
+ * then one on the upper tensors M (in BiDoRA the magnitudes) with
  *
  *     g = ∇_M L_val(V', M) − ξ·∇²_{M,V} L_tr(V, M)·∇_{V'} L_val(V', M)
  *
@@ -87,9 +93,10 @@ export class BilevelRule implements StepRule {
   step(): StepReport {
     const mark = this.options.isRepeatable ? this.options.lower.mark() : undefined;
     try {
-      const { report, gradients } = this.descend();
-      this.options.upper.update(gradients);
-      return report;
+      const { report, gradients, lower } = this.descend();
+      const { upper, values } = this.options;
+      this.#afterStep([...lower.gradients, ...upper.update(gradients).gradients]);
+      return { ...report, ...(values && { upper: values() }) };
     } catch (error) {
       mark?.restore();
       throw error;
@@ -99,17 +106,25 @@ export class BilevelRule implements StepRule {
   }
 
   /** Does the lower steps and computes the hypergradient at their result. The upper tensors do not change. */
-  descend(): { readonly report: StepReport; readonly gradients: FiniteGradients } {
+  descend(): { readonly report: StepReport; readonly gradients: FiniteGradients; readonly lower: Update } {
     const { pass } = this.options.upperBatches.state;
     const taken = this.#takeSteps();
     const isPassOver = this.options.upperBatches.state.pass > pass;
     try {
       const { loss, tensors, secondNorm } = torch.scope(() => this.#hypergradient(taken));
       const gradients = checkGradients(tensors, "hypergradient");
-      return { gradients, report: this.#report(taken, loss, gradients.norm, secondNorm, isPassOver) };
+      const lower = taken.last.update;
+      return { gradients, lower, report: this.#report(taken, loss, gradients.norm, secondNorm, isPassOver) };
     } finally {
       releaseStep(taken.last);
     }
+  }
+
+  /** @param gradients of the last lower update and of the upper one */
+  #afterStep(gradients: readonly torch.Tensor[]): void {
+    const { hooks, upper } = this.options;
+    const step = { step: upper.stepsDone, steps: this.steps };
+    runAfterStep(hooks, this.trained, gradients, step);
   }
 
   /**
@@ -195,10 +210,10 @@ export class BilevelRule implements StepRule {
   }
 
   save(): RuleState {
-    const { lowerBatches, upperBatches, reportsPasses } = this.options;
+    const { lowerBatches, upperBatches, reportsPasses, hooks } = this.options;
     const [lower, upper] = [this.options.lower.save(), this.options.upper.save()];
     return {
-      tensors: new Map([...lower.tensors, ...upper.tensors]),
+      tensors: new Map([...lower.tensors, ...upper.tensors, ...hookMemory(hooks)]),
       values: {
         lower: lower.steps,
         upper: upper.steps,
@@ -213,6 +228,7 @@ export class BilevelRule implements StepRule {
     const saved = values as BilevelState;
     this.options.lower.restore(saved.lower, tensors);
     this.options.upper.restore(saved.upper, tensors);
+    restoreTensors(hookMemory(this.options.hooks), tensors);
     this.options.lowerBatches.restore(saved.lowerBatches);
     this.options.upperBatches.restore(saved.upperBatches);
     if (saved.upperPass) this.#pass.state = saved.upperPass;

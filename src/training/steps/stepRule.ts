@@ -1,5 +1,5 @@
 import type { Phase, PlainState, RuleValues, StepEvent } from "../../base/records/index.js";
-import type { TrainedTensor, TrainingHooks } from "../../models/adapters/index.js";
+import type { FinishedStep, TrainedTensor, TrainingHooks } from "../../models/adapters/index.js";
 import type { TaskModel } from "../../models/index.js";
 import type { Task } from "../../tasks/index.js";
 import type { Ranks, Tensor } from "../../torch/index.js";
@@ -39,6 +39,18 @@ export interface StepRule {
   step(): StepReport;
   save(): RuleState;
   restore(state: RuleState): void;
+}
+
+/** Lets a method change tensors after an optimizer step. @param gradients clipped, in the order of the trained tensors */
+export function runAfterStep(
+  hooks: TrainingHooks | undefined,
+  trained: readonly TrainedTensor[],
+  gradients: readonly Tensor[],
+  at: Pick<FinishedStep, "step" | "steps">,
+): void {
+  if (!hooks?.afterStep) return;
+  const named = trained.map(({ name }, i) => [name, gradients[i]!] as const);
+  torch.noGrad(() => torch.scope(() => hooks.afterStep?.({ ...at, gradients: new Map(named) })));
 }
 
 export interface PlainRuleOptions {
@@ -91,17 +103,9 @@ export class PlainRule implements StepRule {
     const check = () => checkGradients(gradients);
     const update = level.update(lossScale ? lossScale.guard(check) : check());
     lossScale?.update(true);
-    this.#afterStep(update.gradients);
+    runAfterStep(this.options.hooks, level.trained, update.gradients, { step: level.stepsDone, steps: this.steps });
     const { learningRate } = update;
     return { loss, learningRate, rows: batches.rows, tokens: batches.tokens };
-  }
-
-  #afterStep(gradients: readonly torch.Tensor[]): void {
-    const { hooks, level } = this.options;
-    if (!hooks?.afterStep) return;
-    const named = level.trained.map(({ name }, i) => [name, gradients[i]!] as const);
-    const step = { step: level.stepsDone, steps: this.steps, gradients: new Map(named) };
-    torch.noGrad(() => torch.scope(() => hooks.afterStep?.(step)));
   }
 
   save(): RuleState {

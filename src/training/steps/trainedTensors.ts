@@ -6,8 +6,14 @@ import * as torch from "../../torch/index.js";
 /** Copies of trained tensors, by name. */
 export type Snapshot = ReadonlyMap<string, torch.Tensor>;
 
-export function takeSnapshot(trained: readonly TrainedTensor[]): Snapshot {
-  return torch.noGrad(() => new Map(trained.map(({ name, tensor }) => [name, torch.keep(torch.clone(tensor))])));
+export const takeSnapshot = (trained: readonly TrainedTensor[]): Snapshot =>
+  copiesOf(trained.map(({ name, tensor }) => [name, tensor]));
+
+/** The same for any tensors. */
+export function copiesOf(tensors: Iterable<readonly [name: string, tensor: torch.Tensor]>): Snapshot {
+  return torch.noGrad(
+    () => new Map(Array.from(tensors, ([name, tensor]) => [name, torch.keep(torch.clone(tensor))] as const)),
+  );
 }
 
 /** Restores a snapshot's values in place. Throws if one is missing. */

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { flagOf, type Option } from "../../../src/base/settings/option.js";
 import {
-  estimatorNames,
+  estimatorsFor,
   methodNames,
   type RunConfig,
   type RunKey,
@@ -18,7 +18,7 @@ import { OPTIMIZERS, type OptimizerName } from "../../../src/torch/optim/index.j
 /** Each with all of the others: what conditions can depend on. */
 const AXES: readonly (readonly RunSettings[])[] = [
   methodNames.map((method) => ({ method })),
-  estimatorNames.map((hypergradient) => ({ hypergradient })),
+  estimatorsFor("magnitudes").map((hypergradient) => ({ hypergradient })),
   (Object.keys(OPTIMIZERS) as OptimizerName[]).map((optimizer) => ({ optimizer })),
   [{}, { retrainSteps: 0 }, { retrainSteps: 2 }],
   [

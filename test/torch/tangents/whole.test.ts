@@ -96,7 +96,7 @@ function hypergradient(search: Search, estimator: HypergradientEstimator): numbe
   const { form, setup, run, saved } = search;
   restoreSnapshot(setup.adapted.trained, saved.trained);
   setup.masks.generator.setState(saved.generator);
-  const rule = planSearch(setup, run, undefined, estimator).begin();
+  const rule = planSearch(setup, run, estimator).begin();
   rule.restore({ values: saved.values, tensors: copyOf(saved.tensors) });
   const { report, gradients } = torch.scope(() => {
     const { report, gradients } = rule.descend();

@@ -32,7 +32,8 @@ const ia3Config = (options: Partial<Ia3Config>): Ia3Config => ({
   method: "ia3",
 });
 
-const VECTOR = "ia3_l";
+/** The name of a layer's vector in PEFT's files, after the layer's path. */
+export const VECTOR = "ia3_l";
 
 /** As in PEFT, `dense` also matches the end of `intermediate_dense`. */
 function isFeedforward(path: string, { feedforwardModules: names }: Ia3Config): boolean {

@@ -33,6 +33,8 @@ const veraConfig = (options: Partial<VeraConfig>): VeraConfig => ({
 });
 
 const [A, B, LAMBDA_B, LAMBDA_D] = ["vera_A", "vera_B", "vera_lambda_b", "vera_lambda_d"] as const;
+/** The names of a layer's vectors in PEFT's files, after the layer's path. */
+export const LAMBDAS: readonly string[] = [LAMBDA_B, LAMBDA_D];
 
 /**
  * VeRA (arXiv 2310.11454): y = x·W0ᵀ + b + λ_b ⊙ ((λ_d ⊙ (x·Aᵀ))·Bᵀ), with the same frozen A and B in all layers. Each layer

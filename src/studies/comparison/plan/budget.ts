@@ -1,7 +1,14 @@
 // How long a run may be within the budget.
 import { UsageError } from "../../../base/index.js";
 import type { StepCosts } from "../../../base/records/index.js";
-import { METHODS, passesOf, type RunConfig, type RunKey, type RunSettings } from "../../../tasks/config/index.js";
+import {
+  passesOf,
+  type RunConfig,
+  type RunKey,
+  type RunSettings,
+  upperFacts,
+  upperOf,
+} from "../../../tasks/config/index.js";
 import { batchesPerPass } from "../../../tasks/data/index.js";
 
 /** The amount of training that every method gets. */
@@ -29,9 +36,11 @@ export function readBudget(text: string): Budget {
  */
 export function rowsPerStep(config: RunConfig, rows: number): StepCosts {
   const { unrollSteps, gradientAccumulation, searchFraction, searchFolds, hypergradient, hypergradientTerms } = config;
+  const group = upperOf(config);
+  const passes = group && !upperFacts(group).isExplicit ? passesOf(hypergradient, hypergradientTerms) : 0;
   const ofStep = (count: number) => gradientAccumulation * rowsOfBatch(config, count);
   const upper = searchFolds === undefined ? rows - Math.floor(searchFraction * rows) : rows / searchFolds;
-  const search = (unrollSteps + passesOf(hypergradient, hypergradientTerms)) * ofStep(rows - upper) + ofStep(upper);
+  const search = (unrollSteps + passes) * ofStep(rows - upper) + ofStep(upper);
   return { train: ofStep(rows), search, retrain: ofStep(rows) };
 }
 
@@ -42,23 +51,24 @@ function rowsOfBatch({ batchSize, dropLast }: RunConfig, rows: number): number {
 export const ONE_PER_STEP: StepCosts = { train: 1, search: 1, retrain: 1 };
 
 /**
- * The length of a run that uses the budget. BiDoRA's search and retrain phases get half each.
+ * The length of a run that uses the budget. With two levels, search and retrain phases get half each.
  * @throws UsageError for a budget below the cost of one step in each phase
  */
 export function lengthWithinBudget(
-  { method }: Pick<RunConfig, "method">,
+  { method, upper }: Pick<RunConfig, "method" | "upper">,
   { of, amount }: Budget,
   costs: StepCosts,
 ): RunSettings {
+  const isBilevel = upperOf({ method, upper }) !== undefined;
   const steps = (left: number, cost: number) => {
     const count = Math.floor(left / cost + ROUNDING);
     if (count >= 1) return count;
-    const needed = METHODS[method].isBilevel ? Math.max(2 * costs.search, costs.search + costs.retrain) : costs.train;
+    const needed = isBilevel ? Math.max(2 * costs.search, costs.search + costs.retrain) : costs.train;
     throw new UsageError(
-      `--budget ${of}=${amount} is not enough for a step${METHODS[method].isBilevel ? " in each phase" : ""} of ${method}: it takes ${Number(needed.toPrecision(3))}.`,
+      `--budget ${of}=${amount} is not enough for a step${isBilevel ? " in each phase" : ""} of ${method}: it takes ${Number(needed.toPrecision(3))}.`,
     );
   };
-  if (!METHODS[method].isBilevel) return { maxSteps: steps(amount, costs.train) };
+  if (!isBilevel) return { maxSteps: steps(amount, costs.train) };
   const search = steps(amount / 2, costs.search);
   return { maxSteps: search, retrainSteps: steps(amount - search * costs.search, costs.retrain) };
 }

@@ -6,7 +6,7 @@ import { formatBytes, formatCount, formatSeconds, own } from "../../../base/inde
 import { readStepCosts, type StepCosts, writeStepCosts } from "../../../base/records/index.js";
 import { omit } from "../../../base/settings/index.js";
 import type { HubContext } from "../../../formats/hub/index.js";
-import { METHODS, type RunConfig, type RunKey, type RunSettings } from "../../../tasks/config/index.js";
+import { type RunConfig, type RunKey, type RunSettings, upperOf } from "../../../tasks/config/index.js";
 import { subsetsOf } from "../../../tasks/data/index.js";
 import { readSplits, taskOf } from "../../../tasks/datasets/index.js";
 import { estimateRun } from "../../../training/estimates/index.js";
@@ -69,13 +69,13 @@ const unusedOutput = (): string => join(tmpdir(), `bidora-nowhere-${process.pid}
 
 const MEASURED_STEPS = 50;
 
-async function measured({ method, given }: RunConfig): Promise<StepCosts> {
+async function measured({ method, upper, given }: RunConfig): Promise<StepCosts> {
   // Evaluations and the length do not change the time of a step.
   const unmeasured = ["epochs", "retrainEpochs", "evalEvery", "earlyStopping", "earlyStoppingMetric"] as const;
   const rest = omit(given, ...unmeasured);
   const typical = async (length: object) =>
     (await estimateRun({ flags: { ...rest, ...length, output: unusedOutput() } })).secondsPerStep;
-  if (!METHODS[method].isBilevel) {
+  if (upperOf({ method, upper }) === undefined) {
     const train = await typical({ maxSteps: MEASURED_STEPS });
     return { train, search: train, retrain: train };
   }

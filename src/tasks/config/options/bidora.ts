@@ -1,4 +1,4 @@
-/** BiDoRA's search and retraining, and the estimators of its hypergradient. */
+/** The second level: its group, search and retraining, and the estimators of its hypergradient. */
 
 import {
   type AppliesWhen,
@@ -10,7 +10,8 @@ import {
   whole,
 } from "../../../base/settings/index.js";
 import { OPTIMIZERS } from "../../../torch/optim/index.js";
-import { METHODS, type Method, withMethods } from "../methods.js";
+import type { Method } from "../methods.js";
+import { type UpperGroup, upperFacts, upperGroupNames, withMagnitudes, withTwoLevels } from "../upperGroups.js";
 import { group } from "./group.js";
 import { withOptimizers } from "./training.js";
 
@@ -86,6 +87,13 @@ export type HypergradientName = keyof typeof ESTIMATOR_FACTS;
 
 export const estimatorNames = Object.keys(ESTIMATOR_FACTS) as [HypergradientName, ...HypergradientName[]];
 
+/** The estimators that apply to an upper group. */
+export function estimatorsFor(group: UpperGroup | undefined): readonly HypergradientName[] {
+  const { isExplicit, isIndirect } = group ? upperFacts(group) : {};
+  if (isExplicit) return ["exact"];
+  return isIndirect ? estimatorNames.filter((name) => name !== "first-order") : estimatorNames;
+}
+
 function estimatorsWith(fact: "usesXi" | "usesTerms"): HypergradientName[] {
   return estimatorNames.filter((name) => ESTIMATOR_FACTS[name][fact]);
 }
@@ -95,50 +103,61 @@ export function isTooCoarse(name: HypergradientName, dtype: string): boolean {
   return dtype === "bfloat16" && ESTIMATOR_FACTS[name].isDifference;
 }
 
-const withBidora = withMethods("bidora");
+const withLevels = withTwoLevels();
+const withEstimator = withTwoLevels(({ isExplicit = false }) => isExplicit);
 
 /** The settings that the conditions below read. */
 export type BidoraValues = {
   readonly method: Method;
+  readonly upper?: UpperGroup | undefined;
   readonly hypergradient: HypergradientName;
   readonly searchFolds?: number | undefined;
   readonly retrainSteps?: number | undefined;
   readonly retrainEpochs?: number | undefined;
 };
 
-/** With BiDoRA, and where `holds` is true as well. */
-function withBidoraAnd(only: string, holds: (run: BidoraValues) => boolean): AppliesWhen {
+/** With two levels, and where `holds` is true as well. */
+function withTwoLevelsAnd(only: string, holds: (run: BidoraValues) => boolean): AppliesWhen {
   return {
-    only: `with --method bidora ${only}`,
-    holds: (run: BidoraValues) => METHODS[run.method].isBilevel && holds(run),
+    only: `${withLevels.only} ${only}`,
+    holds: (run: BidoraValues) => withLevels.holds(run) && holds(run),
   };
 }
 
 function withEstimators(fact: "usesXi" | "usesTerms"): AppliesWhen {
   const names = estimatorsWith(fact);
-  return withBidoraAnd(`and --hypergradient ${alternatives(names)}`, ({ hypergradient }) =>
-    names.includes(hypergradient),
+  return withTwoLevelsAnd(
+    `and --hypergradient ${alternatives(names)}`,
+    (run) => withEstimator.holds(run) && names.includes(run.hypergradient),
   );
 }
 
-export const withRetraining = withBidoraAnd(
+export const withRetraining = withTwoLevelsAnd(
   "and a retrain phase",
   ({ retrainSteps, retrainEpochs }) => retrainSteps !== 0 && retrainEpochs !== 0,
 );
 
-const withoutRetrainSteps = withBidoraAnd(
+const withoutRetrainSteps = withTwoLevelsAnd(
   "and without --retrain-steps",
   ({ retrainSteps }) => retrainSteps === undefined,
 );
 
 /** Losses on the rows of different folds can't be compared. */
-const withoutFolds = withBidoraAnd("and without --search-folds", ({ searchFolds }) => searchFolds === undefined);
+const withoutFolds = withTwoLevelsAnd("and without --search-folds", ({ searchFolds }) => searchFolds === undefined);
 
 export const bidoraOptions = {
+  upper: bidora.advanced(
+    choice(upperGroupNames),
+    "train this group of tensors in an upper level on rows of its own, with any method",
+    { placeholder: "GROUP", defaultText: "bidora: magnitudes, else none" },
+  ),
   hypergradient: bidora(choice(estimatorNames), "estimator of the upper level's gradient", {
     placeholder: "NAME",
     default: "exact",
-    appliesWhen: withBidora,
+    appliesWhen: withEstimator,
+    valueAppliesWhen: {
+      "first-order": withTwoLevels(({ isIndirect = false }) => isIndirect),
+    },
   }),
   searchFraction: bidora.advanced(
     number({ above: 0, below: 1 }),
@@ -148,7 +167,7 @@ export const bidoraOptions = {
   searchFolds: bidora.advanced(
     whole(2),
     "split the training rows into K folds; the search uses each in turn for the upper level, and the others for the lower level",
-    { placeholder: "K", defaultText: "off", appliesWhen: withBidora },
+    { placeholder: "K", defaultText: "off", appliesWhen: withLevels },
   ),
   searchPatience: bidora.advanced(
     whole(1),
@@ -157,7 +176,7 @@ export const bidoraOptions = {
   ),
   retrainSteps: bidora.advanced(whole(0), "optimizer steps of the retrain phase; 0 skips it", {
     defaultText: "as the search",
-    appliesWhen: withBidora,
+    appliesWhen: withLevels,
   }),
   retrainEpochs: bidora.advanced(number({ least: 0 }), "passes over the training rows in the retrain phase", {
     defaultText: "as the search",
@@ -169,16 +188,16 @@ export const bidoraOptions = {
   }),
   warmStart: bidora.advanced(
     toggle,
-    "retrain from the directions and the head that the search ended with, instead of fresh ones",
+    "retrain from what the lower level of the search ended with, instead of from the start",
     { default: false, appliesWhen: withRetraining },
   ),
-  upperLearningRate: bidora.advanced(number({ least: 0 }), "peak learning rate of the magnitudes in the search", {
-    defaultText: "as --learning-rate",
-    appliesWhen: withBidora,
+  upperLearningRate: bidora.advanced(number({ least: 0 }), "peak learning rate of the upper level in the search", {
+    defaultText: "as --learning-rate; decay, sources: 0.05",
+    appliesWhen: withLevels,
   }),
-  upperWeightDecay: bidora.advanced(number({ least: 0 }), "weight decay on the magnitudes in the search", {
+  upperWeightDecay: bidora.advanced(number({ least: 0 }), "weight decay of the upper level in the search", {
     default: 0,
-    appliesWhen: withBidora,
+    appliesWhen: withEstimator,
   }),
   xi: bidora.advanced(
     choiceOrNumber(["learning-rate", "optimizer"]),
@@ -191,7 +210,7 @@ export const bidoraOptions = {
   ),
   unrollSteps: bidora.advanced(whole(1), "lower-level steps in one search step", {
     default: 1,
-    appliesWhen: withBidora,
+    appliesWhen: withLevels,
   }),
   hypergradientTerms: bidora.advanced(
     whole(1),
@@ -201,6 +220,6 @@ export const bidoraOptions = {
   regularizer: bidora.advanced(
     number({ least: 0 }),
     "weight of the penalty that keeps the columns of the directions orthogonal",
-    { default: 1e-5, appliesWhen: withBidora },
+    { default: 1e-5, appliesWhen: withMagnitudes },
   ),
 };

@@ -1,7 +1,7 @@
 /** What a run writes and shows, and when. */
 import * as z from "zod";
 import { type AppliesWhen, both, choices, text, toggle, toggleOrNumber, whole } from "../../../base/settings/index.js";
-import { METHODS } from "../methods.js";
+import { upperOf } from "../upperGroups.js";
 import { type BidoraValues, withRetraining } from "./bidora.js";
 import { group, whenGiven } from "./group.js";
 
@@ -14,7 +14,7 @@ const LOGGERS = ["tensorboard"] as const;
 const withPhaseToStop: AppliesWhen = {
   only: "if there is a phase that --search-patience does not stop",
   holds: (run: BidoraValues & { readonly searchPatience?: number | undefined }) =>
-    !METHODS[run.method].isBilevel || run.searchPatience === undefined || withRetraining.holds(run),
+    upperOf(run) === undefined || run.searchPatience === undefined || withRetraining.holds(run),
 };
 
 export const outputOptions = {

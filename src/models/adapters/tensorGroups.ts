@@ -1,0 +1,32 @@
+// Groups of trained tensors, by what they are in their method: what an upper level can train.
+
+import { isWithinAny } from "../nn/index.js";
+import type { TrainedTensor } from "./adapted.js";
+import { LOW_RANK_NAMES, MAGNITUDE } from "./lowRankLayers.js";
+import { E } from "./methods/adaloraConfig.js";
+import { VECTOR } from "./methods/ia3.js";
+import { LAMBDAS } from "./methods/vera.js";
+
+const ofAdapter =
+  (...names: readonly string[]) =>
+  ({ name }: TrainedTensor): boolean =>
+    names.some((own) => name.endsWith(`.${own}`));
+
+const MEMBERS = {
+  magnitudes: ofAdapter(MAGNITUDE),
+  "lora-b": ofAdapter(LOW_RANK_NAMES.linear.b, LOW_RANK_NAMES.embedding.b),
+  vera: ofAdapter(...LAMBDAS),
+  ia3: ofAdapter(VECTOR),
+  adalora: ofAdapter(E),
+  bias: ({ name }: TrainedTensor) => name.endsWith(".bias"),
+  norms: ({ isNorm }: TrainedTensor) => isNorm,
+} satisfies Readonly<Record<string, (tensor: TrainedTensor) => boolean>>;
+
+/** The name of a group of trained tensors. The head is a group as a whole: none of its tensors is in another one. */
+export type TensorGroup = keyof typeof MEMBERS | "head";
+
+/** Whether a trained tensor is in a group. @param headModules the paths of the head's modules */
+export function isInGroup(group: TensorGroup, tensor: TrainedTensor, headModules: readonly string[]): boolean {
+  const isOfHead = isWithinAny(tensor.name, headModules);
+  return group === "head" ? isOfHead : !isOfHead && MEMBERS[group](tensor);
+}

@@ -1,0 +1,40 @@
+// What each level of a run with two levels trains.
+
+import { UsageError } from "../../base/index.js";
+import { type AdaptedModel, isInGroup, type TensorGroup, type TrainedTensor } from "../../models/adapters/index.js";
+import { type LevelSettings, type UpperGroup, upperOf } from "../../tasks/config/index.js";
+
+/** The tensors of a run with two levels. */
+export interface TwoLevels {
+  readonly group: UpperGroup;
+  readonly lower: readonly TrainedTensor[];
+  readonly upper: readonly TrainedTensor[];
+  /** Those of the upper level that belong to the run and not to its model. */
+  readonly own: readonly TrainedTensor[];
+  /** What they are worth, by name, for the run's log and its side file; undefined for tensors of the model. */
+  readonly values?: (() => Readonly<Record<string, number>>) | undefined;
+}
+
+interface LevelsOptions {
+  readonly adapted: AdaptedModel;
+  /** The paths of the modules of the task's head. */
+  readonly headModules: readonly string[];
+}
+
+/**
+ * The levels of a run; undefined if it has one.
+ * @throws UsageError if a level has no tensors
+ */
+export function levelsOf(run: LevelSettings, options: LevelsOptions): TwoLevels | undefined {
+  const group = upperOf(run);
+  if (group === undefined) return undefined;
+  const { trained } = options.adapted;
+  const isUpper = (tensor: TrainedTensor) => isInGroup(group as TensorGroup, tensor, options.headModules);
+  const [upper, lower] = [trained.filter(isUpper), trained.filter((tensor) => !isUpper(tensor))];
+  const what = `--upper ${group} does not go with --method ${run.method} here`;
+  if (upper.length === 0)
+    throw new UsageError(`${what}: this model has no such tensors that are trained; choose another group.`);
+  if (lower.length === 0)
+    throw new UsageError(`${what}: nothing is left for the lower level to train; choose another group.`);
+  return { group, lower, upper, own: [] };
+}
