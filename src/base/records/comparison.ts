@@ -7,6 +7,23 @@ export interface RunId {
   readonly task: string;
   readonly method: string;
   readonly seed: number;
+  /** That of the rows and their order, if it has one of its own. */
+  readonly dataSeed?: number;
+}
+
+/** Names a run's seeds: `seed-0`, or `seed-0-data-1`. Runs of one method on one task have one name each. */
+export const seedsName = ({ seed, dataSeed }: Pick<RunId, "seed" | "dataSeed">): string =>
+  dataSeed === undefined ? `seed-${seed}` : `seed-${seed}-data-${dataSeed}`;
+
+/** The same in words. */
+export const seedsText = ({ seed, dataSeed }: Pick<RunId, "seed" | "dataSeed">): string =>
+  dataSeed === undefined ? `seed ${seed}` : `seed ${seed}, data seed ${dataSeed}`;
+
+/** The seeds that such a name stands for; undefined for another name. */
+export function seedsNamed(name: string): Pick<RunId, "seed" | "dataSeed"> | undefined {
+  const [, seed, dataSeed] = /^seed-(\d+)(?:-data-(\d+))?$/.exec(name) ?? [];
+  if (seed === undefined) return undefined;
+  return { seed: Number(seed), ...(dataSeed !== undefined && { dataSeed: Number(dataSeed) }) };
 }
 
 /** What a run's scores and costs depend on beside the settings that it was given, with its name in tables. */
@@ -133,6 +150,21 @@ export interface BaselineScore {
   readonly value: number;
 }
 
+/** The components of the variance of a method's scores, where each seed was combined with each data seed. */
+export interface VarianceEntry {
+  readonly task: string;
+  readonly method: string;
+  readonly metric: string;
+  readonly seeds: number;
+  readonly dataSeeds: number;
+  /** Between data seeds, between seeds, and the rest, as estimated: an estimate can be negative. */
+  readonly dataSeed: number;
+  readonly seed: number;
+  readonly residual: number;
+  /** Of a run's score over other test rows; null where the rows do not say it. */
+  readonly rows: number | null;
+}
+
 /** The runs that are compared. Tasks and methods are shown in this order; the order of runs does not matter. */
 export interface Comparison extends Partial<MissingRuns> {
   readonly tasks: readonly ComparedTask[];
@@ -144,6 +176,8 @@ export interface Comparison extends Partial<MissingRuns> {
   readonly tuning?: readonly TriedPoint[];
   /** Missing in files of earlier versions. */
   readonly baselines?: readonly BaselineScore[];
+  /** Of runs with data seeds. */
+  readonly variance?: readonly VarianceEntry[];
 }
 
 /** One metric of one method on one task, over its seeds. */
@@ -246,7 +280,7 @@ export interface ScoreReached {
   /** The rows that were evaluated during training, if that is known. */
   readonly split?: ScoredRows["split"];
   /** One entry for each run that was evaluated; its cost is null if it never reached the score. */
-  readonly runs: readonly { readonly method: string; readonly seed: number; readonly cost: Cost | null }[];
+  readonly runs: readonly (Omit<RunId, "task"> & { readonly cost: Cost | null })[];
 }
 
 /** The content of `comparison.json`. */

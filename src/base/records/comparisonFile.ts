@@ -13,7 +13,8 @@ const CONDITION_KEYS = Object.keys(CONDITIONS) as (keyof typeof CONDITIONS)[];
 
 const number = z.number();
 const name = z.string();
-const id = { task: name, method: name, seed: number };
+const seeds = { seed: number, dataSeed: number.exactOptional() };
+const id = { task: name, method: name, ...seeds };
 
 const evaluatedRows = z.array(z.enum(["validation", "test", "holdout"])).exactOptional();
 
@@ -40,6 +41,11 @@ const triedPoint = z.object({
 });
 
 const baseline = z.object({ task: name, baseline: z.enum(BASELINES), metric: name, value: number });
+
+const variance = z.object({
+  ...{ task: name, method: name, metric: name, seeds: number, dataSeeds: number },
+  ...{ dataSeed: number, seed: number, residual: number, rows: number.nullable() },
+});
 
 const metric = z.object({ name, goal: z.enum(["maximize", "minimize"]), kind: name.exactOptional() });
 const split = z.enum(["validation", "test"]);
@@ -98,7 +104,7 @@ const reached = z.object({
   task: name,
   target: number,
   split: split.exactOptional(),
-  runs: z.array(z.object({ method: name, seed: number, cost: cost.nullable() })),
+  runs: z.array(z.object({ method: name, ...seeds, cost: cost.nullable() })),
 });
 
 const schema = z.object({
@@ -112,6 +118,7 @@ const schema = z.object({
   unfinished: z.array(z.object({ ...id, state: z.enum(["running", "stopped", "waiting", "missing"]) })).default([]),
   tuning: z.array(triedPoint).default([]),
   baselines: z.array(baseline).exactOptional(),
+  variance: z.array(variance).exactOptional(),
   notes: z.array(name).exactOptional(),
   tasks: z.array(comparedTask),
   methods: z.array(name),

@@ -1,8 +1,16 @@
-// The folder of a comparison: its runs in TASK/METHOD/seed-N, and the files about them next to comparison.json.
+// The folder of a comparison: its runs in TASK/METHOD/seed-N or seed-N-data-D, and the files about them next to comparison.json.
 import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { writeFileAtomic } from "./atomic.js";
-import type { ComparisonFile, JoinedTasks, RunId, SignificanceTest } from "./comparison.js";
+import {
+  type ComparisonFile,
+  type JoinedTasks,
+  type RunId,
+  type SignificanceTest,
+  seedsName,
+  seedsNamed,
+  seedsText,
+} from "./comparison.js";
 import { COMPARISON, readComparisonFile } from "./comparisonFile.js";
 import { type JsonObject, parsedJson, readOptionalJsonObject } from "./json.js";
 import { REPORT } from "./names.js";
@@ -24,20 +32,18 @@ interface PlacedRun extends RunId {
   readonly folder: string;
 }
 
-export const comparedRunFolder = (folder: string, { task, method, seed }: RunId): string =>
-  join(folder, task, method, `seed-${seed}`);
+export const comparedRunFolder = (folder: string, { task, method, ...seeds }: RunId): string =>
+  join(folder, task, method, seedsName(seeds));
 
 /** The folder of a method's grid. */
 export const GRID = "grid";
-
-const SEED = /^seed-(\d+)$/;
 
 /** The runs whose folders exist, started or not. Runs of a grid are not among them. */
 export function comparedRunsIn(folder: string): PlacedRun[] {
   return methodsIn(folder).flatMap(({ folder: above, ...run }) =>
     foldersIn(above).flatMap((name) => {
-      const seed = SEED.exec(name)?.[1];
-      return seed === undefined ? [] : { ...run, seed: Number(seed), folder: join(above, name) };
+      const seeds = seedsNamed(name);
+      return seeds ? { ...run, ...seeds, folder: join(above, name) } : [];
     }),
   );
 }
@@ -80,14 +86,15 @@ export const readPlan = (folder: string): ByRun<PlannedRun> => readByRun(folder,
 
 export const writePlan = (folder: string, plan: ByRun<PlannedRun>): void => writeByRun(folder, PLAN, plan);
 
-const COUNTED = /^([^/\\]+)[/\\]([^/\\]+)[/\\]seed-(\d+)$/;
+const COUNTED = /^([^/\\]+)[/\\]([^/\\]+)[/\\](seed-[^/\\]+)$/;
 
 /** Every run that was ever planned, started or not. Runs of a grid are not among them. */
 export function plannedRuns(folder: string): PlacedRun[] {
   return Object.keys(readPlan(folder)).flatMap((name) => {
-    const [, task, method, seed] = COUNTED.exec(name) ?? [];
-    if (task === undefined || method === undefined || seed === undefined) return [];
-    const run = { task, method, seed: Number(seed) };
+    const [, task, method, last = ""] = COUNTED.exec(name) ?? [];
+    const seeds = seedsNamed(last);
+    if (task === undefined || method === undefined || seeds === undefined) return [];
+    const run = { task, method, ...seeds };
     return { ...run, folder: comparedRunFolder(folder, run) };
   });
 }
@@ -181,7 +188,7 @@ export async function withLogs(folder: string, found: ComparisonFile): Promise<C
   });
   const runs = found.runs.map(async (one) => {
     const [shown, log] = [titled(one), await logOf(folder, one)];
-    return { ...shown, log: log && { ...log, name: `${shown.task} ${shown.method} seed ${shown.seed}` } };
+    return { ...shown, log: log && { ...log, name: `${shown.task} ${shown.method} ${seedsText(shown)}` } };
   });
   return {
     ...found,
@@ -191,6 +198,7 @@ export async function withLogs(folder: string, found: ComparisonFile): Promise<C
     unfinished: found.unfinished.map(titled),
     tuning: (found.tuning ?? []).map(titled),
     ...(found.baselines && { baselines: found.baselines.map(titled) }),
+    ...(found.variance && { variance: found.variance.map(titled) }),
     tests: found.tests.map(titledTest),
     ...(found.rowGroups && { rowGroups: found.rowGroups.map(titledGroup) }),
     reached: found.reached.map(titled),

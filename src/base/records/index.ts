@@ -62,8 +62,11 @@ export {
   type SharedRows,
   type SignificanceTest,
   type SummaryEntry,
+  seedsName,
+  seedsText,
   type TriedPoint,
   type UnfinishedRun,
+  type VarianceEntry,
   type WilcoxonTest,
 } from "./comparison.js";
 export { COMPARISON, writeComparisonFile } from "./comparisonFile.js";

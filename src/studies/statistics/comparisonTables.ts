@@ -51,7 +51,7 @@ export function comparisonTables(comparison: Comparison, reached: readonly Score
     notes,
   });
   const scoreNotes = [
-    ...seedsNote(usual, counts),
+    ...seedsNote(usual, counts, comparison),
     ...competitionNotes(comparison),
     ...baselineNotes(comparison),
     ...rowsNotes(tasks),
@@ -94,11 +94,13 @@ function rowsNotes(tasks: readonly ComparedTask[]): string[] {
   return [...(tasks.some((task) => task.beside) ? [beside] : []), ...chosen];
 }
 
-function seedsNote(usual: number, counts: readonly number[]): string[] {
+function seedsNote(usual: number, counts: readonly number[], { runs }: Comparison): string[] {
   if (usual === 0) return [];
   if (usual === 1) return ["One run each: differences between them may be due to chance."];
   const differs = counts.some((count) => count !== usual);
-  return [`Mean ± sample standard deviation over ${usual} seeds${differs ? ", unless n is given" : ""}.`];
+  const isCrossed = runs.some(({ dataSeed }) => dataSeed !== undefined);
+  const over = isCrossed ? "runs, each with a seed and a data seed" : "seeds";
+  return [`Mean ± sample standard deviation over ${usual} ${over}${differs ? ", unless n is given" : ""}.`];
 }
 
 /** The scores of a method's runs on a task; no mean for no scores. */

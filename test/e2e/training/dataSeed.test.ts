@@ -6,7 +6,14 @@ import type { RunSettings } from "../../../src/tasks/config/index.js";
 import { fresh, ROWS, run, stepsOf } from "../support.js";
 
 const validation = join(ROWS, "pairs.jsonl");
-const base = { method: "lora", dropout: 0.1, validation, evalOnStart: true, maxSteps: 6, initWeights: "new-head" } as const;
+const base = {
+  method: "lora",
+  dropout: 0.1,
+  validation,
+  evalOnStart: true,
+  maxSteps: 6,
+  initWeights: "new-head",
+} as const;
 
 /** The lengths of a run's batches, its losses, and the metrics of its initial model. */
 async function traces(settings: RunSettings) {

@@ -2,7 +2,7 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { UsageError } from "../../../base/index.js";
-import { GRID, type RunId, type StepCosts } from "../../../base/records/index.js";
+import { GRID, type RunId, type StepCosts, seedsName } from "../../../base/records/index.js";
 import { flagOf, withoutEffect } from "../../../base/settings/index.js";
 import {
   METHODS,
@@ -12,7 +12,7 @@ import {
   resolveRun,
   runOptions,
 } from "../../../tasks/config/index.js";
-import type { Spec, SpecTask } from "../spec/spec.js";
+import { crossed, type Spec, type SpecTask } from "../spec/spec.js";
 import { type Variant, variantNamed } from "../spec/variants.js";
 import { LENGTH_SETTINGS, lengthWithinBudget, ONE_PER_STEP, rowsPerStep } from "./budget.js";
 import { distinctRuns, pointName, settingsKey } from "./grid.js";
@@ -22,6 +22,8 @@ export interface Cell {
   readonly task: string;
   readonly variant: Variant;
   readonly seed: number;
+  /** That of the rows, if it has one of its own. */
+  readonly dataSeed?: number;
   /** The grid point that it tries; undefined for a run that is reported. */
   readonly point: RunSettings | undefined;
   readonly folder: string;
@@ -51,23 +53,23 @@ const pairOf = ({ output }: Spec, task: SpecTask, variant: Variant): Pair => ({
  * settings without effect on the method are the same run, which is done once.
  */
 export async function gridCells(spec: Spec, pair: Pair, facts: RunFacts): Promise<Cell[]> {
-  const [seed = 0] = spec.seeds;
+  const [seeds = { seed: 0 }] = crossed(spec.seeds, spec.dataSeeds);
   const ofPair = { task: pair.task.name, variant: pair.variant };
   const cells = spec.grid.map(async (point): Promise<Cell> => {
-    const settings = { holdoutFraction: HOLDOUT, ...(await runSettings(spec, pair, facts, point)), seed };
-    return { ...ofPair, seed, point, folder: join(pair.folder, GRID, pointName(point)), settings };
+    const settings = { holdoutFraction: HOLDOUT, ...(await runSettings(spec, pair, facts, point)), ...seeds };
+    return { ...ofPair, ...seeds, point, folder: join(pair.folder, GRID, pointName(point)), settings };
   });
   return distinctRuns(await Promise.all(cells));
 }
 
-/** The reported runs, one per seed. @param chosen the best grid point */
+/** The reported runs, one for each seed, or for each seed with each data seed. @param chosen the best grid point */
 export async function finalCells(spec: Spec, pair: Pair, facts: RunFacts, chosen: RunSettings = {}): Promise<Cell[]> {
   const settings = await runSettings(spec, pair, facts, chosen);
   const { evalOnStart = true } = settings; // for the baseline
-  return spec.seeds.map((seed) => ({
-    ...{ task: pair.task.name, variant: pair.variant, seed, point: undefined },
-    folder: join(pair.folder, `seed-${seed}`),
-    settings: { ...settings, evalOnStart, seed },
+  return crossed(spec.seeds, spec.dataSeeds).map((seeds) => ({
+    ...{ task: pair.task.name, variant: pair.variant, ...seeds, point: undefined },
+    folder: join(pair.folder, seedsName(seeds)),
+    settings: { ...settings, evalOnStart, ...seeds },
   }));
 }
 
@@ -76,13 +78,15 @@ export async function finalCells(spec: Spec, pair: Pair, facts: RunFacts, chosen
  * others.
  */
 export async function otherFinishedCells(spec: Spec, places: readonly RunId[], facts: RunFacts): Promise<Cell[]> {
-  const isAsked = ({ method, seed }: RunId) =>
-    spec.seeds.includes(seed) && spec.variants.some(({ name }) => name === method);
+  const asked = new Set(crossed(spec.seeds, spec.dataSeeds).map(seedsName));
+  const isAsked = (run: RunId) => asked.has(seedsName(run)) && spec.variants.some(({ name }) => name === run.method);
   const cells = places.map(async (place) => {
     const task = spec.tasks.find(({ name }) => name === place.task);
     const variant = variantNamed(place.method);
     if (!task || !variant || isAsked(place)) return [];
-    return finalCells({ ...spec, seeds: [place.seed] }, pairOf(spec, task, variant), facts);
+    const { seed, dataSeed } = place;
+    const seeds = { seeds: [seed], dataSeeds: dataSeed === undefined ? [] : [dataSeed] };
+    return finalCells({ ...spec, ...seeds }, pairOf(spec, task, variant), facts);
   });
   return (await Promise.all(cells)).flat();
 }
@@ -219,6 +223,7 @@ function refuseUnusedSettings(spec: Spec): void {
   }
   const points = grid.flatMap((point) => runsOf(spec, variants, point));
   refuse(Object.assign({}, ...grid), points, "of the grid");
+  refuseIdleDataSeeds(spec);
   refuseLengths(spec);
 }
 
@@ -236,6 +241,14 @@ function refuse(settings: RunSettings, runs: readonly RunConfig[], where: string
     runs.every((run) => withoutEffect(runOptions, { [key]: true }, run).length > 0),
   );
   if (idle !== undefined) throw new UsageError(`No effect in any run ${where}: ${flagOf(idle)}; leave it out.`);
+}
+
+/** @throws UsageError for a run that takes its rows in the order of the file, so that a seed of the rows draws nothing */
+function refuseIdleDataSeeds(spec: Spec): void {
+  if (spec.dataSeeds.length === 0 || runsOf(spec, spec.variants).every(({ shuffle }) => shuffle)) return;
+  throw new UsageError(
+    "--data-seeds has no effect on runs with --no-shuffle, which draw no rows; leave one of them out.",
+  );
 }
 
 /** A file may set the length for runs without a budget; flags and the grid may not contradict it. */

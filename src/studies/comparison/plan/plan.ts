@@ -180,7 +180,10 @@ interface ConditionedRun extends RunId {
 }
 
 /** A run that a comparison will start, with the conditions that are known before. A job's machine can choose another dtype. */
-export function runToStart({ task, variant, seed, folder, settings }: Cell, launcher: LauncherName): ConditionedRun {
+export function runToStart(
+  { task, variant, seed, dataSeed, folder, settings }: Cell,
+  launcher: LauncherName,
+): ConditionedRun {
   const { batchSize, gradientAccumulation, dtype, baseDtype, device } = resolveRun(settings);
   const computed = launcher === "local" ? computeDtype(dtype, resolveDevice(device)) : undefined;
   const { bidora, libtorch } = versions();
@@ -188,7 +191,7 @@ export function runToStart({ task, variant, seed, folder, settings }: Cell, laun
     ...{ processes: 1, rowsPerStep: batchSize * gradientAccumulation, bidora, libtorch },
     ...{ dtype: computed, baseDtype: baseDtype ?? computed, magnitudeAxis: undefined },
   });
-  return { task, method: variant.name, seed, folder, conditions };
+  return { task, method: variant.name, seed, ...(dataSeed !== undefined && { dataSeed }), folder, conditions };
 }
 
 /**
@@ -197,8 +200,20 @@ export function runToStart({ task, variant, seed, folder, settings }: Cell, laun
  * @throws BidoraError `COMPARISON` naming two runs and their values
  */
 export function refuseMixed(runs: readonly ConditionedRun[]): void {
+  refuseMixedSeeds(runs);
   for (const alike of byPair(runs))
     for (const key of Object.keys(CONDITIONS) as Condition[]) refuseDifferent(alike, key);
+}
+
+/** A run without a data seed has its seed as such, so that two folders could hold one run. */
+function refuseMixedSeeds(runs: readonly ConditionedRun[]): void {
+  const one = runs.find(({ dataSeed }) => dataSeed !== undefined);
+  const other = runs.find(({ dataSeed }) => dataSeed === undefined);
+  if (!one || !other) return;
+  throw new BidoraError(
+    "COMPARISON",
+    `${one.folder} has a seed of its own for the rows (--data-seeds) and ${other.folder} has none: keep them in two comparisons, each with its own --output.`,
+  );
 }
 
 function refuseDifferent(runs: readonly ConditionedRun[], key: Condition): void {

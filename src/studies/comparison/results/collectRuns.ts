@@ -33,7 +33,7 @@ import {
 } from "../../../base/records/index.js";
 import { constantRows } from "../../../training/run/index.js";
 import { conditionsOf } from "../plan/plan.js";
-import type { AskedRuns } from "../spec/spec.js";
+import { type AskedRuns, crossed } from "../spec/spec.js";
 
 /** A finished run of a comparison. */
 export interface CollectedRun extends ComparedRun {
@@ -67,7 +67,7 @@ async function findingsOf(folder: string): Promise<Findings> {
   return { ...constantRows(splits.flatMap((found) => (found ? [[found.split, found.rows]] : []))), ...written };
 }
 
-type RunCost = Omit<CollectedRun, "task" | "method" | "seed" | "folder" | "metrics" | keyof Findings>;
+type RunCost = Omit<CollectedRun, keyof RunId | "folder" | "metrics" | keyof Findings>;
 
 /**
  * The cost of a run over all its sessions, from its events.
@@ -122,8 +122,11 @@ type RunState = Pick<UnfinishedRun, "state"> | ({ readonly state: "failed" } & O
  * task's folder has, that were planned, or that are asked for.
  */
 export async function missingRuns(output: string, asked: AskedRuns): Promise<MissingRuns> {
-  const isAsked = ({ task, method, seed }: RunId) =>
-    isIn(asked.tasks, task) && isIn(asked.methods, method) && isIn(asked.seeds, seed);
+  const isAsked = ({ task, method, seed, dataSeed }: RunId) =>
+    isIn(asked.tasks, task) &&
+    isIn(asked.methods, method) &&
+    isIn(asked.seeds, seed) &&
+    (dataSeed === undefined || isIn(asked.dataSeeds, dataSeed));
   const planned = plannedRuns(output).filter(isAsked);
   const failures = readFailures(output);
   const [failed, unfinished]: [FailedRun[], UnfinishedRun[]] = [[], []];
@@ -142,18 +145,22 @@ export async function missingRuns(output: string, asked: AskedRuns): Promise<Mis
 
 const isIn = <T>(named: readonly T[] | undefined, one: T): boolean => named?.includes(one) ?? true;
 
-/** Every method of a task with every seed of it. */
-function expectedRuns(found: readonly RunId[], { tasks = [], methods = [], seeds = [] }: AskedRuns): RunId[] {
+/** Every method of a task with every seed of it, and with each of these every data seed, if there are some. */
+function expectedRuns(found: readonly RunId[], asked: AskedRuns): RunId[] {
+  const { tasks = [], methods = [], seeds = [], dataSeeds = [] } = asked;
   return distinct([...found.map(({ task }) => task), ...tasks]).flatMap((task) => {
     const own = found.filter((run) => run.task === task);
-    const all = distinct([...own.map(({ seed }) => seed), ...seeds]).sort((a, b) => a - b);
+    const all = sorted([...own.map(({ seed }) => seed), ...seeds]);
+    const data = sorted([...own.flatMap(({ dataSeed }) => dataSeed ?? []), ...dataSeeds]);
     return distinct([...own.map(({ method }) => method), ...methods]).flatMap((method) =>
-      all.map((seed) => ({ task, method, seed })),
+      crossed(all, data).map((seeds) => ({ task, method, ...seeds })),
     );
   });
 }
 
 const distinct = <T>(values: readonly T[]): T[] => [...new Set(values)];
+
+const sorted = (seeds: readonly number[]): number[] => distinct(seeds).sort((a, b) => a - b);
 
 /** The state of a run without results, from its lock, its log, and what the comparison recorded about its process. */
 export async function runStateOf(output: string, folder: string, failures = readFailures(output)): Promise<RunState> {

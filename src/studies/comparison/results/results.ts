@@ -10,6 +10,7 @@ import {
   type MissingRuns,
   metricRows,
   REPORT,
+  type RunId,
   type ScoredRows,
   type ScoreReached,
   type SignificanceTest,
@@ -26,6 +27,7 @@ import { latexTable, markdownTable, type ResultTable, terminalTable } from "../.
 import { significance } from "../../statistics/significance.js";
 import { significanceTable } from "../../statistics/significanceTable.js";
 import { summary } from "../../statistics/summary.js";
+import { varianceTable } from "../../statistics/varianceTable.js";
 import { refuseMixed } from "../plan/plan.js";
 import type { RequestedResults } from "../spec/spec.js";
 import { variantNamed } from "../spec/variants.js";
@@ -34,6 +36,7 @@ import { triedPoints } from "./gridSearch.js";
 import { rowGroupsOf } from "./rowGroups.js";
 import { readPredictedRuns, rowTests } from "./rowTests.js";
 import { scoringOf } from "./scoring.js";
+import { varianceOf } from "./variance.js";
 
 /** The result of a comparison. */
 export interface ComparisonResult {
@@ -56,10 +59,17 @@ export async function writeComparison(
   options: WriteOptions,
 ): Promise<{ readonly result: ComparisonFile; readonly text: string }> {
   refuseMixed(runs);
-  const comparison = { ...summarizeRuns(runs, options, missing), tuning: await triedPoints(output) };
-  const { tasks, methods, reached, rowGroups, tuning, baselines } = comparison;
+  const summarized = summarizeRuns(runs, options, missing);
+  const { tasks, methods, reached, rowGroups, baselines } = summarized;
+  const tuning = await triedPoints(output);
+  const variance = await varianceOf(tasks, methods, runs);
+  const comparison = { ...summarized, tuning, variance };
   const tests = [...significance(comparison), ...(await allRowTests(comparison, runs, options))];
-  const tables = [...comparisonTables(comparison, reached), ...(tests.length > 0 ? [significanceTable(tests)] : [])];
+  const tables = [
+    ...comparisonTables(comparison, reached),
+    ...(tests.length > 0 ? [significanceTable(tests)] : []),
+    ...varianceTable(comparison),
+  ];
   const result: ComparisonFile = {
     runs: runs.map(({ folder: _f, evaluations: _e, scored: _s, baselines: _b, ...run }) => run),
     summary: summary(runs),
@@ -67,12 +77,13 @@ export async function writeComparison(
     ...missing,
     tuning,
     baselines,
+    ...(variance.length > 0 && { variance }),
     notes: tables.flatMap(({ notes }) => notes),
     tasks,
     methods,
     ...(rowGroups && { rowGroups }),
     reached,
-    conditions: { ...options.conditions, seeds: seedsOf(runs) },
+    conditions: { ...options.conditions, ...seedsOf(runs) },
   };
   writeComparisonFile(output, result);
   writeFileAtomic(join(output, TABLES.markdown), joined(tables, markdownTable));
@@ -82,8 +93,11 @@ export async function writeComparison(
 }
 
 /** The seeds of all summarized runs, including those of earlier calls. */
-const seedsOf = (runs: readonly CollectedRun[]): number[] =>
-  [...new Set(runs.map(({ seed }) => seed))].sort((a, b) => a - b);
+function seedsOf(runs: readonly CollectedRun[]): { readonly seeds: number[]; readonly dataSeeds?: number[] } {
+  const sorted = (seeds: readonly number[]) => [...new Set(seeds)].sort((a, b) => a - b);
+  const dataSeeds = sorted(runs.flatMap(({ dataSeed }) => dataSeed ?? []));
+  return { seeds: sorted(runs.map(({ seed }) => seed)), ...(dataSeeds.length > 0 && { dataSeeds }) };
+}
 
 const joined = (tables: readonly ResultTable[], render: (table: ResultTable) => string): string =>
   `${tables.map(render).join("\n\n")}\n`;
@@ -153,6 +167,11 @@ function inOrder(names: readonly string[], order: readonly string[]): string[] {
   return [...order.filter((name) => there.has(name)), ...[...there].filter((name) => !order.includes(name)).sort()];
 }
 
+const placeOf = ({ method, seed, dataSeed }: RunId): Omit<RunId, "task"> => ({
+  ...{ method, seed },
+  ...(dataSeed !== undefined && { dataSeed }),
+});
+
 /**
  * The cost at which runs first reached a score of their task's main metric: on validation rows, which are evaluated during training, and
  * on test rows only if there are no others. Runs that evaluated held-out rows are left out, since these say nothing about the validation
@@ -171,13 +190,13 @@ function reachedIn(
   const holdsOut = (method: string) =>
     ofTask.some((run) => run.method === method && !looked.includes(run)) || variantNamed(method)?.stopsEarly === true;
   const lost = failed.filter(({ task, method }) => task === name && !holdsOut(method));
-  const costOf = ({ method, seed, evaluations }: CollectedRun) => {
+  const costOf = ({ evaluations, ...run }: CollectedRun) => {
     const points = evaluations.flatMap(({ step, seconds, ...values }): EvaluationPoint[] => {
       const value = own(values, main.name);
       return value === undefined ? [] : [{ step, seconds, value }];
     });
-    return { method, seed, cost: costToReach(points, target, main.goal) };
+    return { ...placeOf(run), cost: costToReach(points, target, main.goal) };
   };
-  const unreached = lost.map(({ method, seed }) => ({ method, seed, cost: null }));
+  const unreached = lost.map((run) => ({ ...placeOf(run), cost: null }));
   return { task: name, target, split, runs: [...looked.map(costOf), ...unreached] };
 }

@@ -8,6 +8,7 @@ import {
   PREDICTIONS,
   type PredictedRow,
   readPredictions,
+  seedsName,
 } from "../../../base/records/index.js";
 import { type MeasuredExamples, partWith } from "../../../tasks/metrics/parts/index.js";
 import { withHolm } from "../../statistics/holm.js";
@@ -88,15 +89,15 @@ function orWhyNot<T>(test: () => T): T | string {
 
 interface Side extends MeasuredExamples {
   readonly method: string;
-  readonly seed: number;
+  /** The name of its seeds. */
+  readonly seed: string;
 }
 
 /** Undefined if fewer than two rows were predicted. */
 function sideOf({ run, rows }: PredictedRun, { metric, main }: Scoring): Side | undefined {
   if (rows.length < 2) return undefined;
   const measured = rows.map(({ reference, prediction }, i) => metric.measure(reference, prediction as object, i + 1));
-  const { method, seed } = run;
-  return { method, seed, ...partWith(bareMetric(main.name), { metric, measured }) };
+  return { method: run.method, seed: seedsName(run), ...partWith(bareMetric(main.name), { metric, measured }) };
 }
 
 interface Pair {
@@ -156,7 +157,7 @@ function slowNote(task: string, resamples: number, { onNote }: CallContext): (do
 }
 
 /** A run with its prediction for each scored row; no rows if it has no such score. */
-interface PredictedRun {
+export interface PredictedRun {
   readonly run: CollectedRun;
   readonly rows: readonly PredictedRow[];
 }

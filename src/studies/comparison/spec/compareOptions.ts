@@ -85,6 +85,11 @@ export const comparisonOptions = {
     default: ["lora", "dora", "bidora"],
   }),
   seeds: option(seeds, { group: "Comparison", help: "run each method with each of these seeds", default: [0] }),
+  dataSeeds: option(seeds, {
+    group: "Comparison",
+    help: "run each seed with each of these seeds of the rows (--data-seed), and divide the variance between the two",
+    defaultText: "as the seed",
+  }),
   tasks: option(tasks, {
     group: "Comparison",
     help: "which of the file's tasks to use",

@@ -18,6 +18,8 @@ export interface SpecTask {
 export interface Spec {
   readonly variants: readonly Variant[];
   readonly seeds: readonly number[];
+  /** Seeds of the rows, each of which is combined with each seed; none if one seed draws everything. */
+  readonly dataSeeds: readonly number[];
   readonly tasks: readonly SpecTask[];
   /** Run settings from flags. */
   readonly byFlag: RunSettings;
@@ -48,9 +50,9 @@ export function readSpec(flags: ComparisonSettings, file: string | undefined, fo
   const { tasks: listed, ...rest } = fromFile;
   const { tasks: wanted, ...given } = flags;
   const settings = filled(compareOptions, { ...rest, ...given });
-  const { methods, seeds, grid, budget, reach, launcher, dashboard, output } = settings;
-  const repeated = seeds.find((seed, i) => seeds.indexOf(seed) !== i);
-  if (repeated !== undefined) throw new UsageError(`--seeds names ${repeated} twice: name each seed once.`);
+  const { methods, seeds, dataSeeds = [], grid, budget, reach, launcher, dashboard, output } = settings;
+  refuseRepeated("--seeds", seeds);
+  refuseRepeated("--data-seeds", dataSeeds);
   const byFlag = runSettingsIn(given);
   const common = { ...runSettingsIn(rest), ...byFlag };
   const isOpen = found !== undefined && listed === undefined && common.task === undefined;
@@ -58,6 +60,7 @@ export function readSpec(flags: ComparisonSettings, file: string | undefined, fo
   return {
     variants: variantsOf(methods),
     seeds,
+    dataSeeds,
     tasks: selected(ofTasks, wanted),
     byFlag,
     common,
@@ -70,9 +73,25 @@ export function readSpec(flags: ComparisonSettings, file: string | undefined, fo
     launcher,
     dashboard,
     output,
-    named: { methods: given.methods ?? rest.methods, seeds: given.seeds ?? rest.seeds },
+    named: {
+      methods: given.methods ?? rest.methods,
+      seeds: given.seeds ?? rest.seeds,
+      dataSeeds: given.dataSeeds ?? rest.dataSeeds,
+    },
   };
 }
+
+function refuseRepeated(flag: string, seeds: readonly number[]): void {
+  const repeated = firstRepeated(seeds.map(String));
+  if (repeated !== undefined) throw new UsageError(`${flag} names ${repeated} twice: name each seed once.`);
+}
+
+/** Each seed with each data seed; the seeds alone if there are none of these. */
+export const crossed = (
+  seeds: readonly number[],
+  dataSeeds: readonly number[],
+): { readonly seed: number; readonly dataSeed?: number }[] =>
+  seeds.flatMap((seed) => (dataSeeds.length === 0 ? { seed } : dataSeeds.map((dataSeed) => ({ seed, dataSeed }))));
 
 /** Jobs in a scheduler's queue at the same time. */
 const MANY = 1000;
@@ -89,13 +108,19 @@ export interface RequestedResults {
 
 /** The results that a comparison should have, and the conditions to report with them. */
 export function requestedResults(spec: Spec): RequestedResults & { readonly conditions: object } {
-  const { tasks, variants, reach, budget, jobs, grid, seeds } = spec;
+  const { tasks, variants, reach, budget, jobs, grid, seeds, dataSeeds } = spec;
   return {
     tasks: tasks.map(({ name }) => name),
     titles: Object.fromEntries(tasks.flatMap(({ name, title }) => (title === name ? [] : [[name, title]]))),
     methods: variants.map(({ name }) => name),
     reach,
-    conditions: { ...(budget && { budget }), jobs, seeds, ...(grid.length > 0 && { grid }) },
+    conditions: {
+      ...(budget && { budget }),
+      jobs,
+      seeds,
+      ...(dataSeeds.length > 0 && { dataSeeds }),
+      ...(grid.length > 0 && { grid }),
+    },
   };
 }
 
@@ -104,13 +129,15 @@ export interface AskedRuns {
   readonly tasks?: readonly string[] | undefined;
   readonly methods?: readonly string[] | undefined;
   readonly seeds?: readonly number[] | undefined;
+  readonly dataSeeds?: readonly number[] | undefined;
 }
 
 /** The runs of a comparison. */
-export const askedRuns = ({ tasks, variants, seeds }: Spec): AskedRuns => ({
+export const askedRuns = ({ tasks, variants, seeds, dataSeeds }: Spec): AskedRuns => ({
   tasks: tasks.map(({ name }) => name),
   methods: variants.map(({ name }) => name),
   seeds,
+  ...(dataSeeds.length > 0 && { dataSeeds }),
 });
 
 /** Settings that are the comparison's, not the runs'. */
