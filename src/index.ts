@@ -88,6 +88,7 @@ export type {
   CheckpointEvent,
   ComparedMetric,
   ComparedRun,
+  BaselineScore,
   ComparedTask,
   ComparisonFile,
   Cost,

@@ -25,9 +25,9 @@ export const TEST_ROWS = {
 } as const;
 
 /**
- * The nine sets of the benchmark and its diagnostic set (`glue/ax`, test rows for a model of `glue/mnli`), from its TSV files, or, where there are none, from Parquet files named as on the Hub
- * (`train-00000-of-00001.parquet`, in the folder itself or in one named `mrpc`, …), whose label ids become the same names. Test rows
- * have no labels. The validation rows of `glue/mnli` are the matched and the mismatched ones together; `glue/mnli-matched` and
+ * The nine sets of the benchmark and its diagnostic set (`glue/ax`, test rows for a model of `glue/mnli`), from its TSV files, or, where
+ * there are none, from Parquet files named as on the Hub (`train-00000-of-00001.parquet`, in the folder itself or in one named `mrpc`, …),
+ * whose label ids become the same names. Test rows have no labels. The validation rows of `glue/mnli` are the matched and the mismatched ones together; `glue/mnli-matched` and
  * `glue/mnli-mismatched` have one of the two.
  */
 export const glue = {
