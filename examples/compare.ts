@@ -19,5 +19,6 @@ const outcome = await compare(
 
 if (outcome.kind === "compared") {
   console.log(outcome.text);
-  for (const { a, b, test, p } of outcome.result.tests) console.log(`${a} against ${b}, ${test}: p = ${p.toFixed(3)}`);
+  for (const test of outcome.result.tests)
+    if ("p" in test) console.log(`${test.a} against ${test.b}, ${test.test}: p = ${test.p.toFixed(3)}`);
 }

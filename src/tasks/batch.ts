@@ -22,7 +22,12 @@ export interface EncodedExample<Target = unknown, Source = unknown> extends Enco
 /** Examples laid end to end, without padding: the model's input. */
 export interface Batch<X extends EncodedExample = EncodedExample> extends ModelInput {
   readonly examples: readonly X[];
+  /** Groups whose losses are wanted apart, as indices of examples; by default there is one loss, of all. */
+  readonly groups?: readonly Group[] | undefined;
 }
+
+/** Some of a batch's examples, by index. */
+export type Group = readonly number[];
 
 /** What encoding depends on besides the task. */
 export interface EncodeOptions {

@@ -3,7 +3,7 @@ import * as z from "zod";
 import { IGNORED_LABEL, linearCrossEntropy, tokenLosses } from "../models/nn/index.js";
 import * as torch from "../torch/index.js";
 import type { ExampleOutputs } from "./batch.js";
-import { targetOf } from "./batch.js";
+import { type Group, targetOf } from "./batch.js";
 import { type LanguageExample, loadLanguage } from "./data/index.js";
 import { type EncodedLanguageExample, encodeLanguageExamples } from "./encodeLanguage.js";
 import { type PredictedTokens, tokenPrediction } from "./metrics/index.js";
@@ -26,7 +26,10 @@ export const causalLm: Task<LanguageExample, EncodedLanguageExample, PredictedTo
   },
   weight: lossTokens,
   outputVectors: lossTokens,
-  /** The loss of each predicted token, and 1 if the model ranks it first: [K, 2]. In training only the sum of losses: [1, 1]. */
+  /**
+   * The loss of each predicted token, and 1 if the model ranks it first: [K, 2]. In training only sums of losses: [1, 1], or of G groups
+   * [G, 1].
+   */
   forward(model, batch, context) {
     const targets = batch.examples.flatMap(targetOf);
     const indices = targets.flatMap((target, i) => (target === IGNORED_LABEL ? [] : [i]));
@@ -35,9 +38,16 @@ export const causalLm: Task<LanguageExample, EncodedLanguageExample, PredictedTo
     const states = model.backbone.forward(batch, context, ids(indices)); // K,H
     const predicted = ids(indices.map((i) => targets[i] as number));
     if (context.inference) return tokenLosses(states, model.outputLayer, predicted, context);
-    return torch.reshape(linearCrossEntropy(states, model.outputLayer, predicted, context), [1, 1]);
+    const lossOf = (x: torch.Tensor, y: torch.Tensor) => linearCrossEntropy(x, model.outputLayer, y, context);
+    if (!batch.groups) return torch.reshape(lossOf(states, predicted), [1, 1]);
+    const parts = tokensOfGroups(batch.examples, batch.groups).map(ids);
+    const losses = parts.map((part) =>
+      lossOf(torch.indexSelect(states, 0, part), torch.indexSelect(predicted, 0, part)),
+    );
+    return torch.reshape(torch.stack(losses), [-1, 1]);
   },
   loss: (outputs) => torch.sum(torch.narrow(outputs, 1, 0, 1)),
+  groupLosses: (outputs, _batch, groups) => groups.map((_, i) => torch.sum(torch.narrow(outputs, 0, i, 1))),
   splitsExamples: true,
   predict: (outputs) => outputs.map(tokenSums).reduce(sumOf),
   join: (predictions) => predictions.reduce(sumOf),
@@ -51,6 +61,13 @@ function withEachReference(example: LanguageExample): LanguageExample[] {
   if (input.kind !== "prompt" || !input.references) return [example];
   const { references, ...prompt } = input;
   return references.map((completion) => ({ ...example, input: { ...prompt, completion } }));
+}
+
+/** The places of each group's tokens among all tokens that the loss is computed on. */
+function tokensOfGroups(examples: readonly EncodedLanguageExample[], groups: readonly Group[]): number[][] {
+  let next = 0;
+  const places = examples.map((example) => Array.from({ length: lossTokens(example) }, () => next++));
+  return groups.map((group) => group.flatMap((i) => places[i]!));
 }
 
 /** The number of tokens that the loss is computed on. */

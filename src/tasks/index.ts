@@ -5,6 +5,7 @@ export {
   type EncodeOptions,
   ExampleOutputs,
   type ExamplePrediction,
+  type Group,
   targetOf,
 } from "./batch.js";
 export { isConstant } from "./constant.js";
@@ -31,9 +32,11 @@ export { type ClassPrediction, sequenceClassification } from "./sequenceClassifi
 export {
   aNamedTask,
   aTask,
+  type ConstantPredictor,
   type ContrastiveTask,
   type EmbeddedText,
   type EvaluatedSplits,
+  groupLosses,
   lossSum,
   lossWeight,
   outputsByExample,

@@ -5,12 +5,15 @@ import { aModel, type HeadKind, type TaskModel } from "../models/index.js";
 import type { ForwardContext } from "../models/nn/index.js";
 import type { Tokenizer } from "../text/index.js";
 import type { Tensor } from "../torch/index.js";
+import * as torch from "../torch/index.js";
 import {
   type Batch,
+  batchOf,
   type EncodedExample,
   type EncodeOptions,
   ExampleOutputs,
   type ExamplePrediction,
+  type Group,
 } from "./batch.js";
 import type { Dataset, Example, LabelMap, LoadRowsOptions, RowSource } from "./data/index.js";
 import type { EmbeddingSettings } from "./embedding/losses.js";
@@ -80,6 +83,12 @@ export interface Task<
    * @param outputs [examples or tokens, outputs]
    */
   loss(outputs: Tensor, batch: Batch<X>): Tensor;
+  /**
+   * The same for each group of a batch's examples, where it is another number than `loss` of the group's outputs alone.
+   * @returns undefined where it is that number
+   * @throws UsageError if the loss is no sum over examples
+   */
+  groupLosses?(outputs: Tensor, batch: Batch<X>, groups: readonly Group[]): Tensor[] | undefined;
   /**
    * The mean loss of labeled examples for a predictor that knows how often the labels occur, and nothing of an example: the lowest that
    * predicting the same for each can be expected to reach. Absent where no such predictor is of interest.
@@ -182,20 +191,42 @@ export function outputsOf(task: Task, model: TaskModel, batch: Batch, context: F
 }
 
 /** The outputs of a batch, example by example. outputs: [n, width] */
-export function outputsByExample(
-  task: Pick<Task, "outputVectors">,
-  outputs: Tensor,
-  { examples, layout }: Batch,
-): ExampleOutputs[] {
+export function outputsByExample(task: Pick<Task, "outputVectors">, outputs: Tensor, batch: Batch): ExampleOutputs[] {
   const [count = 0, width = 1] = outputs.shape;
   const values = Float64Array.from(outputs.toArray());
-  const isByToken = count !== examples.length;
   let next = 0;
-  return examples.map((example, i) => {
-    const size = width * (task.outputVectors?.(example) ?? (isByToken ? (layout.lengths[i] as number) : 1));
-    next += size;
-    return new ExampleOutputs(values.subarray(next - size, next), width);
+  return vectorCounts(task, count, batch).map((vectors) => {
+    next += width * vectors;
+    return new ExampleOutputs(values.subarray(next - width * vectors, next), width);
   });
+}
+
+/** How many of a batch's output vectors each example has. @param count of all */
+function vectorCounts(task: Pick<Task, "outputVectors">, count: number, { examples, layout }: Batch): number[] {
+  const isByToken = count !== examples.length;
+  return examples.map((example, i) => task.outputVectors?.(example) ?? (isByToken ? layout.lengths[i]! : 1));
+}
+
+/** The loss of each group of a batch's examples, as a sum. @throws UsageError if the task's loss is no sum over examples */
+export function groupLosses(task: Task, outputs: Tensor, batch: Batch, groups: readonly Group[]): Tensor[] {
+  const own = task.groupLosses?.(outputs, batch, groups);
+  if (own) return own;
+  const counts = vectorCounts(task, outputs.shape[0]!, batch);
+  const ends = cumulative(counts);
+  return groups.map((group) => {
+    const rows = group.flatMap((i) => Array.from({ length: counts[i]! }, (_, k) => ends[i]! - counts[i]! + k));
+    const index = torch.tensor(rows, [rows.length], "int64", outputs.device);
+    const part = batchOf(
+      group.map((i) => batch.examples[i]!),
+      batch.inputIds.device,
+    );
+    return task.loss(torch.indexSelect(outputs, 0, index), part);
+  });
+}
+
+function cumulative(counts: readonly number[]): number[] {
+  let sum = 0;
+  return counts.map((count) => (sum += count));
 }
 
 /** The sum of the losses of a batch's examples, to differentiate; `lossWeight` is what to divide it by. */

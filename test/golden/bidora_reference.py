@@ -96,6 +96,10 @@ class Problem:
             return nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), batch.labels[:, 1:].flatten())
         return nn.functional.cross_entropy(logits, batch.labels)
 
+    def lower_loss(self, directions: Tensors, magnitudes: Tensors, batch, norms_at: Tensors | None = None) -> torch.Tensor:
+        """The lower level's loss without γ·R."""
+        return self.loss(directions, magnitudes, batch, norms_at)
+
     def regularizer(self, directions: Tensors) -> torch.Tensor:
         """R: mean over adapted linear layers of ‖DᵀD − I‖_F, D = V with unit columns, for either magnitude axis."""
         terms = []
@@ -109,7 +113,7 @@ class Problem:
 
     def train_loss(self, directions: Tensors, magnitudes: Tensors, batch, norms_at: Tensors | None = None) -> torch.Tensor:
         """L_tr: the loss plus γ·R. (The upper level's L_val is only the loss.)"""
-        return self.loss(directions, magnitudes, batch, norms_at) + self.gamma * self.regularizer(directions)
+        return self.lower_loss(directions, magnitudes, batch, norms_at) + self.gamma * self.regularizer(directions)
 
 
 # ------------------------------------------------------------------------------------------------------------------- AdamW
@@ -319,7 +323,7 @@ def lower_step(
 ) -> tuple[Step, float]:
     """One AdamW step on the directions with L_tr; also returns the loss without γ·R."""
     variables = leaves(directions)
-    loss = problem.loss(variables, magnitudes, batch)
+    loss = problem.lower_loss(variables, magnitudes, batch)
     g, clip = clipped(gradient(loss + problem.gamma * problem.regularizer(variables), variables), max_grad_norm)
     after, moments = adamw_step(directions, g, state, rate, settings)
     return Step(directions, after, magnitudes, batch, rate, g, clip, moments), loss.item()

@@ -182,8 +182,3 @@ test("a method's state is saved and restored with the same bits", async () => {
   const lacking = new Map([...kept].filter(([name]) => !name.startsWith("hooks.")));
   expect(() => again.restore({ ...state, tensors: lacking })).toThrow("for hooks.");
 });
-
-test("a bilevel run refuses a method with hooks", async () => {
-  const { plan } = await open({ method: "bidora" });
-  expect(plan).toThrow("training hooks");
-});

@@ -16,6 +16,7 @@ import {
   metricName,
   plannedRuns,
   type RunId,
+  readFrozenPlan,
   readMetrics,
   recordFailure,
   seedsText,
@@ -39,14 +40,20 @@ import {
   commandOf,
   compareOptions,
   costsText,
+  type Detectable,
+  detectableOn,
+  detectableText,
   divergedCells,
   type EndedRun,
   type ExpectedCosts,
   expectedCosts,
   factsIn,
   finalCells,
+  freeze,
   gridCells,
   hasDiverged,
+  type KnownFacts,
+  keepPlan,
   launcherOf,
   missingRuns,
   otherFinishedCells,
@@ -68,7 +75,7 @@ import {
   watchedMetric,
   writeComparison,
 } from "../../studies/comparison/index.js";
-import { runFile } from "../../tasks/config/index.js";
+import { resolveRun, runFile } from "../../tasks/config/index.js";
 import { resolveDevice } from "../../torch/index.js";
 import { type Context, call, defineRunCommand, HUB_HOOKS, type HubHooks, refuseAsRank, type Shown } from "./command.js";
 
@@ -113,7 +120,7 @@ export const compare = (
 async function compareRuns(given: Given<typeof options>, context: Context): Promise<CompareOutcome> {
   const settings = filled(options, given);
   const { list, collect, dryRun } = settings;
-  refuseWithoutEffect(pick(options, "dashboard", "launcher"), settings);
+  refuseWithoutEffect(pick(options, "dashboard", "launcher", "pilot"), settings);
   const modes = Object.entries({ list, collect, dryRun }).filter(([, isAsked]) => isAsked);
   if (modes.length > 1)
     throw new UsageError(`${modes.map(([key]) => flagOf(key)).join(" and ")} are mutually exclusive.`);
@@ -124,6 +131,7 @@ async function compareRuns(given: Given<typeof options>, context: Context): Prom
   if (!list && !dryRun && !collect) launcherOf(spec.launcher);
   if (collect) {
     refuseForeignRuns(spec.output, comparedRunsIn(spec.output));
+    if (spec.freeze !== undefined) keepPlan(spec.output, readFrozenPlan(spec.freeze), spec.freeze);
     return gather(spec, context, { ...askedRuns(spec), ...spec.named });
   }
   if (!list && !dryRun) refuseAsRank("compare");
@@ -135,7 +143,9 @@ async function compareRuns(given: Given<typeof options>, context: Context): Prom
     await checkTasks(spec, facts, { ...context, isListed: list });
     const tried = await cellsOfGrid(spec, pairs, facts);
     const cellsOnceTried = () => cellsThatCount(spec, pairs, facts, tried);
-    if (dryRun) return expected([...tried, ...(await cellsThatCount(spec, pairs, facts, []))], spec, context);
+    const all = [...tried, ...(await cellsThatCount(spec, pairs, facts, []))];
+    await frozen(spec, all, facts, context);
+    if (dryRun) return expected(all, spec, facts, context);
     const beside = await otherFinishedCells(spec, comparedRunsIn(output), facts);
     await checkStarted(spec.output, beside, spec.grid.flatMap(Object.keys));
     await savePlan(spec.output, tried);
@@ -151,6 +161,15 @@ async function compareRuns(given: Given<typeof options>, context: Context): Prom
       return compareCells(await planned(spec.output, cellsOnceTried), spec, context);
     });
   });
+}
+
+/** Freezes the plan for --freeze, or reads it. */
+async function frozen(spec: Spec, cells: readonly Cell[], facts: KnownFacts, { onNote }: Context): Promise<void> {
+  const { freeze: file, output, grid } = spec;
+  if (file === undefined) return;
+  const planned = await checkStarted(output, cells, grid.flatMap(Object.keys));
+  const { plan, isNew } = freeze(file, { spec, cells, planned, facts });
+  onNote?.(`${isNew ? "Froze the plan in" : "The frozen plan is"} ${file}, SHA-256 ${plan.sha256}.`);
 }
 
 async function planned(output: string, cellsOnceTried: () => Promise<Cell[]>): Promise<Cell[]> {
@@ -181,10 +200,36 @@ async function onPage<T>(spec: Spec, context: Context, body: (context: WatchedCo
   return watchComparison(spec, context, spec.dashboard, (signal, watch) => body({ ...context, signal, watch }));
 }
 
-async function expected(cells: readonly Cell[], { jobs }: Spec, context: Context): Promise<CompareOutcome> {
+async function expected(
+  cells: readonly Cell[],
+  spec: Spec,
+  facts: KnownFacts,
+  context: Context,
+): Promise<CompareOutcome> {
   requireDevices(cells);
-  const costs = await expectedCosts(cells, jobs, context);
-  return { kind: "expected", costs, text: costsText(costs) };
+  const costs = await expectedCosts(cells, spec.jobs, context);
+  const found = await detectableIn(spec, cells, facts);
+  const detectable = Object.fromEntries(found.map(({ task, difference }) => [task, difference]));
+  const text = `${costsText(costs)}\n${detectableText(found, spec.seeds.length)}`;
+  return { kind: "expected", costs: { ...costs, detectable }, text };
+}
+
+/** Which difference each task would show, by the runs that are there. */
+async function detectableIn(
+  { tasks, seeds, pilot, output }: Spec,
+  cells: readonly Cell[],
+  facts: KnownFacts,
+): Promise<Detectable[]> {
+  const runs = await collectRuns(pilot ?? output);
+  if (pilot !== undefined && runs.length === 0)
+    throw new UsageError(`--pilot takes the folder of a comparison with finished runs; there is none in ${pilot}.`);
+  const found: Detectable[] = [];
+  for (const { name } of tasks) {
+    const { settings } = cells.find(({ task }) => task === name)!;
+    const rows = facts.reported(resolveRun(settings))?.rows;
+    found.push(await detectableOn({ task: name, seeds: seeds.length, rows }, runs));
+  }
+  return found;
 }
 
 const hasEnded = ({ folder }: Cell): boolean => isFinished(folder);

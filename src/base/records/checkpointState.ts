@@ -50,6 +50,10 @@ const provenance = z.object({
   test: rows.nullable(),
   /** The held-out training rows; absent in checkpoints of earlier versions. */
   holdout: rows.nullable().optional(),
+  /** The upper level's rows, if they have a file of their own. */
+  upper: rows.optional(),
+  /** The digest of the training rows' sources, if an upper level weights them. */
+  sources: digest.optional(),
   /** In the order of the model's outputs. */
   labels: z.array(z.string()),
   /** Digests of the files of base model, tokenizer and initial adapter; null if there are none, or no longer any. */

@@ -1,54 +1,20 @@
 // What comparison.json holds, which sums up a comparison.
+import type { BaselineScore, ComparedRun, RunId, VarianceEntry } from "./comparedRun.js";
 import type { JsonObject } from "./json.js";
-import type { Findings, Goal, Metrics } from "./metrics.js";
+import type { Goal } from "./metrics.js";
 
-/** Names a run of a comparison. */
-export interface RunId {
-  readonly task: string;
-  readonly method: string;
-  readonly seed: number;
-  /** That of the rows and their order, if it has one of its own. */
-  readonly dataSeed?: number;
-}
-
-/** Names a run's seeds: `seed-0`, or `seed-0-data-1`. Runs of one method on one task have one name each. */
-export const seedsName = ({ seed, dataSeed }: Pick<RunId, "seed" | "dataSeed">): string =>
-  dataSeed === undefined ? `seed-${seed}` : `seed-${seed}-data-${dataSeed}`;
-
-/** The same in words. */
-export const seedsText = ({ seed, dataSeed }: Pick<RunId, "seed" | "dataSeed">): string =>
-  dataSeed === undefined ? `seed ${seed}` : `seed ${seed}, data seed ${dataSeed}`;
-
-/** The seeds that such a name stands for; undefined for another name. */
-export function seedsNamed(name: string): Pick<RunId, "seed" | "dataSeed"> | undefined {
-  const [, seed, dataSeed] = /^seed-(\d+)(?:-data-(\d+))?$/.exec(name) ?? [];
-  if (seed === undefined) return undefined;
-  return { seed: Number(seed), ...(dataSeed !== undefined && { dataSeed: Number(dataSeed) }) };
-}
-
-/** What a run's scores and costs depend on beside the settings that it was given, with its name in tables. */
-export const CONDITIONS = {
-  processes: "Processes",
-  rowsPerStep: "Rows per step",
-  dtype: "dtype",
-  baseDtype: "Base dtype",
-  magnitudeAxis: "Magnitude axis",
-  bidora: "Version of bidora",
-  libtorch: "Version of libtorch",
-} as const;
-
-/** What is known of a run's conditions. Those that mean nothing for its method are left out. */
-export type RunConditions = Readonly<Partial<Record<keyof typeof CONDITIONS, string | number>>>;
-
-/** The results of a finished run. */
-export interface ComparedRun extends RunId, Findings {
-  readonly metrics: Metrics;
-  readonly trainedParameters: number;
-  /** Wall time of the whole run. */
-  readonly seconds: number;
-  readonly peakMemoryBytes: number;
-  readonly conditions?: RunConditions;
-}
+export {
+  BASELINES,
+  type BaselineScore,
+  CONDITIONS,
+  type ComparedRun,
+  type RunConditions,
+  type RunId,
+  seedsName,
+  seedsNamed,
+  seedsText,
+  type VarianceEntry,
+} from "./comparedRun.js";
 
 /** A metric, and which way is better. */
 export interface ComparedMetric {
@@ -136,33 +102,11 @@ export interface TriedPoint extends RunId {
   readonly reason?: string;
 }
 
-/**
- * What a method's score has to be read against. `majority`: the constant that the training rows' labels suggest. `start`: the model before
- * its first step.
- */
-export const BASELINES = ["majority", "start"] as const;
-
-/** A baseline's score: the mean over the runs that recorded it. */
-export interface BaselineScore {
-  readonly task: string;
-  readonly baseline: (typeof BASELINES)[number];
-  readonly metric: string;
-  readonly value: number;
-}
-
-/** The components of the variance of a method's scores, where each seed was combined with each data seed. */
-export interface VarianceEntry {
-  readonly task: string;
-  readonly method: string;
-  readonly metric: string;
-  readonly seeds: number;
-  readonly dataSeeds: number;
-  /** Between data seeds, between seeds, and the rest, as estimated: an estimate can be negative. */
-  readonly dataSeed: number;
-  readonly seed: number;
-  readonly residual: number;
-  /** Of a run's score over other test rows; null where the rows do not say it. */
-  readonly rows: number | null;
+/** The plan that was frozen before the runs. */
+export interface Frozen {
+  readonly sha256: string;
+  /** What differs from it, one sentence each. */
+  readonly departures: readonly string[];
 }
 
 /** The runs that are compared. Tasks and methods are shown in this order; the order of runs does not matter. */
@@ -178,6 +122,7 @@ export interface Comparison extends Partial<MissingRuns> {
   readonly baselines?: readonly BaselineScore[];
   /** Of runs with data seeds. */
   readonly variance?: readonly VarianceEntry[];
+  readonly frozen?: Frozen;
 }
 
 /** One metric of one method on one task, over its seeds. */
@@ -208,7 +153,12 @@ export interface PairedEffect {
 }
 
 /** The population that a test samples from. Its p-value says nothing about any other. */
-export type Population = "seeds of this task" | "seeds of these tasks" | "tasks" | "rows of this task";
+export type Population =
+  | "seeds of this task"
+  | "seeds of these tasks"
+  | "tasks"
+  | "rows of this task"
+  | "seeds and rows of this task";
 
 interface Tested {
   readonly a: string;
@@ -221,18 +171,21 @@ interface Tested {
   readonly differing: number;
   /** How many runs (or tasks) of a and b were left out, because they have no partner or lack the metric. */
   readonly unmatched: number;
-  readonly p: number;
-  /** p corrected within the entries of one test, one metric and one task. */
-  readonly pHolm: number;
   /** The tested task; absent for a test over several tasks. */
   readonly task?: string;
+}
+
+interface WithP extends Tested {
+  readonly p: number;
+  /** p corrected within the entries of one test, one metric and one task; of `two-level`, over all entries of the comparison. */
+  readonly pHolm: number;
 }
 
 /**
  * Wilcoxon's signed-rank test. `wilcoxon`: over pairs of runs on the same task with the same seed; tasks that share rows give one pair for
  * each seed, the means of their runs. `wilcoxon-tasks`: over tasks, by the means of those runs.
  */
-export interface WilcoxonTest extends Tested {
+export interface WilcoxonTest extends WithP {
   readonly test: "wilcoxon" | "wilcoxon-tasks";
   /** The tasks of a test over several tasks, if these are not all of them. */
   readonly tasks?: readonly string[];
@@ -248,23 +201,61 @@ export interface WilcoxonTest extends Tested {
   readonly effect: PairedEffect;
 }
 
-/** The paired bootstrap over rows that both methods have predicted. */
-export interface BootstrapTest extends Tested {
-  readonly test: "bootstrap";
-  /** How much better a is than b, in an interval from `low` to `high`: the difference of the metric, negated where lower is better. */
-  readonly statistic: number;
+/** What tests over resampled rows have in common. Their pairs are the rows that both methods have predicted. */
+interface Resamples {
+  /** The ends of the interval of the difference. */
   readonly low: number;
   readonly high: number;
-  /** Of the interval: 0.95. */
+  /** Of the interval: 0.95, or 0.9 for equivalence. */
   readonly confidence: number;
   /** How often the rows were resampled. */
   readonly resamples: number;
+}
+
+/** The paired bootstrap over rows that both methods have predicted. */
+export interface BootstrapTest extends WithP, Resamples {
+  readonly test: "bootstrap";
+  /** How much better a is than b, in an interval from `low` to `high`: the difference of the metric, negated where lower is better. */
+  readonly statistic: number;
   /** The Monte Carlo standard error of p, which depends on the resamples. */
   readonly pStandardError: number;
 }
 
+/** What tests over seeds and rows have in common. */
+interface OverSeedsAndRows extends Resamples {
+  readonly task: string;
+  /** How many seeds both methods have. */
+  readonly seeds: number;
+  /** How much better a is than b: the mean over seeds of the differences of the metric, negated where lower is better. */
+  readonly difference: number;
+}
+
+/** The bootstrap over the seeds and the rows of a task. */
+export interface TwoLevelTest extends WithP, OverSeedsAndRows {
+  readonly test: "two-level";
+  readonly task: string;
+  /** The Monte Carlo standard error of p, which depends on the resamples. */
+  readonly pStandardError: number;
+}
+
+/** Whether two methods differ by less than a margin, by the resamples of the bootstrap over seeds and rows. */
+export interface EquivalenceTest extends Tested, OverSeedsAndRows {
+  readonly test: "equivalence";
+  readonly task: string;
+  /** What `--margin` gave, in the unit of the metric. */
+  readonly margin: number;
+  /** Whether both ends of the interval are strictly within ± the margin. */
+  readonly equivalent: boolean;
+}
+
+/** A test of two methods over the rows of a task. */
+export type RowTest = TwoLevelTest | EquivalenceTest | BootstrapTest;
+
 /** One test of two methods. */
-export type SignificanceTest = WilcoxonTest | BootstrapTest;
+export type SignificanceTest = WilcoxonTest | RowTest;
+
+export const isWilcoxon = (test: SignificanceTest): test is WilcoxonTest =>
+  test.test === "wilcoxon" || test.test === "wilcoxon-tasks";
 
 /** What a run had cost when it first reached a score. */
 export interface Cost {

@@ -63,15 +63,19 @@ const tested = {
   a: name,
   b: name,
   metric: name,
-  p: number,
-  pHolm: number,
   pairs: number,
   differing: number,
   unmatched: number,
-  statistic: number,
-  population: z.enum(["seeds of this task", "seeds of these tasks", "tasks", "rows of this task"]),
+  population: z.enum([
+    "seeds of this task",
+    "seeds of these tasks",
+    "tasks",
+    "rows of this task",
+    "seeds and rows of this task",
+  ]),
   task: name.exactOptional(),
 };
+const withP = { ...tested, p: number, pHolm: number };
 const effect = z.object({
   meanDifference: number,
   standardError: number.nullable(),
@@ -84,20 +88,24 @@ const rowGroup = {
 };
 const wilcoxon = {
   test: z.enum(["wilcoxon", "wilcoxon-tasks"]),
+  statistic: number,
   effect,
   tasks: z.array(name).exactOptional(),
   kind: name.exactOptional(),
   repeated: number.exactOptional(),
   joined: z.array(z.object({ ...rowGroup, repeated: z.array(name).exactOptional() })).exactOptional(),
 };
+const resamples = { low: number, high: number, confidence: number, resamples: number };
 const bootstrap = {
+  ...resamples,
   test: z.literal("bootstrap"),
-  low: number,
-  high: number,
+  statistic: number,
   confidence: number.exactOptional(),
-  resamples: number,
   pStandardError: number,
 };
+const overSeedsAndRows = { ...resamples, task: name, seeds: number, difference: number };
+const twoLevel = { ...overSeedsAndRows, test: z.literal("two-level"), pStandardError: number };
+const equivalence = { ...overSeedsAndRows, test: z.literal("equivalence"), margin: number, equivalent: z.boolean() };
 
 const cost = z.object({ seconds: number, step: number });
 const reached = z.object({
@@ -110,7 +118,12 @@ const reached = z.object({
 const schema = z.object({
   runs: z.array(run),
   tests: z.array(
-    z.discriminatedUnion("test", [z.object({ ...tested, ...wilcoxon }), z.object({ ...tested, ...bootstrap })]),
+    z.discriminatedUnion("test", [
+      z.object({ ...withP, ...wilcoxon }),
+      z.object({ ...withP, ...bootstrap }),
+      z.object({ ...withP, ...twoLevel }),
+      z.object({ ...tested, ...equivalence }),
+    ]),
   ),
   failed: z
     .array(z.object({ ...id, reason: name, code: name.exactOptional(), step: number.exactOptional() }))
@@ -123,6 +136,7 @@ const schema = z.object({
   tasks: z.array(comparedTask),
   methods: z.array(name),
   rowGroups: z.array(z.object(rowGroup)).exactOptional(),
+  frozen: z.object({ sha256: name, departures: z.array(name) }).exactOptional(),
   reached: z.array(reached),
   conditions: z.record(name, z.unknown()),
 });

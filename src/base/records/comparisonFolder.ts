@@ -4,6 +4,7 @@ import { basename, dirname, join, relative, resolve } from "node:path";
 import { writeFileAtomic } from "./atomic.js";
 import {
   type ComparisonFile,
+  isWilcoxon,
   type JoinedTasks,
   type RunId,
   type SignificanceTest,
@@ -24,6 +25,8 @@ export const PLAN = "comparison-plan.json";
 const STEP_SECONDS = "comparison-steps.json";
 /** Why runs failed whose own log does not say so, because they failed before their first step or were killed. */
 const FAILURES = "comparison-failed.json";
+/** The copy of the frozen plan. */
+export const FROZEN = "comparison-frozen.json";
 /** The tables of a comparison. */
 export const TABLES = { markdown: "comparison.md", latex: "comparison.tex" } as const;
 
@@ -88,15 +91,18 @@ export const writePlan = (folder: string, plan: ByRun<PlannedRun>): void => writ
 
 const COUNTED = /^([^/\\]+)[/\\]([^/\\]+)[/\\](seed-[^/\\]+)$/;
 
+/** The run whose folder in a comparison has this name; undefined for those of a grid. */
+export function plannedRunOf(name: string): RunId | undefined {
+  const [, task, method, last = ""] = COUNTED.exec(name) ?? [];
+  const seeds = seedsNamed(last);
+  if (task === undefined || method === undefined || seeds === undefined) return undefined;
+  return { task, method, ...seeds };
+}
+
 /** Every run that was ever planned, started or not. Runs of a grid are not among them. */
 export function plannedRuns(folder: string): PlacedRun[] {
-  return Object.keys(readPlan(folder)).flatMap((name) => {
-    const [, task, method, last = ""] = COUNTED.exec(name) ?? [];
-    const seeds = seedsNamed(last);
-    if (task === undefined || method === undefined || seeds === undefined) return [];
-    const run = { task, method, ...seeds };
-    return { ...run, folder: comparedRunFolder(folder, run) };
-  });
+  const runs = Object.keys(readPlan(folder)).flatMap((name) => plannedRunOf(name) ?? []);
+  return runs.map((run) => ({ ...run, folder: comparedRunFolder(folder, run) }));
 }
 
 /** The seconds that a step of each phase takes. */
@@ -140,7 +146,7 @@ export function clearComparison(folder: string): void {
     removeOwnFiles(run);
     removeEmpty(run, folder);
   }
-  for (const name of [COMPARISON, STEP_SECONDS, FAILURES, REPORT, ...Object.values(TABLES)])
+  for (const name of [COMPARISON, STEP_SECONDS, FAILURES, FROZEN, REPORT, ...Object.values(TABLES)])
     rmSync(join(folder, name), { force: true });
   writePlan(folder, {});
 }
@@ -174,7 +180,7 @@ export async function withLogs(folder: string, found: ComparisonFile): Promise<C
     one.task === undefined ? one : { ...one, task: titles.get(one.task) ?? one.task };
   const allTitled = (tasks: readonly string[]) => tasks.map((task) => titles.get(task) ?? task);
   const titledTest = (test: SignificanceTest): SignificanceTest =>
-    test.test === "bootstrap"
+    !isWilcoxon(test)
       ? titled(test)
       : titled({
           ...test,

@@ -64,6 +64,8 @@ export interface ParameterCounts {
 /** The number of rows in each part of the data. */
 export interface RowCounts {
   readonly train: number;
+  /** The upper level's, if they have a file of their own. */
+  readonly upper?: number;
   readonly validation?: number;
   readonly test?: number;
 }

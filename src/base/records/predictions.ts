@@ -17,6 +17,10 @@ export interface PredictedRow {
   readonly text: string | undefined;
   readonly reference: unknown;
   readonly prediction: Readonly<Record<string, unknown>>;
+  /** The row's part in the sum of losses; missing where it has none of its own, and in files of earlier versions. */
+  readonly loss?: number;
+  /** The row's part in what that sum is divided by; 1 if missing. */
+  readonly weight?: number;
 }
 
 /** The rows of one split. */
@@ -65,9 +69,13 @@ async function labelsIn(folder: string): Promise<readonly string[]> {
 
 function predictedRow(value: unknown): PredictedRow | undefined {
   if (!isObject(value) || !isObject(value.prediction)) return undefined;
-  const { file, line, text, reference, prediction } = value;
+  const { file, line, text, reference, prediction, loss, weight } = value;
   if (typeof file !== "string" || typeof line !== "number") return undefined;
-  return { file, line, text: typeof text === "string" ? text : undefined, reference, prediction };
+  return {
+    ...{ file, line, text: typeof text === "string" ? text : undefined, reference, prediction },
+    ...(typeof loss === "number" && { loss }),
+    ...(typeof weight === "number" && { weight }),
+  };
 }
 
 async function textOf(path: string): Promise<string | undefined> {

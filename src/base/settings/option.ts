@@ -98,8 +98,9 @@ export function allApplyWhen<Table extends OptionTable>(appliesWhen: AppliesWhen
   return Object.fromEntries(Object.entries(table).map(([key, option]) => [key, { ...option, appliesWhen }])) as Table;
 }
 
-/** Fills in the table's defaults. */
+/** Fills in the table's defaults, also for what is given as undefined. */
 export function withDefaults<Table extends OptionTable>(table: Table, given: Given<Table>): Values<Table> {
   const defaults = Object.entries(table).map(([key, option]) => [key, option.default] as const);
-  return { ...Object.fromEntries(defaults), ...given } as Values<Table>;
+  const said = Object.entries(given).filter(([, value]) => value !== undefined);
+  return { ...Object.fromEntries(defaults), ...Object.fromEntries(said) } as Values<Table>;
 }

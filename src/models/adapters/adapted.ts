@@ -8,8 +8,11 @@ import type { Slot } from "./targets.js";
 /** One adapted layer: its position in the model, and its adapter. */
 export type AdaptedModule = Slot & { readonly adapter: Adapter };
 
-/** The role of a trained tensor: BiDoRA trains directions in its lower level and magnitudes in its upper level. */
-export type TrainedRole = "direction" | "magnitude";
+/**
+ * The role of a trained tensor: BiDoRA trains directions in its lower level and magnitudes in its upper level. Some upper levels have tensors
+ * of their own, which belong to the run and not to its model.
+ */
+export type TrainedRole = "direction" | "magnitude" | "upper";
 
 /** A parameter that training updates in place or replaces. */
 export class TrainedTensor {

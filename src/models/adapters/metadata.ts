@@ -43,6 +43,10 @@ export interface StoredMetadata extends Use {
         readonly upperLoss: readonly number[];
       }
     | undefined;
+  /** What an upper level trained; the values of what is no tensor of the model, by name. */
+  readonly upper?:
+    | { readonly group: string; readonly values?: Readonly<Record<string, number>> | undefined }
+    | undefined;
   /** The adapter's settings as in adapter_config.json, if PEFT can't hold such an adapter. */
   readonly adapterConfig?: JsonObject | undefined;
 }
@@ -97,6 +101,7 @@ const schema = z.object({
   initLoraWeights: z.enum(INIT_LORA_WEIGHTS).optional(),
   phase: z.enum(PHASES).optional(),
   search: search.optional(),
+  upper: z.object({ group: z.string(), values: z.record(z.string(), z.number()).optional() }).optional(),
   adapterConfig: z.custom<JsonObject>(isJsonObject).optional(),
 } satisfies Record<keyof StoredMetadata, z.ZodType>);
 

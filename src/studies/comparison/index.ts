@@ -18,7 +18,15 @@ export {
   type RunFacts,
 } from "./plan/cells.js";
 export { checkTasks } from "./plan/checkTasks.js";
-export { costsText, type ExpectedCost, type ExpectedCosts, expectedCosts, factsIn } from "./plan/estimates.js";
+export {
+  costsText,
+  type ExpectedCost,
+  type ExpectedCosts,
+  expectedCosts,
+  factsIn,
+  type KnownFacts,
+} from "./plan/estimates.js";
+export { freeze, keepPlan } from "./plan/freeze.js";
 export {
   checkComparisonFolder,
   checkStarted,
@@ -28,6 +36,7 @@ export {
   savePlan,
 } from "./plan/plan.js";
 export { collectRuns, hasDiverged, missingRuns } from "./results/collectRuns.js";
+export { type Detectable, detectableOn, detectableText } from "./results/detectable.js";
 export { bestSettings, divergedCells } from "./results/gridSearch.js";
 export { type ComparisonResult, writeComparison } from "./results/results.js";
 export { scoringOf, watchedMetric } from "./results/scoring.js";

@@ -97,6 +97,7 @@ const MACHINE: Readonly<Record<keyof MachineFacts | keyof Versions, string>> = {
 
 const ROWS: Readonly<Record<keyof RowCounts, string>> = {
   train: "Training rows",
+  upper: "Upper level's rows",
   validation: "Validation rows",
   test: "Test rows",
 };

@@ -55,6 +55,7 @@ export function comparisonTables(comparison: Comparison, reached: readonly Score
     ...competitionNotes(comparison),
     ...baselineNotes(comparison),
     ...rowsNotes(tasks),
+    ...frozenNotes(comparison),
   ];
   const costNotes = [...(usual > 1 ? ["Time and memory are means over seeds."] : []), ...gridNotes(comparison)];
   return tasks.length <= 1
@@ -92,6 +93,14 @@ function rowsNotes(tasks: readonly ComparedTask[]): string[] {
         ],
   );
   return [...(tasks.some((task) => task.beside) ? [beside] : []), ...chosen];
+}
+
+/** The hash of the frozen plan, and what departs from it. */
+function frozenNotes({ frozen }: Comparison): string[] {
+  if (!frozen) return [];
+  const { sha256, departures } = frozen;
+  const what = departures.length === 0 ? "Nothing departs from it." : `Departures: ${departures.join(" ")}`;
+  return [`The plan was frozen with the SHA-256 hash ${sha256}. ${what}`];
 }
 
 function seedsNote(usual: number, counts: readonly number[], { runs }: Comparison): string[] {

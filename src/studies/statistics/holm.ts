@@ -10,21 +10,28 @@ const LEVEL = 0.05;
 export const holm = (pValues: readonly number[]): number[] =>
   pValues.length === 0 ? [] : padjust([...pValues], "holm");
 
-/** A test's result before the correction, with what identifies its family. Tests without `task` are over several tasks. */
-interface Uncorrected {
+/** What identifies a test's family. Tests without `task` are over several tasks. */
+interface Identified {
   readonly test: string;
   readonly metric: string;
   readonly kind?: string;
   readonly task?: string;
-  readonly p: number;
 }
 
-/** Identifies the family of tests that p-values are corrected over: one kind of test, one metric, of one kind, and one task. */
-export const familyOf = ({ test, metric, kind, task }: Omit<Uncorrected, "p">): string =>
-  JSON.stringify([test, metric, task, kind]);
+/** A test before the correction, of each kind of test. */
+export type Uncorrected<Test> = Test extends unknown ? Omit<Test, "pHolm"> : never;
+
+/**
+ * Identifies the family of tests that p-values are corrected over: one kind of test, one metric, of one kind, and one task; of tests over
+ * seeds and rows all that the comparison has.
+ */
+export const familyOf = ({ test, metric, kind, task }: Identified): string =>
+  JSON.stringify(test === "two-level" ? [test] : [test, metric, task, kind]);
 
 /** The entries in the same order, each with `pHolm`, its p-value corrected within its family. */
-export function withHolm<Entry extends Uncorrected>(entries: readonly Entry[]): (Entry & { readonly pHolm: number })[] {
+export function withHolm<Entry extends Identified & { readonly p: number }>(
+  entries: readonly Entry[],
+): (Entry & { readonly pHolm: number })[] {
   const families = group(entries, familyOf);
   const corrected = new Map<Entry, number>();
   for (const family of families.values()) {
@@ -49,18 +56,24 @@ export const pairsNeeded = (family = 1): number => Math.floor(Math.log2((2 * fam
 export function underpoweredNotes(family: readonly SignificanceTest[]): string[] {
   // Corrected p-values increase with the raw ones, so the smallest raw ones give the smallest corrected ones.
   const corrected = holm(family.map(({ differing }) => smallestP(differing)));
+  const severalTasks = new Set(family.map(({ task }) => task)).size > 1;
   const weak = family.map((test, i) => ({ test, least: corrected[i]! })).filter(({ least }) => least >= LEVEL);
   if (weak.length === family.length && weak.length > 1)
     return [note(`All ${formatCount(weak.length)} pairs of methods have`, weak, family.length)];
   const alike = [...group(weak, ({ test: { differing } }) => differing).values()];
-  const namesOf = (some: typeof weak) => some.map(({ test: { a, b } }) => `${a} – ${b}`).join(", ");
+  const namesOf = (some: typeof weak) =>
+    some.map(({ test: { a, b, task } }) => `${a} – ${b}${severalTasks ? ` on ${task}` : ""}`).join(", ");
   return alike.map((some) => note(`${namesOf(some)} ${some.length > 1 ? "have" : "has"}`, some, family.length));
 }
+
+const ROWS = ["row that is scored differently", "rows that are scored differently"] as const;
 
 const PAIRS = {
   wilcoxon: ["differing pair", "differing pairs"],
   "wilcoxon-tasks": ["task whose means differ", "tasks whose means differ"],
-  bootstrap: ["row that is scored differently", "rows that are scored differently"],
+  bootstrap: ROWS,
+  "two-level": ROWS,
+  equivalence: ROWS,
 } as const;
 
 /** @param whoHas the pairs of methods @param alike their tests, of one kind */
@@ -73,7 +86,7 @@ function note(whoHas: string, alike: readonly { test: SignificanceTest; least: n
   const limit = Number(Math.min(...alike.map(({ least }) => least)).toPrecision(3));
   const corrected = family > 1 ? `, corrected for ${family} tests` : "";
   const reach =
-    test === "bootstrap" && most > 0
+    PAIRS[test] === ROWS && most > 0
       ? `the bootstrap's p tends to be too small for so few, an exact test's would be at least ${limit}`
       : `the smallest p that an exact test can reach is ${limit}`;
   return `${whoHas} ${have}, too few: ${reach}${corrected}; p < ${LEVEL} needs at least ${formatCount(pairsNeeded(family))}.`;

@@ -64,23 +64,51 @@ export function resampled(
 
 /**
  * The paired bootstrap (Koehn 2004) of the difference δ of a metric between two methods: rows are drawn with replacement, the same ones
- * for both methods. The resampled differences δ_i are centered on δ, not on 0, so p is the share of them that lie as far from δ as δ
- * lies from 0 (Berg-Kirkpatrick, Burkett & Klein 2012, §2, two-sided): p = (1 + #{|δ_i − δ| ≥ |δ|}) / (1 + B). The observed difference
- * counts as a draw (Davison & Hinkley 1997, §4.2), so that p is never 0. Both sides of the comparison are rounded to 12 decimals.
- * Resamples in which the difference is not a finite number are left out.
+ * for both methods.
  * @param a one of the `resampled` methods @param b another one
  * @throws BidoraError `METRIC_NOT_FINITE` if the difference is undefined over all rows, or in more than 5 % of the resamples
  */
 export function differenceOf(name: string, a: Resampled, b: Resampled, options: BootstrapOptions): PairedBootstrap {
-  const { resamples, confidence } = checkBootstrap(options);
+  return judged(differencesOf(name, a, b, options), options);
+}
+
+/** A difference over all rows and over each resample, all of them finite. */
+export interface Differences {
+  readonly difference: number;
+  readonly drawn: readonly number[];
+}
+
+/**
+ * The differences of two methods. Resamples in which the difference is not a finite number are left out.
+ * @param added what is added to each resample's difference
+ * @throws BidoraError as `differenceOf`
+ */
+export function differencesOf(
+  name: string,
+  a: Resampled,
+  b: Resampled,
+  options: BootstrapOptions,
+  added?: ArrayLike<number>,
+): Differences {
+  const { resamples } = checkBootstrap(options);
   const difference = meanDifference([a.whole - b.whole]);
   if (!Number.isFinite(difference)) throw undefinedDifference(name, "over all rows");
-  const drawn = a.drawn.map((value, i) => value - b.drawn[i]!).filter(Number.isFinite);
-  if (!areEnough(drawn.length, resamples))
-    throw undefinedDifference(name, `in ${resamples - drawn.length} of ${resamples} samples drawn from them`);
+  const all = a.drawn.map((value, i) => value - b.drawn[i]! + (added?.[i] ?? 0));
+  const drawn = all.filter(Number.isFinite);
+  if (areEnough(drawn.length, resamples)) return { difference, drawn };
+  throw undefinedDifference(name, `in ${resamples - drawn.length} of ${resamples} samples drawn from them`);
+}
+
+/**
+ * The p-value and the interval of a difference δ from its resamples. The resampled differences δ_i are centered on δ, not on 0, so p is
+ * the share of them that lie as far from δ as δ lies from 0 (Berg-Kirkpatrick, Burkett & Klein 2012, §2, two-sided):
+ * p = (1 + #{|δ_i − δ| ≥ |δ|}) / (1 + B). The observed difference counts as a draw (Davison & Hinkley 1997, §4.2), so that p is never 0.
+ * Both sides of the comparison are rounded to 12 decimals.
+ */
+export function judged({ difference, drawn }: Differences, options: BootstrapOptions): PairedBootstrap {
   const p = shareAsFar(drawn, difference);
   const pStandardError = Math.sqrt((p * (1 - p)) / (1 + drawn.length));
-  return { difference, ...percentiles(drawn, confidence), p, pStandardError };
+  return { difference, ...percentiles(drawn, checkBootstrap(options).confidence), p, pStandardError };
 }
 
 function shareAsFar(drawn: readonly number[], difference: number): number {

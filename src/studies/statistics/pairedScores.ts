@@ -11,9 +11,9 @@ import {
 } from "../../base/records/index.js";
 import { mean } from "./summary.js";
 
-/** Every two names, in order. */
-export const everyTwo = (names: readonly string[]): (readonly [a: string, b: string])[] =>
-  names.flatMap((a, place) => names.slice(place + 1).map((b) => [a, b] as const));
+/** Every two of a list, in order. */
+export const everyTwo = <T>(all: readonly T[]): (readonly [a: T, b: T])[] =>
+  all.flatMap((a, place) => all.slice(place + 1).map((b) => [a, b] as const));
 
 /** The runs of a test, and the metric that it compares on each task. */
 export interface Scope {

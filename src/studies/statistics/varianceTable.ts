@@ -9,6 +9,9 @@ const COMPONENTS = [
   ["Residual", "residual"],
 ] as const;
 
+const NOT_INDEPENDENT =
+  "Runs with the same seed, or with the same data seed, are not independent: p-values of tests over seeds, which take them as such, are too small.";
+
 /** One table; none for a comparison without data seeds. */
 export function varianceTable({ variance = [], runs, tasks }: Comparison): ResultTable[] {
   if (runs.every(({ dataSeed }) => dataSeed === undefined)) return [];
@@ -23,7 +26,7 @@ export function varianceTable({ variance = [], runs, tasks }: Comparison): Resul
       ...COMPONENTS.map(([title, key]) => column(title, (entry) => componentText(entry, key))),
       column("Finite test set", ({ rows }) => (rows === null ? NOTHING : formatNumber(Math.sqrt(rows)))),
     ],
-    notes: [...notesOf(variance), ...leftOutNote({ variance, runs })],
+    notes: [NOT_INDEPENDENT, ...notesOf(variance), ...leftOutNote({ variance, runs })],
   };
   return [table];
 }

@@ -179,6 +179,8 @@ export function refuseContradictions(settings: RunSettings): void {
   }
   if (method === undefined) return;
   checkUpper(settings);
+  if (settings.upper === "sources" && settings.sourceColumn === undefined)
+    throw new UsageError("--upper sources needs --source-column: name the column of --train with each row's source.");
   if (dtype === "float16" && upperOf(settings) !== undefined) {
     throw new UsageError(
       "--dtype float16 does not go with --method bidora or --upper, whose search differentiates gradients that float16 rounds to zero: use bfloat16 or float32.",

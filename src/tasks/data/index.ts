@@ -29,6 +29,7 @@ export {
   promptsWithReferences,
   type References,
 } from "./references.js";
+export { readSources, type Sources } from "./sources.js";
 export { foldsForSearch, splitForSearch, subsetsOf } from "./subsets.js";
 export {
   hasDecimalComma,

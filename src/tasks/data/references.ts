@@ -1,7 +1,7 @@
 /** Prompts and the references that generated text is scored against. */
 import { group } from "d3-array";
 import { UsageError } from "../../base/index.js";
-import { where } from "./example.js";
+import { type Location, where } from "./example.js";
 import { type LanguageExample, loadLanguage, type TextOrMessages } from "./languageExamples.js";
 import { loadTable } from "./loadExamples.js";
 import { isAbsent } from "./table.js";
@@ -13,6 +13,8 @@ export interface PromptWithReferences {
   readonly example: LanguageExample;
   /** Trimmed. */
   readonly references: readonly string[];
+  /** Where its examples are from. */
+  readonly rows: readonly Location[];
 }
 
 /**
@@ -20,13 +22,19 @@ export interface PromptWithReferences {
  * @throws UsageError for an example without a prompt or references
  */
 export function promptsWithReferences(examples: readonly LanguageExample[]): PromptWithReferences[] {
-  const byPrompt = new Map<string, { example: LanguageExample; references: string[] }>();
+  const byPrompt = new Map<string, { example: LanguageExample; references: string[]; rows: Location[] }>();
   for (const example of examples) {
     const { prompt, references } = partsOf(example);
     const key = JSON.stringify(prompt);
     const known = byPrompt.get(key);
-    if (known) known.references.push(...references);
-    else byPrompt.set(key, { example: { ...example, input: promptOnly(prompt) }, references: [...references] });
+    const { at } = example;
+    if (known) {
+      known.references.push(...references);
+      known.rows.push(at);
+    } else {
+      const first = { ...example, input: promptOnly(prompt) };
+      byPrompt.set(key, { example: first, references: [...references], rows: [at] });
+    }
   }
   return [...byPrompt.values()];
 }

@@ -43,13 +43,17 @@ export function chosenTask(word: string | undefined, own: NamedTask | undefined)
 /** The labels of a run in the order of the model's outputs; undefined for a task whose outputs are not labels. */
 export function labelsFor(
   { task, dataset: name }: TaskChoice,
-  { train, validation, test }: Splits,
+  { train, upper, validation, test }: Splits,
   checkpoint: readonly string[] | undefined,
 ): LabelMap | undefined {
   if (task.outputs) return undefined;
   // A label that only validation rows have is an error later: the model was not trained on it.
   const dataset = train.labelNames ?? validation?.labelNames ?? test?.labelNames;
-  return labelMap(train.examples, { checkpoint, dataset, numbered: name && namedDatasets[name].labelNames });
+  return labelMap([...train.examples, ...(upper?.examples ?? [])], {
+    checkpoint,
+    dataset,
+    numbered: name && namedDatasets[name].labelNames,
+  });
 }
 
 /**

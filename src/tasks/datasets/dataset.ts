@@ -11,6 +11,8 @@ export interface Splits {
   readonly test: Dataset | undefined;
   /** Training rows that are held out. */
   readonly holdout?: Dataset | undefined;
+  /** The upper level's training rows, if they have a file of their own. */
+  readonly upper?: Dataset | undefined;
 }
 
 /** A data set that `--task` has a name for. */

@@ -12,6 +12,7 @@ import { type NamedDataset, namedDatasets } from "./namedDatasets.js";
 interface DataSettings extends Pick<CallContext, "onNote"> {
   readonly data?: string | undefined;
   readonly train?: string | undefined;
+  readonly upperTrain?: string | undefined;
   readonly validation?: string | undefined;
   readonly test?: string | undefined;
   /** Whether to read a named data set's labeled test rows; by default only if it has no validation rows. */
@@ -55,7 +56,7 @@ const takesTest = ({ testSplit }: DataSettings, own: readonly Split[] | undefine
 
 /** Reads the rows of a run. @throws UsageError if no training rows are given, BidoraError for what is wrong with them */
 export async function readSplits({ task, dataset }: TaskChoice, settings: DataSettings): Promise<Splits> {
-  const { train, validation, test, data } = settings;
+  const { train, upperTrain, validation, test, data } = settings;
   const own =
     dataset !== undefined && (train === undefined || data !== undefined) ? await setIn(dataset, data) : undefined;
   if (train === undefined && !own)
@@ -64,6 +65,7 @@ export async function readSplits({ task, dataset }: TaskChoice, settings: DataSe
     file === undefined ? (isWanted ? own?.read(split) : undefined) : readExamples(task, file, settings);
   return {
     train: (await read(train, "train")) as Dataset,
+    upper: upperTrain === undefined ? undefined : await readExamples(task, upperTrain, settings),
     validation: await read(validation, "validation"),
     test: await read(test, "test", takesTest(settings, own?.splits)),
   };
@@ -142,7 +144,7 @@ export function readExamples(
 }
 
 /** The splits of a run as token ids. */
-export interface EncodedSplits extends Record<"validation" | "test" | "holdout", Encoded | undefined> {
+export interface EncodedSplits extends Record<"upper" | "validation" | "test" | "holdout", Encoded | undefined> {
   readonly train: Encoded;
 }
 
@@ -150,7 +152,7 @@ type Encoded = readonly EncodedExample[];
 
 export async function encodeSplits(
   task: Task,
-  { train, validation, test, holdout }: Splits,
+  { train, upper, validation, test, holdout }: Splits,
   tokenizer: Tokenizer,
   encoding: ExampleEncoding,
 ): Promise<EncodedSplits> {
@@ -158,6 +160,7 @@ export async function encodeSplits(
   const encodeSome = async (split: Dataset | undefined) => split && (await encode(split));
   return {
     train: await encode(train),
+    upper: await encodeSome(upper),
     validation: await encodeSome(validation),
     test: await encodeSome(test),
     holdout: await encodeSome(holdout),

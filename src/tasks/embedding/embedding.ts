@@ -4,7 +4,7 @@ import { type EmbeddingFormat, PLAIN_FORMAT, readEmbeddingFormat } from "../../f
 import { modelInput, NO_HEAD, pooled } from "../../models/index.js";
 import { normalize } from "../../models/nn/index.js";
 import * as torch from "../../torch/index.js";
-import { type Batch, batchOf, type ExampleOutputs } from "../batch.js";
+import { type Batch, batchOf, type ExampleOutputs, type Group } from "../batch.js";
 import { loadEmbeddingExamples } from "../data/embeddingExamples.js";
 import { type EmbeddingExample, where } from "../data/index.js";
 import type { ContrastiveTask, EvaluatedSplits, Task, TaskSource } from "../task.js";
@@ -35,6 +35,13 @@ export function embeddingTask(
 ): EmbeddingTask {
   const lossOf = (examples: readonly EncodedEmbeddingExample[]) =>
     EMBEDDING_LOSSES[lossNameFor(examples, settings.loss)];
+  const lossAmong = (outputs: torch.Tensor, examples: readonly EncodedEmbeddingExample[], group?: Group) => {
+    const { temperature = TEMPERATURE, matryoshka } = settings;
+    const widths = matryoshka?.map((width) => normalize(torch.narrow(outputs, 1, 0, width))) ?? [outputs];
+    const options = { temperature, group };
+    const losses = widths.map((part) => lossOf(examples).sum(columnsOf(part, examples), examples, options));
+    return losses.reduce((sum, loss) => torch.add(sum, loss));
+  };
   return {
     rows: '`{"anchor", "positive"}`, with `"negative"` or `"negatives": [...]`; or `{"sentence1", "sentence2", "score"}`',
     head: NO_HEAD,
@@ -60,11 +67,14 @@ export function embeddingTask(
       const states = pooled(model, input, context, { pooling, skipped: examples.flatMap(({ skipped }) => skipped) });
       return normalizes ? normalize(states) : states;
     },
-    loss(outputs, { examples }) {
-      const { temperature = TEMPERATURE, matryoshka } = settings;
-      const widths = matryoshka?.map((width) => normalize(torch.narrow(outputs, 1, 0, width))) ?? [outputs];
-      const losses = widths.map((part) => lossOf(examples).sum(columnsOf(part, examples), examples, { temperature }));
-      return losses.reduce((sum, loss) => torch.add(sum, loss));
+    loss: (outputs, { examples }) => lossAmong(outputs, examples),
+    groupLosses(outputs, { examples }, groups) {
+      const { isInBatch, isWhole } = lossOf(examples);
+      if (isWhole)
+        throw new UsageError(
+          `--loss ${lossNameFor(examples, settings.loss)} is no mean over rows, so rows can't be weighted by their sources: take another --loss, or another --upper.`,
+        );
+      return isInBatch ? groups.map((group) => lossAmong(outputs, examples, group)) : undefined;
     },
     predict: ([outputs], [example]) => {
       const [embedding, ...others] = example!.lengths.map((_, i) => Array.from((outputs as ExampleOutputs).vector(i)));

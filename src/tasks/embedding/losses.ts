@@ -2,7 +2,7 @@
 import type { Pooling } from "../../formats/index.js";
 import { crossEntropy, meanSquaredError, normalize } from "../../models/nn/index.js";
 import * as torch from "../../torch/index.js";
-import { targetOf } from "../batch.js";
+import { type Group, targetOf } from "../batch.js";
 import { type EncodedEmbeddingExample, keysOf } from "./encode.js";
 
 /** The embeddings of a batch, by the place of their texts in the examples. */
@@ -18,6 +18,8 @@ export interface Columns {
 interface LossOptions {
   /** Cosines are divided by it. */
   readonly temperature: number;
+  /** The examples whose losses are summed; by default all. In-batch losses compare them with all. */
+  readonly group?: Group | undefined;
 }
 
 interface EmbeddingLoss {
@@ -28,6 +30,8 @@ interface EmbeddingLoss {
   readonly usesTemperature: boolean;
   /** The weight of an example in the mean. */
   weight(example: EncodedEmbeddingExample): number;
+  /** Whether it is no sum over examples. */
+  readonly isWhole?: boolean;
   /** The sum over examples. */
   sum(columns: Columns, examples: readonly EncodedEmbeddingExample[], options: LossOptions): torch.Tensor;
 }
@@ -38,12 +42,12 @@ const one = (): number => 1;
 function ranking(
   { anchors, positives, negatives }: Columns,
   examples: readonly EncodedEmbeddingExample[],
-  { temperature }: LossOptions,
+  options: LossOptions,
 ): torch.Tensor {
   const candidates = torch.cat([positives, negatives], 0);
   const keys = examples.map(keysOf);
   const names = [...keys.map(([, positive]) => positive), ...keys.flatMap((own) => own.slice(2))] as string[];
-  return ranked(cosines(anchors, candidates), names, temperature);
+  return ranked(cosines(anchors, candidates), names, options);
 }
 
 /** The mean of the ranking losses from anchors to positives and negatives, and from positives to anchors. */
@@ -54,7 +58,7 @@ function symmetricRanking(
 ): torch.Tensor {
   const { anchors, positives } = columns;
   const names = examples.map((example) => keysOf(example)[0] as string);
-  const back = ranked(cosines(positives, anchors), names, options.temperature);
+  const back = ranked(cosines(positives, anchors), names, options);
   return torch.mulScalar(torch.add(ranking(columns, examples, options), back), 0.5);
 }
 
@@ -64,7 +68,7 @@ function symmetricRanking(
  * @param scores [B, B + M]
  * @param names of the candidates' texts
  */
-function ranked(scores: torch.Tensor, names: readonly string[], temperature: number): torch.Tensor {
+function ranked(scores: torch.Tensor, names: readonly string[], { temperature, group }: LossOptions): torch.Tensor {
   const [rows = 0, candidates = 0] = scores.shape;
   const logits = torch.divScalar(scores, temperature);
   const repeated = Uint8Array.from({ length: rows * candidates }, (_, at) => {
@@ -72,7 +76,10 @@ function ranked(scores: torch.Tensor, names: readonly string[], temperature: num
     return Number(row !== candidate && names[row] === names[candidate]);
   });
   const targets = torch.arange(rows, { dtype: "int64", device: scores.device });
-  return crossEntropy(hidden(logits, repeated), targets);
+  const compared = hidden(logits, repeated);
+  if (!group) return crossEntropy(compared, targets);
+  const own = torch.tensor(group, [group.length], "int64", scores.device);
+  return crossEntropy(torch.indexSelect(compared, 0, own), own);
 }
 
 /** Scores with minus infinity where `mask` has 1. */
@@ -141,7 +148,7 @@ export const EMBEDDING_LOSSES: Readonly<Record<EmbeddingLossName, EmbeddingLoss>
     ...{ takes: "pairs", isInBatch: true, usesTemperature: true, weight: one },
     sum: symmetricRanking,
   },
-  cosent: { takes: "scored pairs", isInBatch: true, usesTemperature: true, weight: one, sum: cosent },
+  cosent: { takes: "scored pairs", isInBatch: true, isWhole: true, usesTemperature: true, weight: one, sum: cosent },
   cosine: { takes: "scored pairs", usesTemperature: false, weight: one, sum: cosine },
   triplet: { takes: "triplets", usesTemperature: false, weight: ({ lengths }) => lengths.length - 2, sum: triplet },
 };

@@ -19,6 +19,7 @@ const FILES = {
   adapter: "a different adapter to start from",
   embedding: "a model that makes embeddings in another way (its pooling, normalization, length or prompts)",
   generation: "a different generation_config.json of the base model",
+  sources: "different sources of the training rows",
 } as const;
 
 function fileDifferences(then: Provenance, now: Provenance): string[] {
@@ -35,7 +36,13 @@ function labelDifferences({ labels: then }: Provenance, { labels: now }: Provena
 }
 
 function rowDifferences(then: Provenance, now: Provenance): string[] {
-  const names = { train: "training", validation: "validation", test: "test", holdout: "held-out" } as const;
+  const names = {
+    train: "training",
+    upper: "upper level's",
+    validation: "validation",
+    test: "test",
+    holdout: "held-out",
+  } as const;
   return Object.entries(names).flatMap(([key, name]) => {
     const [before, after] = [then[key as keyof typeof names], now[key as keyof typeof names]];
     if (before === undefined) return [];

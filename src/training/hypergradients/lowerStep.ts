@@ -12,6 +12,7 @@ import type { ReplayableMasks } from "../loop/masks.js";
 import { gradientsOf, type Penalty, type StepBatches, type StepLoss } from "../steps/batchGradients.js";
 import { checkGradients } from "../steps/finite.js";
 import type { Level, Update } from "../steps/level.js";
+import type { SourceWeights } from "../steps/sourceWeights.js";
 import { gradientsWithGraph, stepGradients } from "../steps/stepGradients.js";
 import type { HypergradientEstimator, LowerPoint, SecondDerivatives } from "./estimators.js";
 import { alongTapes, doubleBackward, gradientOfInnerProduct, overRanks } from "./secondDerivatives.js";
@@ -30,6 +31,8 @@ export interface Levels {
   /** The weighted regularizer, part of the lower loss; one rank has it. */
   readonly penalty: Penalty | undefined;
   readonly estimator: HypergradientEstimator;
+  /** Weights of the lower rows by their sources. */
+  readonly sourceWeights?: SourceWeights | undefined;
 }
 
 /** What the steps of a search tell each other. */
@@ -161,8 +164,8 @@ class LowerStart {
 
   /** The lower loss on the step's rows, without the regularizer. */
   loss(): StepLoss {
-    const { ranks, task, model, masks } = this.levels;
-    return { ranks, task, model, batches: this.batches, context: masks.contextOf(task) };
+    const { ranks, task, model, masks, sourceWeights } = this.levels;
+    return { ranks, task, model, batches: this.batches, context: masks.contextOf(task), sourceWeights };
   }
 
   /** Runs `body` with the start's tensors in the parameters, which hold those after the step before and after it. */

@@ -183,26 +183,35 @@ type SearchSettings = RunConfig & Pick<BatchOptions, "device" | "ranks">;
 interface SearchBatches {
   readonly lower: BatchSource;
   readonly upper: BatchSource;
+  /** The lower level's rows. In folds each row is the lower level's at some time. */
+  readonly lowerRows: Rows;
   readonly steps: number;
 }
 
 /**
  * Divides rows between the levels of a search: with one split, or in folds that take turns. Examples are never split: rows that are
  * pieces of one example must not be on both levels.
+ * @param upperRows the upper level's; then all of `rows` are the lower level's
  * @throws UsageError if a level has no batch, or if there are more folds than examples
  */
-export function searchBatches(rows: Rows, settings: SearchSettings): SearchBatches {
+export function searchBatches(rows: Rows, settings: SearchSettings, upperRows?: Rows): SearchBatches {
+  if (upperRows) return onceDivided(rows, upperRows, settings);
   const examples = [...examplesOf(rows)];
   const pick = (indices: readonly number[]) => indices.flatMap((index) => examples[index]!);
   const { searchFraction: fraction, searchFolds: folds, shuffle, seed, dataSeed } = settings;
   const shuffling = { shuffle, seed, dataSeed };
   if (folds !== undefined) return inTurns(foldsForSearch(examples.length, { folds, ...shuffling }).map(pick), settings);
   const split = splitForSearch(examples.length, { fraction, ...shuffling });
-  const lower = new BatchStream(pick(split.lower), settings);
-  const upper = new BatchStream(pick(split.upper), settings);
+  return onceDivided(pick(split.lower), pick(split.upper), settings);
+}
+
+function onceDivided(ofLower: Rows, ofUpper: Rows, settings: SearchSettings): SearchBatches {
+  const lower = new BatchStream(ofLower, settings);
+  const upper = new BatchStream(ofUpper, settings);
   return {
     lower,
     upper,
+    lowerRows: ofLower,
     steps: settings.maxSteps ?? stepsOf(settings.epochs, lower.batchesPerPass, perStep(settings)),
   };
 }
@@ -237,7 +246,12 @@ function inTurns(folds: readonly Rows[], settings: SearchSettings): SearchBatche
     rows: () => fold,
     batches: sizes[k]! * gradientAccumulation,
   }));
-  return { lower: new SegmentedStream(lower, settings), upper: new SegmentedStream(upper, settings), steps };
+  return {
+    lower: new SegmentedStream(lower, settings),
+    upper: new SegmentedStream(upper, settings),
+    lowerRows: folds.flat(),
+    steps,
+  };
 }
 
 /** The number of lower batches in a search step. */

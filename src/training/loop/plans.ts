@@ -30,6 +30,8 @@ export interface TrainingSetup {
   /** What each level trains, of a run with two; by default what the settings name. */
   readonly levels?: TwoLevels | undefined;
   readonly rows: readonly EncodedExample[];
+  /** The upper level's rows, if they are no part of `rows`. */
+  readonly upperRows?: readonly EncodedExample[] | undefined;
   readonly task: Task;
   readonly masks: ReplayableMasks;
   /** The processes that train together; each has the whole setup. */
@@ -99,7 +101,13 @@ function searchPlan(
   penalty: Penalty | undefined,
   estimator: HypergradientEstimator = ESTIMATORS[settings.hypergradient]({ terms: settings.hypergradientTerms }),
 ): PhasePlan<BilevelRule> {
-  const { lower: lowerBatches, upper: upperBatches, steps } = searchBatches(setup.rows, shared(setup, settings));
+  const {
+    lower: lowerBatches,
+    upper: upperBatches,
+    lowerRows,
+    steps,
+  } = searchBatches(setup.rows, shared(setup, settings), setup.upperRows);
+  setup.levels.sourceWeights?.check(lowerRows);
   const { unrollSteps, gradientAccumulation } = settings;
   const { learningRate, weightDecay, upperLearningRate, upperWeightDecay } = settings;
   return {
@@ -109,6 +117,8 @@ function searchPlan(
       new BilevelRule({
         ...setup,
         hooks: setup.adapted.hooks,
+        values: setup.levels.values,
+        sourceWeights: setup.levels.sourceWeights,
         lower: levelOf(settings, setup.levels.lower, {
           steps: steps * unrollSteps,
           learningRate,
@@ -137,11 +147,12 @@ function searchPlan(
  * starting point or, with a warm start, from the result of the search.
  */
 function retrainPlan(setup: BilevelSetup, settings: RunConfig, penalty: Penalty | undefined): PhasePlan {
-  const batches = new BatchStream(setup.rows, shared(setup, settings));
+  const rows = settings.upperRowsInRetrain ? [...setup.rows, ...(setup.upperRows ?? [])] : setup.rows;
+  const batches = new BatchStream(rows, shared(setup, settings));
   const { gradientAccumulation, retrainLearningRate: learningRate, weightDecay } = settings;
   const { batchesPerPass } = batches;
   const steps = settings.retrainSteps ?? stepsOf(settings.retrainEpochs!, batchesPerPass, gradientAccumulation);
-  const { lower, upper } = setup.levels;
+  const { lower, upper, sourceWeights } = setup.levels;
   const { hooks, restart } = retrainHooks(setup);
   return {
     phase: "retrain",
@@ -153,7 +164,7 @@ function retrainPlan(setup: BilevelSetup, settings: RunConfig, penalty: Penalty 
       }
       for (const { tensor } of upper) tensor.setRequiresGrad(false);
       const level = { steps, learningRate, weightDecay };
-      return plainRule("retrain", setup, settings, lower, batches, level, { penalty, hooks });
+      return plainRule("retrain", setup, settings, lower, batches, level, { penalty, hooks, sourceWeights });
     },
   };
 }
@@ -197,7 +208,7 @@ function plainRule(
   trained: readonly TrainedTensor[],
   batches: BatchStream,
   level: LevelChoice,
-  terms: Pick<PlainRuleOptions, "penalty" | "hooks">,
+  terms: Pick<PlainRuleOptions, "penalty" | "hooks" | "sourceWeights">,
 ): PlainRule {
   const { gradientAccumulation } = settings;
   return new PlainRule({

@@ -58,7 +58,8 @@ export function writeTrained(folder: string, prepared: Prepared, { phase, search
 }
 
 /** The facts that inference needs. */
-function metadataOf({ config, choice, labels, maxLength, adapted, baseFormats }: Prepared): AdapterMetadata {
+function metadataOf(prepared: Prepared): AdapterMetadata {
+  const { config, choice, labels, maxLength, adapted, levels, baseFormats } = prepared;
   return {
     method: config.method,
     task: choice.kind,
@@ -68,6 +69,7 @@ function metadataOf({ config, choice, labels, maxLength, adapted, baseFormats }:
     ...(adapted.config && { baseFormats }),
     ...(config.initLoraWeights !== "zero" && { initLoraWeights: config.initLoraWeights }),
     ...(config.trainOn && { trainOn: config.trainOn }),
+    ...(levels && { upper: { group: levels.group, ...(levels.values && { values: levels.values() }) } }),
     ...(choice.task.embedding && { pooling: choice.task.embedding.pooling }),
     ...(choice.task.contrastive?.isScored !== undefined && { isScored: choice.task.contrastive.isScored }),
     ...(config.textColumns && { textColumns: [...config.textColumns] }),

@@ -35,7 +35,7 @@ import {
   upperOf,
   withFound,
 } from "../../tasks/config/index.js";
-import type { Dataset } from "../../tasks/data/index.js";
+import type { Dataset, Sources } from "../../tasks/data/index.js";
 import {
   type EncodedSplits,
   encodeSplits,
@@ -55,6 +55,7 @@ import { levelsOf, type TwoLevels } from "../loop/levels.js";
 import type { PhasePlan } from "../loop/loop.js";
 import { ReplayableMasks } from "../loop/masks.js";
 import { planPhases, type TrainingSetup } from "../loop/plans.js";
+import { SourceWeights } from "../steps/sourceWeights.js";
 import { type Snapshot, takeSnapshot } from "../steps/trainedTensors.js";
 import { MemoryNeed, noteNeed } from "./memoryNeed.js";
 import { checkEvaluationRows, checkOneMetric, type RunStart, readRunData } from "./runInputs.js";
@@ -77,6 +78,8 @@ export interface Prepared {
   readonly tokenizer: Tokenizer;
   readonly maxLength: number;
   readonly data: EncodedSplits;
+  /** The sources of the training rows, if an upper level weights them. */
+  readonly sources: Sources | undefined;
   /** The examples to generate texts from, if the task is evaluated by texts. */
   readonly texts: Pick<Splits, "validation" | "test"> | undefined;
   /** The number of rows of each file, before long ones are split. */
@@ -122,7 +125,7 @@ export async function prepare(
   const device = resolveDevice(config.device, ranks.localRank);
   const available = memoryOf(device).free();
   const read = await readChecked({ config, saved, adapterFolder, task }, context, ranks.size);
-  const { folder, choice, own, splits, tokenizer, labels, names, model, maxLength, keys, notes } = read;
+  const { folder, choice, own, splits, sources, tokenizer, labels, names, model, maxLength, keys, notes } = read;
   const generator = new Generator(config.seed);
   // The tokenizer works in separate threads.
   const [data, loaded] = await Promise.all([
@@ -149,13 +152,15 @@ export async function prepare(
   const adapted = adapt(loaded, config, saved, generator, precision ?? TRAINED_DTYPE);
   if (config.initLoraWeights === "loftq" && !saved)
     withOriginalWeights(folder, loaded, (originals) => startFromError(adapted, originals, ranks));
-  const levels = levelsOf(config, { adapted, headModules: loaded.model.headModules });
+  const { headModules } = loaded.model;
+  const sourceWeights = sources && new SourceWeights(sources, precision ?? TRAINED_DTYPE, loaded.model.device);
+  const levels = levelsOf(config, { adapted, headModules, sourceWeights });
   const trained = [...adapted.trained, ...(levels?.own ?? [])];
   noteNeed(new MemoryNeed({ config, loaded, adapted, data }), config, available, context);
   noteHead(saved ? newLayers(loaded, saved.config) : loaded.initialized, own, context);
   return {
     ...{ folder, adapterFolder, choice, tokenizer, maxLength, data, loaded, baseFormats, adapted, generator, ranks },
-    ...{ levels, trained },
+    ...{ levels, trained, sources },
     config: withFound(config, foundIn(config, { choice, splits, maxLength, adapted })),
     labels: names,
     positive: positiveOf(choice, labels),
@@ -223,15 +228,16 @@ function noteRowsWithoutLoss(task: Task, data: Prepared["data"], { onNote }: Cal
   const evaluated = task.takesTrainOn
     ? ({ validation: data.validation, test: data.test, "held-out": data.holdout } as const)
     : {};
-  for (const [what, rows] of Object.entries({ training: data.train, ...evaluated })) {
+  for (const [what, rows] of Object.entries({ training: data.train, "upper level's": data.upper, ...evaluated })) {
     const note = rows && noteWithoutLoss(task, rows, what);
     if (note !== undefined) onNote?.(note);
   }
 }
 
-function rowsOf({ train, validation, test }: Splits): RowCounts {
+function rowsOf({ train, upper, validation, test }: Splits): RowCounts {
   return {
     train: train.examples.length,
+    ...(upper && { upper: upper.examples.length }),
     ...(validation && { validation: validation.examples.length }),
     ...(test && { test: test.examples.length }),
   };
@@ -296,7 +302,17 @@ function adapt(
 export function setupOf(prepared: Prepared): TrainingSetup {
   const { adapted, levels, data, choice, loaded, generator, start, config, ranks } = prepared;
   const masks = new ReplayableMasks(generator, { gradientCheckpointing: config.gradientCheckpointing });
-  return { model: loaded.model, adapted, levels, rows: data.train, task: choice.task, masks, start, ranks };
+  return {
+    model: loaded.model,
+    adapted,
+    levels,
+    rows: data.train,
+    upperRows: data.upper,
+    task: choice.task,
+    masks,
+    start,
+    ranks,
+  };
 }
 
 /** The phases of a run. */

@@ -52,6 +52,7 @@ export class ProvenanceSource implements RunObserver {
     return {
       "the labels": labels,
       "the training rows": await digestOf(data.train),
+      "the upper level's rows": await digestOf(data.upper),
       "the validation rows": await digestOf(data.validation),
       "the test rows": await digestOf(data.test),
       "the held-out rows": await digestOf(data.holdout),
@@ -69,13 +70,15 @@ export class ProvenanceSource implements RunObserver {
   }
 
   async #gather(): Promise<Provenance> {
-    const { folder, adapterFolder, tokenizer, labels, data, choice, texts } = this.prepared;
+    const { folder, adapterFolder, tokenizer, labels, data, sources, choice, texts } = this.prepared;
     const { embedding } = choice.task;
     return {
       train: await digestRows(data.train),
       validation: data.validation ? await digestRows(data.validation) : null,
       test: data.test ? await digestRows(data.test) : null,
       holdout: data.holdout ? await digestRows(data.holdout) : null,
+      ...(data.upper && { upper: await digestRows(data.upper) }),
+      ...(sources && { sources: sha256(JSON.stringify(data.train.map(({ at }) => sources.indexOf(at)))) }),
       labels: [...labels],
       config: await this.#digest(folder, () => [CONFIG_FILE]),
       weights: await this.#digest(folder, () => weightFileNames(folder)),

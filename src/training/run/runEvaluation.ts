@@ -1,3 +1,4 @@
+import { group, sum } from "d3-array";
 import type { CallContext } from "../../base/index.js";
 import {
   type Findings,
@@ -9,11 +10,12 @@ import {
 } from "../../base/records/index.js";
 import { readConfig } from "../../formats/index.js";
 import type { RunConfig } from "../../tasks/config/index.js";
-import type { Dataset, LanguageExample } from "../../tasks/data/index.js";
+import type { Dataset, LanguageExample, Location } from "../../tasks/data/index.js";
+import type { PredictedTokens } from "../../tasks/metrics/index.js";
 import { score } from "../../tasks/metrics/parts/index.js";
 import type { Tokenizer } from "../../text/index.js";
 import type { Ending } from "../../torch/distributed/index.js";
-import { evaluateTexts, evaluateWithOutputs, notesOf } from "../../use/evaluation/index.js";
+import { evaluateTexts, evaluateWithOutputs, notesOf, type WeightedLoss } from "../../use/evaluation/index.js";
 import { constantRows } from "./outcome.js";
 import type { Prepared } from "./prepare.js";
 
@@ -45,9 +47,12 @@ export class RunEvaluation {
     const batchSize = config.batchSize * (task.contrastive?.comparesExamples(rows) ? ranks.size : 1);
     const options = { task, labels, batchSize, metrics, positive, signal, shared };
     const predicted: Undecoded[] = [];
-    const found = await evaluateWithOutputs(loaded.model, rows, options, ({ at, inputIds, reference }, prediction) =>
-      predicted.push({ ...at, inputIds, reference, prediction: withoutNumbers(prediction) }),
-    );
+    const found = await evaluateWithOutputs(loaded.model, rows, options, (row, prediction, loss) => {
+      const { at, inputIds, reference } = row;
+      // A language model's prediction is its loss.
+      const own = "loss" in prediction ? undefined : loss?.();
+      predicted.push({ ...at, inputIds, reference, prediction: withoutNumbers(prediction), ...shortLoss(own) });
+    });
     this.#rows.set(split, predicted);
     for (const note of notesOf(found)) this.#noteOnce(`On the ${split} rows: ${note}`);
     return found.metrics;
@@ -71,12 +76,13 @@ export class RunEvaluation {
     if (!dataset) return {};
     const model = { model: loaded.model, tokenizer, folder, checkpointConfig: readConfig(folder) };
     const predicted: PredictedRow[] = [];
+    const losses = lossesByRow(this.#rows.get(split) ?? []);
     const found = await evaluateTexts(
       model,
       dataset.examples as readonly LanguageExample[],
       { batchSize: config.batchSize, overrides: overridesOf(config), signal: ending?.given, shared: { ranks, ending } },
-      ({ at, input }, reference, prediction) =>
-        predicted.push({ ...at, text: shortText(promptText(input)), reference, prediction }),
+      ({ at, input }, reference, prediction, rows) =>
+        predicted.push({ ...at, text: shortText(promptText(input)), reference, prediction, ...losses(rows) }),
     );
     this.#rows.set(split, predicted);
     return found.metrics;
@@ -141,12 +147,34 @@ export class RunEvaluation {
     for (const row of kept) {
       if ("text" in row) rows.push(row);
       else {
-        const { inputIds, reference, prediction, ...at } = row;
-        rows.push({ ...at, text: await rowText(tokenizer, inputIds, ends), reference, prediction });
+        const { inputIds, file, line, ...rest } = row;
+        rows.push({ file, line, text: await rowText(tokenizer, inputIds, ends), ...rest });
       }
     }
     return rows;
   }
+}
+
+/** The seven digits that float32 has. */
+const DIGITS = 7;
+
+/** A row's loss as it is written; nothing for none. A weight of 1 is left out. */
+const shortLoss = (found: WeightedLoss | undefined): Pick<PredictedRow, "loss" | "weight"> =>
+  found === undefined
+    ? {}
+    : { loss: Number(found.loss.toPrecision(DIGITS)), ...(found.weight !== 1 && { weight: found.weight }) };
+
+/** The sum of a language model's losses for the tokens of some rows. */
+function lossesByRow(predicted: readonly (Undecoded | PredictedRow)[]) {
+  const keyOf = ({ file, line }: Location) => JSON.stringify([file, line]);
+  const byRow = group(predicted, keyOf);
+  return (rows: readonly Location[]): Pick<PredictedRow, "loss" | "weight"> => {
+    const found = rows
+      .flatMap((row) => byRow.get(keyOf(row)) ?? [])
+      .map((row) => row.prediction as Partial<PredictedTokens>);
+    if (found.some(({ loss }) => loss === undefined) || found.length === 0) return {};
+    return shortLoss({ loss: sum(found, (one) => one.loss), weight: sum(found, ({ tokens }) => tokens) });
+  };
 }
 
 const prefixed = (split: MetricRows, metrics: Metrics): Metrics =>

@@ -19,7 +19,7 @@ import {
   saidBy,
   settle,
 } from "../../tasks/config/index.js";
-import type { LabelMap } from "../../tasks/data/index.js";
+import { type LabelMap, readSources, type Sources } from "../../tasks/data/index.js";
 import {
   chosenTask,
   labelsFor,
@@ -49,6 +49,8 @@ export interface RunData {
   /** The head that the checkpoint was trained with, if it has one. */
   readonly own: TrainedHead | undefined;
   readonly splits: Splits;
+  /** The sources of the training rows, if an upper level weights them. */
+  readonly sources: Sources | undefined;
   readonly tokenizer: Tokenizer;
   readonly labels: LabelMap | undefined;
   readonly model: ModelConfig;
@@ -76,6 +78,10 @@ export async function readRunData(
     onNote: context?.onNote,
   });
   const used = withSubsets(splits, config);
+  const { train, sourceColumn } = config;
+  if (sourceColumn !== undefined && train === undefined)
+    throw new UsageError("--source-column needs --train: a named data set's own files have no such column.");
+  const sources = sourceColumn === undefined ? undefined : await readSources(train!, sourceColumn);
   const tokenizer = await loadTokenizer(folder);
   const model = architecture.parseConfig(checkpointConfig);
   const { batchSize, pooling = saved?.metadata?.pooling } = config;
@@ -91,7 +97,7 @@ export async function readRunData(
   const wanted = isGiven ? config.maxLength : (choice.task.embedding?.maxLength ?? config.maxLength);
   const maxLength = maxLengthOf(wanted, isGiven, tokenizer, model.maxTokens);
   // The labels come from all rows, even if only some are trained on.
-  return { folder, choice, own, splits: used, tokenizer, labels, model, maxLength };
+  return { folder, choice, own, splits: used, sources, tokenizer, labels, model, maxLength };
 }
 
 /** The model's folder. @throws as `resolveModel`, saying who names the model if it is not the user */
@@ -173,8 +179,8 @@ export interface RunStart {
 }
 
 /** The paths that a run reads. */
-export function inputsOf({ model, adapter, data, train, validation, test }: RunConfig): string[] {
-  return [model, adapter, data, train, validation, test].filter((path) => path !== undefined);
+export function inputsOf({ model, adapter, data, train, upperTrain, validation, test }: RunConfig): string[] {
+  return [model, adapter, data, train, upperTrain, validation, test].filter((path) => path !== undefined);
 }
 
 /**

@@ -5,20 +5,20 @@ import type { RunConfig } from "../../tasks/config/index.js";
 import { countShared, keysOfSplits, sampleOf } from "../../tasks/data/index.js";
 import type { Splits, TaskChoice } from "../../tasks/datasets/index.js";
 
-/** The keys of a run's rows, by split. Training rows that are held out are training rows here. */
+/** The keys of a run's rows, by split. Training rows that are held out, or are the upper level's, are training rows here. */
 export interface RowKeys {
   readonly train: readonly string[];
   readonly validation: readonly string[] | undefined;
   readonly test: readonly string[] | undefined;
 }
 
-export function rowKeysOf({ train, holdout, validation, test }: Splits): RowKeys {
-  const splits = [train, holdout, validation, test];
-  const [ofTrain = [], ofHoldout = [], ofValidation, ofTest] = keysOfSplits(
+export function rowKeysOf({ train, upper, holdout, validation, test }: Splits): RowKeys {
+  const splits = [train, upper, holdout, validation, test];
+  const [ofTrain = [], ofUpper = [], ofHoldout = [], ofValidation, ofTest] = keysOfSplits(
     splits.map((split) => split?.examples ?? []),
   );
   return {
-    train: [...ofTrain, ...ofHoldout],
+    train: [...ofTrain, ...ofUpper, ...ofHoldout],
     validation: validation && ofValidation,
     test: test && ofTest,
   };

@@ -11,6 +11,7 @@ import { meetingOf } from "../ranks/meeting.js";
 import type { BatchShare } from "../ranks/shares.js";
 import { MiniBatches } from "./gradientCache.js";
 import { scaled } from "./lossScale.js";
+import type { SourceWeights } from "./sourceWeights.js";
 
 /** The batches of one gradient. Numbers are those of the whole batches, of all ranks. */
 export interface StepBatches {
@@ -35,6 +36,8 @@ export interface StepLoss {
   context(share: BatchShare): ForwardContext;
   /** BiDoRA's weighted regularizer; it is not part of the reported loss. Only one rank has it. */
   readonly penalty?: Penalty | undefined;
+  /** Weights of the rows by their sources. */
+  readonly sourceWeights?: SourceWeights | undefined;
   /** The name of the loss in messages. */
   readonly what?: string;
 }
@@ -90,7 +93,7 @@ function gradientsOfShare(
   use: PartUse,
   tapes: TangentTape[],
 ): LossAndGradients | undefined {
-  const { ranks, task, model, context } = objective;
+  const { ranks, task, model, context, sourceWeights } = objective;
   const { createGraph, record } = use;
   const shareContext = context(share);
   const meeting = meetingOf(ranks, task, share);
@@ -102,7 +105,7 @@ function gradientsOfShare(
     return undefined;
   }
   const found = torch.scope(() => {
-    const whole = new MiniBatches(task, model, own, shareContext, meeting);
+    const whole = new MiniBatches(task, model, own, shareContext, meeting, sourceWeights);
     const isCached = whole.count > 1 && !createGraph && !record;
     return isCached
       ? cachedGradients(whole, objective, inputs, use)
@@ -150,11 +153,13 @@ function cachedGradients(
   inputs: readonly torch.Tensor[],
   { scale }: PartUse,
 ): LossAndGradients {
-  const { loss, terms } = whole.terms(weight);
+  const { loss, direct, terms } = whole.terms(weight, inputs);
   const [first, ...others] = [...terms, ...(penalty ? [penalty] : [])].map(
     (term) => () => torch.scope(() => gradientsOf(scaled(term(), scale), inputs)),
   );
-  const gradients = others.reduce((sum, next) => addGradients(sum, next(), false), first!() as readonly torch.Tensor[]);
+  const ofOutputs = others.reduce((sum, next) => addGradients(sum, next(), false), first!() as readonly torch.Tensor[]);
+  // Only weights of sources are in the loss besides the outputs.
+  const gradients = whole.sourceWeights ? addGradients(ofOutputs, zeroFilled(direct, inputs), false) : ofOutputs;
   return { loss: torch.castTo(loss, inputs[0]?.dtype ?? loss.dtype), gradients };
 }
 

@@ -4,6 +4,7 @@ import type { ForwardContext } from "../../models/nn/index.js";
 import { type Batch, outputsOf, type Task } from "../../tasks/index.js";
 import * as torch from "../../torch/index.js";
 import type { Meeting } from "../ranks/meeting.js";
+import type { SourceWeights } from "./sourceWeights.js";
 
 /** A batch's outputs by mini-batches. Each has masks of its own, so that both ways to a gradient draw the same ones. */
 export class MiniBatches {
@@ -18,8 +19,10 @@ export class MiniBatches {
     batch: Batch,
     context: ForwardContext,
     readonly meeting?: Meeting,
+    readonly sourceWeights?: SourceWeights | undefined,
   ) {
-    this.#batches = task.contrastive?.miniBatches(batch) ?? [batch];
+    const parts = task.contrastive?.miniBatches(batch) ?? [batch];
+    this.#batches = sourceWeights ? parts.map((part) => sourceWeights.grouped(task, part)) : parts;
     this.#whole = { ...batch, examples: this.#batches.flatMap(({ examples: rows }) => rows) };
     const { masks } = context;
     this.#contexts = this.#batches.map((_, i) =>
@@ -43,26 +46,43 @@ export class MiniBatches {
    * to them, then each mini-batch again, from that gradient back (Gao, Zhang, Han & Callan, "Scaling Deep Contrastive Learning Batch Size
    * under Memory Limited Setup", 2021, section 3.2).
    * @param weight that the loss's sum is divided by
+   * @param inputs of which the loss may be a function besides the outputs
+   * @returns `direct` has the gradients for these
    */
-  terms(weight: number): { readonly loss: torch.Tensor; readonly terms: readonly (() => torch.Tensor)[] } {
+  terms(
+    weight: number,
+    inputs: readonly torch.Tensor[],
+  ): {
+    readonly loss: torch.Tensor;
+    readonly direct: readonly (torch.Tensor | undefined)[];
+    readonly terms: readonly (() => torch.Tensor)[];
+  } {
     const parts = this.#batches.map((_, i) => torch.noGrad(() => torch.scope(() => this.#outputs(i, this.#again(i)))));
     const outputs = torch.cat(parts, 0).setRequiresGrad(true);
     const loss = torch.divScalar(this.#loss(outputs), weight);
-    const [gradient] = torch.grad([loss], [outputs]);
+    const [gradient, ...direct] = torch.grad([loss], [outputs, ...inputs], { allowUnused: true });
     let end = 0;
     const terms = parts.map(({ shape: [count = 0] }, i) => {
       end += count;
       const own = torch.narrow(gradient as torch.Tensor, 0, end - count, count);
       return () => torch.sum(torch.mul(this.#outputs(i, this.#again(i)), own));
     });
-    return { loss: torch.detach(loss), terms };
+    return { loss: torch.detach(loss), direct, terms };
   }
 
   /** @param outputs of this rank's rows */
   #loss(outputs: torch.Tensor): torch.Tensor {
-    if (!this.meeting) return this.task.loss(outputs, this.#whole);
+    if (!this.meeting) return this.#lossOf(outputs, this.#whole);
     const all = this.meeting.join(outputs, this.#whole.examples);
-    return this.task.loss(all.outputs, { ...this.#whole, examples: all.rows });
+    return this.#lossOf(all.outputs, { ...this.#whole, examples: all.rows });
+  }
+
+  /** Where ranks compute the loss of a whole batch, it depends on the weights of sources on the one where it counts. */
+  #lossOf(outputs: torch.Tensor, batch: Batch): torch.Tensor {
+    const { task, sourceWeights, meeting } = this;
+    return sourceWeights
+      ? sourceWeights.loss(task, outputs, batch, meeting?.counts === false)
+      : task.loss(outputs, batch);
   }
 
   #outputs(i: number, context: ForwardContext): torch.Tensor {

@@ -10,6 +10,7 @@ import type { Penalty } from "./batchGradients.js";
 import { checkGradients } from "./finite.js";
 import type { Level } from "./level.js";
 import type { LossScale } from "./lossScale.js";
+import type { SourceWeights } from "./sourceWeights.js";
 import { stepGradients, takeBatches } from "./stepGradients.js";
 import { hookMemory, restoreTensors } from "./trainedTensors.js";
 
@@ -62,6 +63,8 @@ export interface PlainRuleOptions {
   readonly masks: ReplayableMasks;
   readonly ranks: Ranks;
   readonly gradientAccumulation: number;
+  /** Weights of the rows by their sources. */
+  readonly sourceWeights?: SourceWeights | undefined;
   /** A term added to every step's loss: BiDoRA's weighted regularizer, or the adapter method's penalty. */
   readonly penalty: Penalty | undefined;
   /** Scales the loss, in float16. */
@@ -96,9 +99,9 @@ export class PlainRule implements StepRule {
   }
 
   step(): StepReport {
-    const { task, model, level, masks, ranks, penalty, lossScale } = this.options;
+    const { task, model, level, masks, ranks, penalty, lossScale, sourceWeights } = this.options;
     const batches = takeBatches(task, this.options.batches, this.options.gradientAccumulation);
-    const objective = { ranks, task, model, batches, context: masks.contextOf(task), penalty };
+    const objective = { ranks, task, model, batches, context: masks.contextOf(task), penalty, sourceWeights };
     const { loss, gradients } = stepGradients(objective, level.tensors(), { scale: lossScale?.scale });
     const check = () => checkGradients(gradients);
     const update = level.update(lossScale ? lossScale.guard(check) : check());

@@ -1,3 +1,4 @@
+import { sum } from "d3-array";
 import {
   aFunction,
   aNumber,
@@ -14,7 +15,7 @@ import {
   signal,
   texts,
 } from "../../base/index.js";
-import type { Metrics } from "../../base/records/index.js";
+import type { Metrics, PredictedRow } from "../../base/records/index.js";
 import { aModel, outputNotFinite, rowsOfTokens, type TaskModel } from "../../models/index.js";
 import { EVALUATION } from "../../models/nn/index.js";
 import { where } from "../../tasks/data/index.js";
@@ -75,14 +76,21 @@ export async function* predictRows(
   model: TaskModel,
   rows: readonly EncodedExample[],
   options: PassOptions,
-): AsyncGenerator<ExamplePrediction> {
+): AsyncGenerator<PredictedParts> {
   const { task, labels, batchSize } = options;
   for (const stretch of stretchesOf(rows, batchSize)) {
-    const outputs = await stretchOutputs(model, [...batchesOf(stretch, batchSize)], options);
-    const outputsOf = (row: EncodedExample) => outputs.get(row)!;
-    for (const rows of task.splitsExamples ? examplesOf(stretch) : stretch.map((row) => [row]))
-      yield { example: rows[0]!, prediction: task.predict(rows.map(outputsOf), rows, labels) };
+    const byRow = await stretchOutputs(model, [...batchesOf(stretch, batchSize)], options);
+    for (const parts of task.splitsExamples ? examplesOf(stretch) : stretch.map((row) => [row])) {
+      const outputs = parts.map((row) => byRow.get(row)!);
+      yield { example: parts[0]!, prediction: task.predict(outputs, parts, labels), parts, outputs };
+    }
   }
+}
+
+/** An example's prediction, with its parts and their outputs. */
+interface PredictedParts extends ExamplePrediction {
+  readonly parts: Rows;
+  readonly outputs: readonly ExampleOutputs[];
 }
 
 /** The outputs for the rows of all batches, of which each rank computes its share. */
@@ -195,8 +203,11 @@ export interface Evaluation {
 export const notesOf = ({ metric, measured }: Pick<Evaluation, "metric" | "measured">): readonly string[] =>
   metric.notes?.(measured) ?? [];
 
-/** Receives an example's first row and its prediction. */
-export type OnPrediction = (row: EncodedExample, prediction: object) => void;
+/** Receives an example's first row, its prediction and its loss, which is computed when it is called; absent if it has none of its own. */
+export type OnPrediction = (row: EncodedExample, prediction: object, loss?: () => WeightedLoss) => void;
+
+/** A part of a mean loss: the mean is the sum of losses over the sum of weights. */
+export type WeightedLoss = Required<Pick<PredictedRow, "loss" | "weight">>;
 
 /** Evaluates a model on labeled rows. */
 export async function evaluateRows(
@@ -226,9 +237,9 @@ export async function evaluateWithOutputs(
   const { metric } = task.scorer({ labels, metrics, positive });
   const losses = meanLoss(task);
   const measured: unknown[] = [];
-  const score = ({ example: row, prediction }: ExamplePrediction) => {
+  const score = ({ example: row, prediction }: ExamplePrediction, loss?: () => WeightedLoss) => {
     measured.push(metric.measure(row.reference, prediction, measured.length + 1));
-    onPrediction(row, prediction);
+    onPrediction(row, prediction, loss);
   };
   const together = task.contrastive?.together(options.corpus);
   const onOutputs = (batch: Batch, outputs: torch.Tensor) => {
@@ -238,7 +249,7 @@ export async function evaluateWithOutputs(
   for await (const predicted of predictRows(model, rows, { ...options, onOutputs })) {
     targetOf(predicted.example);
     if (together) together.add(predicted);
-    else score(predicted);
+    else score(predicted, () => lossOf(task, predicted));
   }
   for (const predicted of (await together?.scored(shared.ranks.size === 1 ? options.signal : undefined)) ?? [])
     score(predicted);
@@ -248,6 +259,21 @@ export async function evaluateWithOutputs(
   // other machines could round otherwise, and then stop at another step
   const [first] = shared.ranks.gather({ ...result, loss: losses.mean(shared.ranks) });
   return { metrics: first as Metrics, metric, measured, ...(units && { units }) };
+}
+
+/** The loss of one example, by its outputs. */
+function lossOf(task: Task, { parts, outputs }: PredictedParts): WeightedLoss {
+  const counted = parts.map((part, i) => ({ part, output: outputs[i]!, weight: task.weight(part) }));
+  const losses = counted.map(({ part, output: { values, width }, weight }) =>
+    torch.scope(() => {
+      if (weight === 0) return 0;
+      const shape = [values.length / width, width];
+      return torch
+        .noGrad(() => task.loss(torch.tensor(values, shape, "float32", "cpu"), batchOf([part], "cpu")))
+        .item();
+    }),
+  );
+  return { loss: sum(losses), weight: sum(counted, ({ weight }) => weight) };
 }
 
 /** The mean loss over batches; 0 if no row counts in it. */

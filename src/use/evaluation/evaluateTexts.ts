@@ -11,7 +11,7 @@ import {
   splitStops,
   type TextModel,
 } from "../../models/generation/index.js";
-import { type LanguageExample, promptsWithReferences, where } from "../../tasks/data/index.js";
+import { type LanguageExample, type Location, promptsWithReferences, where } from "../../tasks/data/index.js";
 import { checkIds, encodePrompts, textScorer } from "../../tasks/index.js";
 import { ALONE } from "../../torch/index.js";
 import type { Evaluation } from "./evaluateRows.js";
@@ -34,8 +34,13 @@ interface TextEvaluationOptions {
   readonly shared?: Sharing | undefined;
 }
 
-/** A prompt's row, its references, and the generated text. */
-type OnText = (example: LanguageExample, references: readonly string[], prediction: { text: string }) => void;
+/** A prompt's first row, its references, the generated text, and all rows of the prompt. */
+type OnText = (
+  example: LanguageExample,
+  references: readonly string[],
+  prediction: { text: string },
+  rows: readonly Location[],
+) => void;
 
 /** Scores the texts that a model generates for prompts, each against all references of its prompt. */
 export async function evaluateTexts(
@@ -57,9 +62,9 @@ export async function evaluateTexts(
   const { metric } = textScorer;
   const measured: unknown[] = [];
   const score = (text: string) => {
-    const { example, references } = groups[measured.length] as (typeof groups)[number];
+    const { example, references, rows } = groups[measured.length] as (typeof groups)[number];
     measured.push(metric.measure(references, { text }, measured.length + 1));
-    onText(example, references, { text });
+    onText(example, references, { text }, rows);
   };
   if (shared.ranks.size === 1) {
     for await (const { text } of generateRows(model, prompts, generation, { batchSize, signal })) score(text);

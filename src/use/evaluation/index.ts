@@ -9,5 +9,6 @@ export {
   noteWithoutLoss,
   type OnPrediction,
   predictRows,
+  type WeightedLoss,
 } from "./evaluateRows.js";
 export { evaluateTexts } from "./evaluateTexts.js";

@@ -28,7 +28,7 @@ test("--data-seeds crosses seeds with data seeds, and divides the variance betwe
   const rows = runs.flatMap(({ method, metrics }) => (method === "lora" ? metrics.accuracy! : []));
   const expected = rows.reduce((sum, p) => sum + (p * (1 - p)) / 9 / rows.length, 0);
   expect(variance![0]!.rows! / expected).toBeCloseTo(1, 1);
-  expect(variance![1]!.rows).toBe(null);
+  expect(variance![1]!.rows).toBeGreaterThan(0);
   for (const name of ["comparison.md", "comparison.tex", "report.html"])
     expect(readFileSync(join(output, name), "utf8")).toContain("Finite test set");
   expect(outcome.text).toContain("over 4 runs, each with a seed and a data seed");

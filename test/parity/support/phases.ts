@@ -1,6 +1,7 @@
 import { type RunConfig, type RunSettings, resolveRun } from "../../../src/tasks/config/index.js";
 import { type EncodedExample, TASKS, type Task, type TaskKind } from "../../../src/tasks/index.js";
 import * as torch from "../../../src/torch/index.js";
+import type { TwoLevels } from "../../../src/training/loop/levels.js";
 import { ReplayableMasks } from "../../../src/training/loop/masks.js";
 import { planPhases } from "../../../src/training/loop/plans.js";
 import type { StepReport } from "../../../src/training/steps/stepRule.js";
@@ -41,17 +42,19 @@ export function runPhases(
   rows: readonly EncodedExample[],
   settings: RunSettings,
   kind: TaskKind = "sequence-classification",
+  levels?: TwoLevels,
 ): { readonly start: Snapshot; readonly phases: readonly Phase[] } {
-  const start = takeSnapshot(adapted.trained);
+  const trained = [...adapted.trained, ...(levels?.own ?? [])];
+  const start = takeSnapshot(trained);
   const masks = new ReplayableMasks(new torch.Generator(0), {
     gradientCheckpointing: settings.gradientCheckpointing ?? false,
   });
-  const setup = { model, adapted, rows, task: TASKS[kind] as Task, masks, ranks: torch.ALONE, start };
+  const setup = { model, adapted, rows, task: TASKS[kind] as Task, masks, ranks: torch.ALONE, start, levels };
   const plans = planPhases(setup, planSettings(settings));
   const phases = plans.map((plan): Phase => {
     const rule = plan.begin();
     const reports = Array.from({ length: plan.steps }, () => torch.scope(() => rule.step()));
-    return { reports, end: takeSnapshot(adapted.trained) };
+    return { reports, end: takeSnapshot(trained) };
   });
   return { start, phases };
 }

@@ -1,9 +1,12 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
+import type { BootstrapTest, EquivalenceTest, TwoLevelTest } from "../../../src/base/records/index.js";
 import { type CollectedRun, collectRuns } from "../../../src/studies/comparison/results/collectRuns.js";
-import { readPredictedRuns, rowTests } from "../../../src/studies/comparison/results/rowTests.js";
+import { readPredictedRuns } from "../../../src/studies/comparison/results/predictedRuns.js";
+import { corrected, rowTests } from "../../../src/studies/comparison/results/rowTests.js";
 import { type Scoring, scoringOf, watchedMetric } from "../../../src/studies/comparison/results/scoring.js";
+import type { Uncorrected } from "../../../src/studies/statistics/holm.js";
 import { significance } from "../../../src/studies/statistics/significance.js";
 import { accuracy, f1, pearson, wordAccuracy } from "../../../src/tasks/metrics/index.js";
 import { mapPrediction } from "../../../src/tasks/metrics/parts/combineMetrics.js";
@@ -77,9 +80,13 @@ describe("tests over the rows of a task", () => {
   });
 });
 
+/** The tests over rows alone. */
+const overRows = (...given: Parameters<typeof rowTests>) =>
+  rowTests(...given).filter((test) => test.test === "bootstrap") as Uncorrected<BootstrapTest>[];
+
 it("the difference over rows equals the difference of the table's means", async () => {
   const runs = [run("a", 0, rowsOf(A)), run("a", 1, rowsOf(C)), run("b", 0, rowsOf(B)), run("b", 1, rowsOf(A))];
-  const [test] = rowTests("t", ["a", "b"], await readPredictedRuns(runs, scoring), scoring);
+  const [test] = overRows("t", ["a", "b"], await readPredictedRuns(runs, scoring), scoring);
   const scoreOf = (values: readonly number[]) => {
     const rows = REFERENCES.map((reference, i) => scoring.metric.measure(reference, { value: values[i] }, i + 1));
     return scoring.metric.result(rows).pearson as number;
@@ -89,12 +96,12 @@ it("the difference over rows equals the difference of the table's means", async 
   expect(test).toMatchObject({ pairs: 8, metric: "pearson", task: "t", test: "bootstrap" });
   expect([test!.low <= test!.statistic, test!.statistic <= test!.high]).toEqual([true, true]);
   const turned = await readPredictedRuns(runs.toReversed(), scoring);
-  expect(rowTests("t", ["a", "b"], turned, scoring)).toEqual([test]);
+  expect(overRows("t", ["a", "b"], turned, scoring)).toEqual([test]);
 });
 
 it("all pairs of a task have equally many resamples, their number of different rows, and their metric", async () => {
   const runs = [run("a", 0, rowsOf(A)), run("b", 0, rowsOf(B)), run("c", 0, rowsOf(A))];
-  const found = rowTests("t", ["a", "b", "c"], await readPredictedRuns(runs, scoring), scoring);
+  const found = overRows("t", ["a", "b", "c"], await readPredictedRuns(runs, scoring), scoring);
   expect(found.map(({ a, b, resamples, population }) => [a, b, resamples, population])).toEqual([
     ["a", "b", 10_000, "rows of this task"],
     ["a", "c", 10_000, "rows of this task"],
@@ -117,7 +124,7 @@ it("105 pairs of fifteen methods have more resamples, the same number for all", 
     run: run(method, 0, []),
     rows: rowsOf(A.map((a, row) => (row < i ? 0 : a))),
   }));
-  const found = rowTests("t", names, runs, accuracyOnly);
+  const found = overRows("t", names, runs, accuracyOnly);
   expect(found).toHaveLength(105);
   expect(new Set(found.map(({ resamples }) => resamples))).toEqual(new Set([10_500]));
 });
@@ -134,7 +141,7 @@ it("for binary F1, rows that differ only in other classes count as equal", () =>
     run: run(method, 0, []),
     rows: rowsOf(values, references),
   }));
-  expect(rowTests("t", ["a", "b"], runs, ofClass1)).toMatchObject([{ pairs: 6, differing: 1 }]);
+  expect(overRows("t", ["a", "b"], runs, ofClass1)).toMatchObject([{ pairs: 6, differing: 1 }]);
 });
 
 it("a long test says once how long it will take", async () => {
@@ -142,20 +149,20 @@ it("a long test says once how long it will take", async () => {
   const lines: string[] = [];
   let now = 0;
   vi.spyOn(performance, "now").mockImplementation(() => (now += 10));
-  rowTests("wide", ["a", "b"], runs, scoring, { onNote: (line) => lines.push(line) });
+  overRows("wide", ["a", "b"], runs, scoring, { onNote: (line) => lines.push(line) });
   vi.restoreAllMocks();
   expect(lines).toEqual([
     expect.stringMatching(/^The bootstrap over the rows of wide draws 10,000 resamples: about .* left\.$/),
   ]);
-  rowTests("t", ["a", "b"], runs, scoring, { onNote: (line) => lines.push(line) });
+  overRows("t", ["a", "b"], runs, scoring, { onNote: (line) => lines.push(line) });
   expect(lines).toHaveLength(1);
 });
 
 it("runs with a seed that only one of two methods has are counted, since the table includes them", async () => {
   const runs = [run("a", 0, rowsOf(A)), run("a", 1, rowsOf(C)), run("a", 2, rowsOf(C)), run("b", 0, rowsOf(B))];
-  const tests = rowTests("t", ["a", "b"], await readPredictedRuns(runs, scoring), scoring);
+  const tests = overRows("t", ["a", "b"], await readPredictedRuns(runs, scoring), scoring);
   expect(tests).toMatchObject([{ unmatched: 2 }]);
-  const [test] = rowTests("t", ["a", "b"], await readPredictedRuns([runs[0]!, runs[3]!], scoring), scoring);
+  const [test] = overRows("t", ["a", "b"], await readPredictedRuns([runs[0]!, runs[3]!], scoring), scoring);
   expect(test).toEqual({ ...tests[0], unmatched: 0 });
 });
 
@@ -171,7 +178,7 @@ it("a metric that is undefined on many resamples is left out, with one note", as
     [0, 1].map((seed) => ({ ...run(method, seed, rows), metrics: { accuracy: 1 } })),
   );
   const notes: string[] = [];
-  const tests = rowTests("t", ["a", "b", "c"], await readPredictedRuns(runs, words), words, {
+  const tests = overRows("t", ["a", "b", "c"], await readPredictedRuns(runs, words), words, {
     onNote: (line) => notes.push(line),
   });
   expect(tests).toEqual([]);
@@ -192,7 +199,7 @@ it("language models are compared by their losses, means over tokens", async () =
   const metrics = { perplexity: 2, tokenAccuracy: 0, loss: 1.8 };
   const found = scoringOf([{ folder: runs[0]!.folder, metrics }]);
   expect(found.main).toEqual({ name: "loss", goal: "minimize", kind: "tokens" });
-  const [test] = rowTests("t", ["method-0", "method-1"], await readPredictedRuns(runs, found), found);
+  const [test] = overRows("t", ["method-0", "method-1"], await readPredictedRuns(runs, found), found);
   expect(test).toMatchObject({ metric: "loss", pairs: 4 });
   // The second method's loss is lower, so it is better: the sign is that of the Wilcoxon test's effect.
   expect(test?.statistic).toBeCloseTo(16 / 10 - 18 / 10, 12);
@@ -227,4 +234,114 @@ it("a run whose log lacks its end has an unknown cost, not zero", async () => {
   await expect(collectRuns(output)).rejects.toThrow("events.jsonl has lost the end of its run");
   tell(done);
   await expect(collectRuns(output)).rejects.toThrow("has lost the beginning of its run");
+});
+
+describe("tests over the seeds and rows of a task", () => {
+  const overSeeds = (...given: Parameters<typeof rowTests>) =>
+    rowTests(...given).filter((test) => test.test === "two-level") as Uncorrected<TwoLevelTest>[];
+  const withLoss = (values: readonly number[], losses: readonly number[]) =>
+    rowsOf(values).map((row, i) => ({ ...row, loss: losses[i]!, weight: (i % 3) + 1 }));
+  const LOSS: Scoring = { ...scoring, loss: { name: "loss", goal: "minimize" } };
+  const meanLoss = (losses: readonly number[]) =>
+    losses.reduce((sum, loss) => sum + loss, 0) / losses.reduce((sum, _, i) => sum + (i % 3) + 1, 0);
+  const lossRun = (method: string, seed: number, values: readonly number[], losses: readonly number[]) => ({
+    ...run(method, seed, withLoss(values, losses)),
+    metrics: { pearson: 0.5, loss: meanLoss(losses) },
+  });
+
+  it("need two common seeds", async () => {
+    const single = [run("a", 0, rowsOf(A)), run("a", 1, rowsOf(C)), run("b", 0, rowsOf(B)), run("b", 2, rowsOf(A))];
+    expect(overSeeds("t", ["a", "b"], await readPredictedRuns(single, scoring), scoring)).toEqual([]);
+    const two = [...single, run("b", 1, rowsOf(C))];
+    const [test, ...others] = overSeeds("t", ["a", "b"], await readPredictedRuns(two, scoring), scoring);
+    expect(others).toEqual([]);
+    expect(test).toMatchObject({ seeds: 2, pairs: 8, unmatched: 1, confidence: 0.95, resamples: 10_000 });
+    expect(test).toMatchObject({ task: "t", population: "seeds and rows of this task", metric: "pearson" });
+  });
+
+  it("have the mean difference over seeds, in a wider interval than rows alone give", async () => {
+    const runs = [run("a", 0, rowsOf(A)), run("a", 1, rowsOf(C)), run("b", 0, rowsOf(B)), run("b", 1, rowsOf(A))];
+    const predicted = await readPredictedRuns(runs, scoring);
+    const [[rows], [both]] = [overRows, overSeeds].map((tests) => tests("t", ["a", "b"], predicted, scoring)) as [
+      Uncorrected<BootstrapTest>[],
+      Uncorrected<TwoLevelTest>[],
+    ];
+    expect(both!.difference).toBeCloseTo(rows!.statistic, 12);
+    expect(both!.low).toBeLessThan(rows!.low);
+    expect(both!.high).toBeGreaterThan(rows!.high);
+  });
+
+  it("test the loss beside the main metric, by the runs' own losses, less being better", async () => {
+    const [low, high, other] = [
+      [1, 2, 1, 2, 1, 2, 1, 2],
+      [3, 5, 4, 4, 3, 5, 4, 4],
+      [3, 4, 5, 4, 3, 4, 5, 6],
+    ];
+    const runs = [
+      lossRun("a", 0, A, low),
+      lossRun("a", 1, C, low),
+      lossRun("b", 0, B, high),
+      lossRun("b", 1, A, other),
+    ];
+    const tests = overSeeds("t", ["a", "b"], await readPredictedRuns(runs, LOSS), LOSS);
+    expect(tests.map(({ metric }) => metric)).toEqual(["pearson", "loss"]);
+    const expected = (meanLoss(high) + meanLoss(other)) / 2 - meanLoss(low);
+    expect(tests[1]!.difference).toBeCloseTo(expected, 12);
+    expect(tests[1]!.low).toBeLessThan(expected);
+    expect(tests[1]!.differing).toBe(8);
+  });
+
+  it("say that the loss is not tested if runs did not keep it, as those of earlier versions", async () => {
+    const notes: string[] = [];
+    const runs = [lossRun("a", 0, A, A), lossRun("a", 1, C, A), run("b", 0, rowsOf(B)), run("b", 1, rowsOf(A))];
+    const predicted = await readPredictedRuns(runs, LOSS);
+    const tests = overSeeds("t", ["a", "b"], predicted, LOSS, { onNote: (note) => notes.push(note) });
+    expect(tests.map(({ metric }) => metric)).toEqual(["pearson"]);
+    expect(notes).toEqual(["The loss on t is not tested, because its runs kept no loss of each row."]);
+  });
+
+  it("give p = 1 and an interval of 0 for runs that are all equal", async () => {
+    const runs = ["a", "b"].flatMap((method) => [0, 1, 2].map((seed) => run(method, seed, rowsOf(A))));
+    const [test] = overSeeds("t", ["a", "b"], await readPredictedRuns(runs, scoring), scoring);
+    expect(test).toMatchObject({ difference: 0, low: 0, high: 0, p: 1, pStandardError: 0 });
+  });
+
+  it("test equivalence only with a margin, which both ends of the 90 % interval lie strictly within", async () => {
+    const runs = [run("a", 0, rowsOf(A)), run("a", 1, rowsOf(A)), run("b", 0, rowsOf(B)), run("b", 1, rowsOf(B))];
+    const predicted = await readPredictedRuns(runs, LOSS);
+    const of = (margin?: number) =>
+      rowTests("t", ["a", "b"], predicted, scoring, { margin }).filter(
+        ({ test }) => test === "equivalence",
+      ) as Uncorrected<EquivalenceTest>[];
+    expect(of()).toEqual([]);
+    const [{ low, high, difference } = { low: 0, high: 0, difference: 0 }] = of(0.1);
+    const [whole] = overSeeds("t", ["a", "b"], predicted, scoring);
+    expect([whole!.low < low, low < difference, difference < high, high < whole!.high]).not.toContain(false);
+    const limit = Math.max(-low, high);
+    expect(of(limit)).toMatchObject([{ equivalent: false, margin: limit, confidence: 0.9, metric: "pearson" }]);
+    expect(of(limit * 1.0001)).toMatchObject([{ equivalent: true }]);
+    expect(of(Math.min(Math.abs(low), Math.abs(high)))).toMatchObject([{ equivalent: false }]);
+  });
+
+  it("are one family: Holm's correction is over tasks, metrics and pairs; tests over rows alone are corrected by task", async () => {
+    const runs = [A, B, C].flatMap((values, i) =>
+      [0, 1].map((seed) =>
+        lossRun(
+          `m${i}`,
+          seed,
+          values.with(seed, 5),
+          values.map((value) => value / (seed + 2)),
+        ),
+      ),
+    );
+    const predicted = await readPredictedRuns(runs, LOSS);
+    const tests = corrected(["t", "u"].flatMap((task) => rowTests(task, ["m0", "m1", "m2"], predicted, LOSS)));
+    const family = tests.filter((test) => test.test === "two-level");
+    expect(family).toHaveLength(12);
+    const smallest = family.reduce((least, test) => (test.p < least.p ? test : least));
+    expect(smallest.pHolm).toBeCloseTo(Math.min(1, 12 * smallest.p), 12);
+    const alone = tests.filter((test) => test.test === "bootstrap" && test.task === "t") as BootstrapTest[];
+    const least = alone.reduce((least, test) => (test.p < least.p ? test : least));
+    expect(least.pHolm).toBeCloseTo(Math.min(1, 3 * least.p), 12);
+  });
 });

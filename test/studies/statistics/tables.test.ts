@@ -12,7 +12,7 @@ import {
 import { significance } from "../../../src/studies/statistics/significance.js";
 import { significanceTable } from "../../../src/studies/statistics/significanceTable.js";
 import { accuracy, f1, perplexity, run, runsOf, task } from "./sampleComparison.js";
-import { bootstrapTest, wilcoxonTest } from "./sampleTests.js";
+import { bootstrapTest, equivalenceTest, twoLevelTest, wilcoxonTest } from "./sampleTests.js";
 
 const methods = ["lora", "dora", "lora+es"];
 
@@ -259,6 +259,46 @@ test("equal rows are counted separately, and a bootstrap's p has its standard er
   ]);
 });
 
+test("tests over seeds and rows have an interval, and stand in place of tests over rows alone of these methods and metric", () => {
+  const tests = [
+    twoLevelTest({}),
+    twoLevelTest({ metric: "loss", differing: 400, unmatched: 1 }),
+    bootstrapTest({}),
+    bootstrapTest({ b: "c", task: "t" }),
+    bootstrapTest({ task: "u" }),
+  ];
+  const table = significanceTable(tests);
+  expect(cellsByColumn(table)).toMatchObject({
+    Task: ["t", "t", "t", "u"],
+    Metric: ["Accuracy", "Loss", "Accuracy", "Accuracy"],
+    Test: ["Bootstrap over seeds and rows", "Bootstrap over seeds and rows", "Paired bootstrap", "Paired bootstrap"],
+    Pairs: ["400 (3 seeds, 360 equal)", "400 (3 seeds, 1 run left out)", "400 (360 equal)", "400 (360 equal)"],
+    Difference: [...Array(2).fill("0.1000 [−0.2000, 0.4000]"), ...Array(2).fill("0.1000 [−0.1000, 0.3000]")],
+    p: ["0.3000 ± 0.0050", "0.3000 ± 0.0050", "0.2000 ± 0.0040", "0.2000 ± 0.0040"],
+    "p (Holm)": ["0.6000", "0.6000", "0.2000", "0.2000"],
+  });
+  expect(table.notes[0]).toContain("their p (Holm) is corrected over all of them in this comparison.");
+  // What is not tested is not claimed.
+  expect(terminalTable(table)).not.toMatch(/level|equivalen|same/i);
+});
+
+test("equivalence has a column of its own, and a note with the margin's unit", () => {
+  const tests = [
+    twoLevelTest({}),
+    equivalenceTest({}),
+    equivalenceTest({ task: "u", metric: "loss", equivalent: false }),
+  ];
+  const table = significanceTable(tests);
+  expect(cellsByColumn(table)).toMatchObject({
+    Equivalent: ["–", "yes, within ±0.5", "not shown, within ±0.5"],
+    p: ["0.3000 ± 0.0050", "–", "–"],
+    "p (Holm)": ["0.6000", "–", "–"],
+  });
+  expect(table.notes).toContain(
+    "Two methods are equivalent on a task if the 90 % interval of their difference, which is in brackets there, lies within ±0.5, in the unit of the main metric (Accuracy on t; Loss on u). Other metrics are not tested for equivalence.",
+  );
+});
+
 test("the notes say what each kind of test says nothing about", () => {
   const tests = [wilcoxonTest({}), wilcoxonTest({ test: "wilcoxon-tasks", population: "tasks" }), wilcoxonTest({})];
   const table = significanceTable(tests);
@@ -268,7 +308,7 @@ test("the notes say what each kind of test says nothing about", () => {
     Population: ["seeds of these tasks", "tasks", "seeds of these tasks"],
   });
   expect(table.notes[0]).toBe(
-    "Tests over the seeds of these tasks say nothing about other tasks. They take tasks without common rows as independent, although one seed draws the same there, such as the adapter's initial values. Tests over tasks compare each task's mean over seeds; they generalize to other tasks of this kind.",
+    "Tests over the seeds of these tasks say nothing about other tasks. They take tasks without common rows as independent, although one seed draws for all of them, such as the adapter's initial values. Tests over tasks compare each task's mean over seeds; they generalize to other tasks of this kind.",
   );
 });
 
@@ -312,7 +352,7 @@ test("notes say which tasks are joined and why, and which runs count once", () =
   ]);
   expect(notes.slice(1, 4)).toEqual([
     "sst2 and sst2-decay share training rows and evaluated rows, so their pairs with one seed count as one pair, by the mean of their differences.",
-    "The runs of lora and dora on sst2-decay are the same as on another of these tasks, and count once.",
+    "The runs of lora and dora on sst2-decay repeat those on another of these tasks, and count once.",
     "a, b and c share files, so they count as one task, by the mean of their differences.",
   ]);
 });

@@ -17,7 +17,11 @@ import { OPTIMIZERS, type OptimizerName } from "../../../src/torch/optim/index.j
 
 /** Each with all of the others: what conditions can depend on. */
 const AXES: readonly (readonly RunSettings[])[] = [
-  methodNames.map((method) => ({ method })),
+  [
+    ...methodNames.map((method) => ({ method })),
+    { method: "lora", upper: "sources", sourceColumn: "s" },
+    { method: "full", upper: "decay" },
+  ],
   estimatorsFor("magnitudes").map((hypergradient) => ({ hypergradient })),
   (Object.keys(OPTIMIZERS) as OptimizerName[]).map((optimizer) => ({ optimizer })),
   [{}, { retrainSteps: 0 }, { retrainSteps: 2 }],
@@ -25,6 +29,7 @@ const AXES: readonly (readonly RunSettings[])[] = [
     {},
     { saveEvery: 1, earlyStopping: 1, baseDtype: "nf4", shuffle: false },
     { searchFolds: 2 },
+    { upperTrain: "u" },
     { searchPatience: 1, onNonfinite: "skip" },
   ],
   [

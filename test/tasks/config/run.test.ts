@@ -126,9 +126,12 @@ describe("a setting without effect is refused by name", () => {
   test.each<[RunSettings, RegExp]>([
     [
       { method: "lora", xi: 1 },
-      /^No effect in this run: --xi \(applies only with --method bidora and --hypergradient finite-difference/,
+      /^No effect in this run: --xi \(applies only with --method bidora or --upper and --hypergradient finite-difference/,
     ],
-    [{ method: "dora", unrollSteps: 1 }, /--unroll-steps \(applies only with --method bidora\); leave it out\.$/],
+    [
+      { method: "dora", unrollSteps: 1 },
+      /--unroll-steps \(applies only with --method bidora or --upper\); leave it out\.$/,
+    ],
     [
       { method: "lora", searchFraction: 0.5, regularizer: 0 },
       /--search-fraction .*, --regularizer .* leave them out\.$/,
@@ -146,7 +149,7 @@ describe("a setting without effect is refused by name", () => {
     [{ retrainEpochs: 0, retrainLearningRate: 1e-4 }, /--retrain-learning-rate/],
     [
       { searchFolds: 2, searchFraction: 0.5 },
-      /--search-fraction \(applies only with --method bidora and without --search-folds/,
+      /--search-fraction \(applies only with --method bidora or --upper and without --search-folds/,
     ],
     [{ searchFolds: 2, searchPatience: 1 }, /--search-patience \(applies only .*without --search-folds\)/],
     [

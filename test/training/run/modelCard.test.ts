@@ -31,7 +31,7 @@ test("a model card says if validation rows were used for selection", () => {
 });
 
 test("a model card describes a search with non-default settings", () => {
-  const sentences = [/each of 5 folds/, /after 3 passes over/, /started from the directions and the head/];
+  const sentences = [/each of 5 folds/, /after 3 passes over/, /started from what the lower level/];
   const which = (settings: RunSettings) => sentences.map((sentence) => sentence.test(cardOf(settings)));
   expect(which({})).toEqual([false, false, false]);
   expect(which({ searchFolds: 5 })).toEqual([true, false, false]);

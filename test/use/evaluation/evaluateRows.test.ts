@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { ModelInput, TaskModel } from "../../../src/models/index.js";
 import { type Batch, type EncodedExample, TASKS, type Task, type TaskKind } from "../../../src/tasks/index.js";
 import * as torch from "../../../src/torch/index.js";
-import { evaluateRows, predictRows } from "../../../src/use/evaluation/evaluateRows.js";
+import { evaluateRows, predictRows, type WeightedLoss } from "../../../src/use/evaluation/evaluateRows.js";
 
 /** A model whose outputs for a token, or for a row's first one, stand in a table by its id. */
 function lookUp(kind: TaskKind, table: readonly (readonly number[])[]): TaskModel {
@@ -27,6 +27,15 @@ const rowsOf = (targets: readonly unknown[]): EncodedExample[] =>
 const optionsFor = (kind: TaskKind) => ({ task: TASKS[kind] as Task, labels: ["a", "b"], batchSize: 2 });
 const crossEntropy = (logits: readonly number[], label: number) =>
   Math.log(logits.reduce((sum, value) => sum + Math.exp(value), 0)) - logits[label]!;
+/** Evaluates rows, and checks that their losses and weights have the mean loss. */
+async function evaluated(...[model, rows, options]: Parameters<typeof evaluateRows>) {
+  const losses: WeightedLoss[] = [];
+  const found = await evaluateRows(model, rows, options, (_row, _prediction, loss) => losses.push(loss!()));
+  const total = (name: keyof WeightedLoss) => losses.reduce((sum, one) => sum + one[name], 0);
+  expect(total("loss") / total("weight")).toBeCloseTo(found.metrics.loss!, 6);
+  return { ...found, losses };
+}
+
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 describe("evaluateRows", () => {
@@ -41,10 +50,15 @@ describe("evaluateRows", () => {
   test("classes: a short last batch is weighted by its rows, and the first of equal scores wins", async () => {
     const kind = "sequence-classification";
     const labels = [0, 0, 0, 1, 0];
-    const { metrics } = await evaluateRows(lookUp(kind, table), rowsOf(labels), optionsFor(kind));
+    const { metrics, losses } = await evaluated(lookUp(kind, table), rowsOf(labels), optionsFor(kind));
     const { accuracy, loss } = metrics;
     expect(accuracy).toBe(0.8);
-    expect(loss).toBeCloseTo(mean(labels.map((label, i) => crossEntropy(table[i]!, label))), 6);
+    const expected = labels.map((label, i) => crossEntropy(table[i]!, label));
+    expect(loss).toBeCloseTo(mean(expected), 6);
+    for (const [i, one] of losses.entries()) {
+      expect(one.loss).toBeCloseTo(expected[i]!, 6);
+      expect(one.weight).toBe(1);
+    }
   });
 
   test("tokens: a batch is weighted by its labeled tokens, and may have none", async () => {
@@ -64,7 +78,8 @@ describe("evaluateRows", () => {
       crossEntropy(logits, [0, 1, 0, 0, 1][i]!),
     );
     for (const batchSize of [1, 3, 8]) {
-      const { metrics } = await evaluateRows(lookUp(kind, table), rows, { ...optionsFor(kind), batchSize });
+      const { metrics, losses } = await evaluated(lookUp(kind, table), rows, { ...optionsFor(kind), batchSize });
+      expect(losses.map(({ weight }) => weight)).toEqual([0, 2, 3, 0]);
       expect(metrics.loss, `${batchSize}`).toBeCloseTo(mean(bearing), 6);
       expect(metrics.accuracy, `${batchSize}`).toBeCloseTo(4 / 6, 12);
     }
@@ -80,7 +95,7 @@ describe("evaluateRows", () => {
       [1, 0],
       [1, 1],
     ];
-    const { metrics } = await evaluateRows(lookUp(kind, logits), rowsOf(labels), optionsFor(kind));
+    const { metrics } = await evaluated(lookUp(kind, logits), rowsOf(labels), optionsFor(kind));
     expect(metrics).toMatchObject({ subsetAccuracy: 1, microF1: 1 });
     const parts = logits.flatMap((row, i) => row.map((z, j) => crossEntropy([0, z], labels[i]![j]!)));
     expect(metrics.loss).toBeCloseTo(mean(parts), 6);
@@ -88,7 +103,7 @@ describe("evaluateRows", () => {
 
   test("numbers", async () => {
     const kind = "regression";
-    const { metrics } = await evaluateRows(lookUp(kind, [[1], [2.5], [-1]]), rowsOf([1, 2, 0]), optionsFor(kind));
+    const { metrics } = await evaluated(lookUp(kind, [[1], [2.5], [-1]]), rowsOf([1, 2, 0]), optionsFor(kind));
     expect(metrics.meanSquaredError).toBeCloseTo((0.25 + 1) / 3, 6);
     expect(metrics.loss).toBeCloseTo((0.25 + 1) / 3, 6);
     expect(metrics.pearson).toBeGreaterThan(0.9);

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { group } from "d3-array";
 import { BidoraError, stopsByValidation, UsageError } from "../../../base/index.js";
+import { metricName } from "../../../base/records/index.js";
 import { flagOf, omit } from "../../../base/settings/index.js";
 import type { HubContext } from "../../../formats/hub/index.js";
 import { readConfig } from "../../../formats/index.js";
@@ -9,6 +10,7 @@ import { architectureOf, designOf } from "../../../models/index.js";
 import { type RunConfig, type RunKey, type RunSettings, resolveRun } from "../../../tasks/config/index.js";
 import type { Dataset } from "../../../tasks/data/index.js";
 import { outputNames, splitsToRead, taskOf } from "../../../tasks/datasets/index.js";
+import { textScorer } from "../../../tasks/index.js";
 import {
   checkEvaluationRows,
   checkOneMetric,
@@ -25,7 +27,7 @@ import {
 import type { Spec, SpecTask } from "../spec/spec.js";
 import type { Variant } from "../spec/variants.js";
 import { settingsWithHoldout } from "./cells.js";
-import type { KnownFacts } from "./estimates.js";
+import type { KnownFacts, Reported } from "./estimates.js";
 
 /** How rows are looked up, and what receives notes on a task. */
 interface Look extends HubContext {
@@ -126,7 +128,7 @@ async function problemsOfAlike(runs: readonly AskedRun[], facts: KnownFacts, loo
   const data = await readRunData({ config: resolveRun(given), saved: undefined, adapterFolder: undefined }, look);
   const { splits, choice } = data;
   const judged = { choice, labels: outputNames(choice.task, data.labels) };
-  facts.learn(first, splits.train.examples.length);
+  facts.learn(first, splits.train.examples.length, reportedOn(data));
   designOf(architectureOf(readConfig(data.folder)), choice.task.head);
   const problems: BidoraError[] = [];
   for (const rows of [splits.train, splits.validation, splits.test]) problems.push(...(await labelProblem(data, rows)));
@@ -145,6 +147,15 @@ async function problemsOfAlike(runs: readonly AskedRun[], facts: KnownFacts, loo
     );
   }
   return problems;
+}
+
+/** The rows that results are reported on, and the main metric, which may depend on the labels. */
+function reportedOn({ splits, choice, labels }: RunData): Reported | undefined {
+  const reported = splits.test ?? splits.validation;
+  if (!reported) return undefined;
+  const { task, metrics, texts } = choice;
+  const { main } = texts ? textScorer : task.scorer({ labels: outputNames(task, labels), metrics });
+  return { rows: reported.examples.length, metric: metricName(main, splits.test ? "test" : "validation") };
 }
 
 const namesOf = (runs: readonly AskedRun[]): string[] => [...new Set(runs.map(({ variant }) => variant.name))];

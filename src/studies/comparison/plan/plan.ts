@@ -5,6 +5,7 @@ import { BidoraError, own, statOf } from "../../../base/index.js";
 import {
   CONDITIONS,
   contentsOf,
+  FROZEN,
   hasStepCosts,
   isRunFolder,
   type JsonObject,
@@ -33,7 +34,8 @@ const MAY_DIFFER: ReadonlySet<string> = new Set([
 
 /** @throws BidoraError `OUTPUT_IN_USE` for a folder with other contents than a comparison */
 export function checkComparisonFolder(folder: string): void {
-  const isOwn = !existsSync(folder) || existsSync(join(folder, PLAN)) || hasStepCosts(folder);
+  const isOwn =
+    !existsSync(folder) || [PLAN, FROZEN].some((name) => existsSync(join(folder, name))) || hasStepCosts(folder);
   if (isOwn || contentsOf(folder).length === 0) return;
   throw new BidoraError(
     "OUTPUT_IN_USE",
@@ -118,12 +120,18 @@ const FOUND: ReadonlySet<string> = new Set<keyof RunSettings>([
 function refuseEdited(folder: string, { settings }: PlannedRun): void {
   const path = join(folder, RUN_FILE);
   // A run that ended before its first step has none.
-  if (!existsSync(path)) return;
+  const [change] = existsSync(path) ? changedSettings(settings, path) : [];
+  if (change !== undefined) throw foreignRun(folder, `its ${RUN_FILE} has ${change}`);
+}
+
+/** The settings of a `run.yaml` that differ from the planned ones. @param tuned settings whose values were not planned */
+export function changedSettings(settings: JsonObject, path: string, tuned: readonly string[] = []): string[] {
   const [asked, made] = [resolveRun(settings as RunSettings), readRunFile(path)];
   const keys = Object.keys({ ...settings, ...made }) as (keyof RunSettings)[];
-  const key = keys.find((key) => !MAY_DIFFER.has(key) && !FOUND.has(key) && !isSameValue(asked[key], made[key]));
-  if (key === undefined) return;
-  throw foreignRun(folder, `its ${RUN_FILE} has ${key} ${shown(made[key])}, the plan has ${shown(asked[key])}`);
+  return keys
+    .filter((key) => !MAY_DIFFER.has(key) && !FOUND.has(key) && !tuned.includes(key))
+    .filter((key) => !isSameValue(asked[key], made[key]))
+    .map((key) => `${key} ${shown(made[key])}, the plan has ${shown(asked[key])}`);
 }
 
 const foreignRun = (folder: string, why: string): BidoraError =>

@@ -10,10 +10,10 @@ import {
   type MissingRuns,
   metricRows,
   REPORT,
+  type RowTest,
   type RunId,
   type ScoredRows,
   type ScoreReached,
-  type SignificanceTest,
   TABLES,
   writeComparisonFile,
   writeFileAtomic,
@@ -23,6 +23,7 @@ import { baselinesOf } from "../../statistics/baselines.js";
 import { comparisonTables } from "../../statistics/comparisonTables.js";
 import { methodsWithoutFailure } from "../../statistics/competing.js";
 import { costToReach, type EvaluationPoint } from "../../statistics/costColumns.js";
+import type { Uncorrected } from "../../statistics/holm.js";
 import { latexTable, markdownTable, type ResultTable, terminalTable } from "../../statistics/renderTable.js";
 import { significance } from "../../statistics/significance.js";
 import { significanceTable } from "../../statistics/significanceTable.js";
@@ -32,9 +33,11 @@ import { refuseMixed } from "../plan/plan.js";
 import type { RequestedResults } from "../spec/spec.js";
 import { variantNamed } from "../spec/variants.js";
 import type { CollectedRun } from "./collectRuns.js";
+import { frozenIn } from "./departures.js";
 import { triedPoints } from "./gridSearch.js";
+import { readPredictedRuns } from "./predictedRuns.js";
 import { rowGroupsOf } from "./rowGroups.js";
-import { readPredictedRuns, rowTests } from "./rowTests.js";
+import { corrected, rowTests } from "./rowTests.js";
 import { scoringOf } from "./scoring.js";
 import { varianceOf } from "./variance.js";
 
@@ -59,12 +62,12 @@ export async function writeComparison(
   options: WriteOptions,
 ): Promise<{ readonly result: ComparisonFile; readonly text: string }> {
   refuseMixed(runs);
-  const summarized = summarizeRuns(runs, options, missing);
-  const { tasks, methods, reached, rowGroups, baselines } = summarized;
-  const tuning = await triedPoints(output);
+  const summarized = { ...summarizeRuns(runs, options, missing), tuning: await triedPoints(output) };
+  const { tasks, methods, reached, rowGroups, tuning, baselines } = summarized;
+  const frozen = frozenIn(output, { ...summarized, runs }, options.margin);
   const variance = await varianceOf(tasks, methods, runs);
-  const comparison = { ...summarized, tuning, variance };
-  const tests = [...significance(comparison), ...(await allRowTests(comparison, runs, options))];
+  const comparison = { ...summarized, ...(frozen && { frozen }), variance };
+  const tests = [...(await allRowTests(comparison, runs, options)), ...significance(comparison)];
   const tables = [
     ...comparisonTables(comparison, reached),
     ...(tests.length > 0 ? [significanceTable(tests)] : []),
@@ -82,6 +85,7 @@ export async function writeComparison(
     tasks,
     methods,
     ...(rowGroups && { rowGroups }),
+    ...(frozen && { frozen }),
     reached,
     conditions: { ...options.conditions, ...seedsOf(runs) },
   };
@@ -103,18 +107,21 @@ const joined = (tables: readonly ResultTable[], render: (table: ResultTable) => 
   `${tables.map(render).join("\n\n")}\n`;
 
 async function allRowTests(
-  comparison: Comparison,
+  { tasks, methods: all, ...found }: Comparison,
   runs: readonly CollectedRun[],
-  context: CallContext,
-): Promise<SignificanceTest[]> {
-  const tests: SignificanceTest[] = [];
-  for (const { name } of comparison.tasks) {
-    const methods = methodsWithoutFailure(comparison, new Set([name]));
+  { margin, onNote }: WriteOptions,
+): Promise<RowTest[]> {
+  const tests: Uncorrected<RowTest>[] = [];
+  // the main metric and the loss of every two methods
+  const family = tasks.length * all.length * (all.length - 1);
+  for (const { name } of tasks) {
+    const methods = methodsWithoutFailure({ methods: all, ...found }, new Set([name]));
     const own = runs.filter(({ task }) => task === name);
     const scoring = scoringOf(own);
-    tests.push(...rowTests(name, methods, await readPredictedRuns(own, scoring), scoring, context));
+    const predicted = await readPredictedRuns(own, scoring);
+    tests.push(...rowTests(name, methods, predicted, scoring, { margin, family, onNote }));
   }
-  return tests;
+  return corrected(tests);
 }
 
 /** Runs as a comparison, with those that have no results, and the cost at which each first reached the requested score. */

@@ -1,27 +1,29 @@
-// The paired bootstrap over the rows that runs predicted.
-import { join } from "node:path";
+// The tests over the rows that runs predicted: over seeds and rows, with equivalence, and over rows alone.
 import { isDeepStrictEqual } from "node:util";
-import { BidoraError, type CallContext, formatCount, formatSeconds, own } from "../../../base/index.js";
-import {
-  type BootstrapTest,
-  bareMetric,
-  PREDICTIONS,
-  type PredictedRow,
-  readPredictions,
-  seedsName,
-} from "../../../base/records/index.js";
-import { type MeasuredExamples, partWith } from "../../../tasks/metrics/parts/index.js";
-import { withHolm } from "../../statistics/holm.js";
-import { differenceOf, type Resampled, resampled, resamplesFor } from "../../statistics/pairedBootstrap.js";
+import { BidoraError, type CallContext, formatCount, formatSeconds } from "../../../base/index.js";
+import { bareMetric, type ComparedMetric, type RowTest, seedsName } from "../../../base/records/index.js";
+import { type MeasuredExamples, partWith, percentiles } from "../../../tasks/metrics/parts/index.js";
+import { type Uncorrected, withHolm } from "../../statistics/holm.js";
+import { differenceOf, judged, type Resampled, resampled, resamplesFor } from "../../statistics/pairedBootstrap.js";
 import { everyTwo } from "../../statistics/pairedScores.js";
-import { mean } from "../../statistics/summary.js";
-import type { CollectedRun } from "./collectRuns.js";
-import type { Scoring } from "./scoring.js";
+import { meanOverRuns, type OverRuns, twoLevelDifferences } from "../../statistics/twoLevel.js";
+import type { PredictedRun } from "./predictedRuns.js";
+import { lossOfRows, type Scoring } from "./scoring.js";
+
+export interface RowTestOptions extends CallContext {
+  /** Methods whose main metric differs by less are equivalent; by default this is not tested. */
+  readonly margin?: number | undefined;
+  /** How many tests of the comparison are corrected together, if more than here. */
+  readonly family?: number;
+}
+
+type Test = Uncorrected<RowTest>;
+const KINDS: readonly Test["test"][] = ["two-level", "equivalence", "bootstrap"];
 
 /**
- * The paired bootstrap of every two methods on one task, over the rows that all their runs predicted. A row is drawn with the predictions
- * of all common seeds, and the metric is the mean over these seeds, which equals the table's if no run is left out. All tests of the task
- * have the same number of resamples.
+ * The tests of every two methods on one task, over the rows that all their runs predicted. A row is drawn with the predictions of all
+ * common seeds, and the metric is the mean over these seeds, which equals the table's if no run is left out. The main metric is tested
+ * over rows and, with several common seeds, over seeds and rows; the loss, where runs kept it for each row, over seeds and rows.
  * @param runs of the task
  * Notes are on slow tests, and on tests that are left out.
  */
@@ -30,38 +32,105 @@ export function rowTests(
   methods: readonly string[],
   runs: readonly PredictedRun[],
   scoring: Scoring,
-  context: CallContext = {},
-): BootstrapTest[] {
-  const { main } = scoring;
-  const sides = runs.flatMap((one) => (methods.includes(one.run.method) ? (sideOf(one, scoring) ?? []) : []));
-  const pairs = pairsOf(methods, sides);
+  { margin, family = 1, ...context }: RowTestOptions = {},
+): Test[] {
+  const compared = runs.filter(({ run, rows }) => methods.includes(run.method) && rows.length > 1);
+  const testsOf = (metric: ComparedMetric, sides: readonly Side[], ofPair: PairTests) =>
+    testsOfMetric({ task, metric, sides, pairs: pairsOf(methods, sides), runs, family, context }, ofPair);
+  const { main, loss } = scoring;
+  const ofMain = testsOf(
+    main,
+    compared.map((one) => sideOf(one, scoring)),
+    (given) => [...overSeedsAndRows(given, margin), overRows(given)],
+  );
+  const losses = loss && compared.map((one) => lossSide(one, loss));
+  const ofLoss = loss && losses?.every((side) => side !== undefined) ? testsOf(loss, losses, overSeedsAndRows) : [];
+  if (losses?.includes(undefined) && ofMain.some(({ test }) => test === "two-level"))
+    context.onNote?.(`The loss on ${task} is not tested, because its runs kept no loss of each row.`);
+  return KINDS.flatMap((kind) => [...ofMain, ...ofLoss].filter(({ test }) => test === kind));
+}
+
+/** The tests of all tasks, with the p-values that are corrected within their families. */
+export function corrected(tests: readonly Test[]): RowTest[] {
+  const [sure, others] = [
+    tests.filter((one) => one.test === "equivalence"),
+    tests.filter((one) => one.test !== "equivalence"),
+  ];
+  return KINDS.flatMap((kind) => [...withHolm(others), ...sure].filter(({ test }) => test === kind)) as RowTest[];
+}
+
+/** A metric of the runs of a task. */
+interface Scored {
+  readonly task: string;
+  readonly metric: ComparedMetric;
+  readonly sides: readonly Side[];
+  readonly pairs: readonly Pair[];
+  readonly runs: readonly PredictedRun[];
+  readonly family: number;
+  readonly context: CallContext;
+}
+
+type PairTests = (given: Given) => readonly Test[];
+
+function testsOfMetric({ task, metric, sides, pairs, runs, family, context }: Scored, ofPair: PairTests): Test[] {
   if (pairs.length === 0) return [];
-  const options = { resamples: resamplesFor(pairs.length), confidence: 0.95, seed: 0 };
+  const options = { resamples: resamplesFor(Math.max(family, pairs.length)), confidence: 0.95, seed: 0 };
   const onDrawn = slowNote(task, options.resamples, context);
-  const found = resampled(bareMetric(main.name), sides, options, onDrawn);
-  const drawn = new Map(sides.map((side, i) => [side, main.goal === "minimize" ? negated(found[i]!) : found[i]!]));
+  const found = resampled(bareMetric(metric.name), sides, options, onDrawn);
+  const drawn = new Map(sides.map((side, i) => [side, signed({ ...found[i]!, ...side.scored }, metric)]));
   const meanOver = meansOf((side: Side) => drawn.get(side)!);
-  const testOf = (pair: Pair): Omit<BootstrapTest, "pHolm"> => {
-    const { difference, ...rest } = differenceOf(main.name, meanOver(pair.a), meanOver(pair.b), options);
-    const { resamples, confidence } = options;
-    return {
-      ...pairFacts(pair, main.name, runs),
-      statistic: difference,
-      ...rest,
-      confidence,
-      resamples,
-      test: "bootstrap",
-      task,
-    };
-  };
-  const results = pairs.map((pair) => orWhyNot(() => testOf(pair)));
+  const results = pairs.map((pair) =>
+    orWhyNot(() =>
+      ofPair({
+        ...{ name: metric.name, options, seeds: pair.a.length },
+        facts: { ...pairFacts(pair, metric.name, runs), task, resamples: options.resamples },
+        a: meanOver(pair.a),
+        b: meanOver(pair.b),
+      }),
+    ),
+  );
   for (const why of new Set(results.filter((result) => typeof result === "string")))
     context.onNote?.(`The bootstrap over the rows of ${task} is left out: ${why}`);
-  return withHolm(results.filter((result) => typeof result !== "string"));
+  return results.filter((result) => typeof result !== "string").flat();
 }
 
 /** A metric of which less is better, as one of which more is: a difference is positive where the first method is better. */
-const negated = ({ whole, drawn }: Resampled): Resampled => ({ whole: -whole, drawn: drawn.map((value) => -value) });
+const signed = ({ whole, drawn }: Resampled, { goal }: ComparedMetric): Resampled =>
+  goal === "maximize" ? { whole, drawn } : { whole: -whole, drawn: drawn.map((value) => -value) };
+
+/** Two methods' values over the same resamples, and what is known of the pair. */
+interface Given {
+  readonly name: string;
+  readonly options: { readonly resamples: number; readonly confidence: number; readonly seed: number };
+  readonly seeds: number;
+  readonly facts: ReturnType<typeof pairFacts> & { readonly task: string; readonly resamples: number };
+  readonly a: OverRuns;
+  readonly b: OverRuns;
+}
+
+function overRows({ name, options, facts, a, b }: Given): Test {
+  const { difference, ...rest } = differenceOf(name, a, b, options);
+  const { confidence } = options;
+  return { ...facts, population: "rows of this task", test: "bootstrap", statistic: difference, ...rest, confidence };
+}
+
+/** Two one-sided tests at 5 % are an interval of 90 %. */
+const OF_EQUIVALENCE = 0.9;
+
+/** None for a single seed, which says nothing about others. */
+function overSeedsAndRows({ name, options, seeds, facts, a, b }: Given, margin?: number): Test[] {
+  if (seeds < 2) return [];
+  const found = twoLevelDifferences(name, a, b, options);
+  const shared = { ...facts, population: "seeds and rows of this task", seeds } as const;
+  const { confidence } = options;
+  const test: Test = { ...shared, test: "two-level", ...judged(found, options), confidence };
+  if (margin === undefined) return [test];
+  const { low, high } = percentiles(found.drawn, OF_EQUIVALENCE);
+  const equivalent = -margin < low && high < margin;
+  const { difference } = found;
+  const ends = { difference, low, high, margin, equivalent, confidence: OF_EQUIVALENCE };
+  return [test, { ...shared, test: "equivalence", ...ends }];
+}
 
 /** What is compared: the methods, and the rows and runs behind their scores. */
 function pairFacts({ a, b }: Pair, metric: string, runs: readonly PredictedRun[]) {
@@ -70,11 +139,10 @@ function pairFacts({ a, b }: Pair, metric: string, runs: readonly PredictedRun[]
     a: one,
     b: other,
     metric,
-    population: "rows of this task",
     pairs: a[0]!.measured.length,
     differing: differingRows(a, b),
     unmatched: runs.filter(({ run: { method } }) => method === one || method === other).length - 2 * a.length,
-  } as const;
+  };
 }
 
 /** A test's result, or the reason if its metric is undefined for too many resamples: that must not hide the other results. */
@@ -87,17 +155,25 @@ function orWhyNot<T>(test: () => T): T | string {
   }
 }
 
-interface Side extends MeasuredExamples {
+export interface Side extends MeasuredExamples {
   readonly method: string;
   /** The name of its seeds. */
   readonly seed: string;
+  /** The value over all rows, if the run has it more exactly than its rows. */
+  readonly scored?: Pick<Resampled, "whole">;
 }
 
-/** Undefined if fewer than two rows were predicted. */
-function sideOf({ run, rows }: PredictedRun, { metric, main }: Scoring): Side | undefined {
-  if (rows.length < 2) return undefined;
+export function sideOf({ run, rows }: PredictedRun, { metric, main }: Scoring): Side {
   const measured = rows.map(({ reference, prediction }, i) => metric.measure(reference, prediction as object, i + 1));
   return { method: run.method, seed: seedsName(run), ...partWith(bareMetric(main.name), { metric, measured }) };
+}
+
+/** The loss of a run; undefined if it did not keep it for each row, as runs of earlier versions. */
+export function lossSide({ run, rows }: PredictedRun, { name }: ComparedMetric): Side | undefined {
+  const measured = rows.flatMap(({ loss, weight = 1 }) => (loss === undefined ? [] : { loss, weight }));
+  const whole = run.metrics[name];
+  if (measured.length < rows.length || whole === undefined) return undefined;
+  return { method: run.method, seed: seedsName(run), metric: lossOfRows, measured, scored: { whole } };
 }
 
 interface Pair {
@@ -115,21 +191,13 @@ function pairsOf(methods: readonly string[], sides: readonly Side[]): Pair[] {
 }
 
 /** The mean over runs, of all rows and of each resample; computed once for runs that are in several pairs. */
-function meansOf(drawnOf: (side: Side) => Resampled): (sides: readonly Side[]) => Resampled {
-  const known = new Map<string, Resampled>();
+function meansOf(drawnOf: (side: Side) => Resampled): (sides: readonly Side[]) => OverRuns {
+  const known = new Map<string, OverRuns>();
   return (sides) => {
     const key = JSON.stringify(sides.map(({ method, seed }) => [method, seed]));
-    const found = known.get(key) ?? meanOf(sides.map(drawnOf));
+    const found = known.get(key) ?? meanOverRuns(sides.map(drawnOf));
     known.set(key, found);
     return found;
-  };
-}
-
-function meanOf(each: readonly Resampled[]): Resampled {
-  const [{ drawn }] = each as readonly [Resampled];
-  return {
-    whole: mean(each.map(({ whole }) => whole)),
-    drawn: drawn.map((_, i) => mean(each.map((one) => one.drawn[i]!))),
   };
 }
 
@@ -155,57 +223,3 @@ function slowNote(task: string, resamples: number, { onNote }: CallContext): (do
     onNote?.(`The bootstrap over the rows of ${task} draws ${formatCount(resamples)} resamples: about ${left} left.`);
   };
 }
-
-/** A run with its prediction for each scored row; no rows if it has no such score. */
-export interface PredictedRun {
-  readonly run: CollectedRun;
-  readonly rows: readonly PredictedRow[];
-}
-
-/**
- * The predictions of a task's runs for its scored rows. All runs must have the same rows: scores on different rows can't be compared.
- * @throws BidoraError `COMPARISON` naming two runs with different rows, or a run whose predictions are missing
- */
-export async function readPredictedRuns(
-  runs: readonly CollectedRun[],
-  { main, split }: Scoring,
-): Promise<PredictedRun[]> {
-  const found: PredictedRun[] = [];
-  for (const run of runs) {
-    const isScored = own(run.metrics, main.name) !== undefined;
-    found.push({ run, rows: isScored ? await rowsIn(run.folder, split) : [] });
-  }
-  const [first, ...others] = found;
-  for (const other of others) refuseOthers(first as PredictedRun, other);
-  return found;
-}
-
-async function rowsIn(folder: string, split: Scoring["split"]): Promise<readonly PredictedRow[]> {
-  const found = await readPredictions(folder, split);
-  if (found && found.broken === 0) return found.rows;
-  const why = found ? `has ${found.broken} unreadable lines` : "is missing";
-  throw new BidoraError(
-    "COMPARISON",
-    `${join(folder, PREDICTIONS[split])}, which holds the run's prediction for each row, ${why}: restore it, or remove the run's folder and run it again.`,
-  );
-}
-
-function refuseOthers({ run: one, rows: ours }: PredictedRun, { run: other, rows: theirs }: PredictedRun): void {
-  const place = ours.findIndex((row, i) => identityOf(row) !== identityOf(theirs[i]));
-  if (place === -1 && ours.length === theirs.length) return;
-  const what = ours.length === theirs.length ? `row ${place + 1} differs` : `${ours.length} and ${theirs.length}`;
-  throw new BidoraError(
-    "COMPARISON",
-    `${one.folder} and ${other.folder} were scored on different rows (${what}), so their scores can't be compared: take one of them out of the comparison, or run it again.`,
-  );
-}
-
-/**
- * Identifies a row by its line and its reference (its text if it has no reference), and by the number of scored tokens for a language model.
- * The file's name may differ from machine to machine.
- */
-const identityOf = (row: PredictedRow | undefined): string | undefined =>
-  row && JSON.stringify([row.line, row.reference ?? row.text, scoredTokens(row.prediction)]);
-
-const scoredTokens = (prediction: PredictedRow["prediction"]): unknown =>
-  "loss" in prediction && "tokens" in prediction ? prediction.tokens : undefined;

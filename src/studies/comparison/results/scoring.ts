@@ -6,6 +6,7 @@ import {
   type ComparedMetric,
   metricName,
   metricRows,
+  type PredictedRow,
   RUN_FILE,
   type ScoredRows,
 } from "../../../base/records/index.js";
@@ -14,7 +15,7 @@ import { readRunFile } from "../../../tasks/config/index.js";
 import { taskOf } from "../../../tasks/datasets/index.js";
 import { declared, goalOf, NAMED_VALUES, textScorer } from "../../../tasks/index.js";
 import type { Metric, PredictedTokens } from "../../../tasks/metrics/index.js";
-import { LOWER_IS_BETTER, overSums, tokenSums } from "../../../tasks/metrics/parts/index.js";
+import { atLeastOne, LOWER_IS_BETTER, type OverRows, overSums, tokenSums } from "../../../tasks/metrics/parts/index.js";
 import type { CollectedRun } from "./collectRuns.js";
 
 export interface Scoring {
@@ -22,6 +23,8 @@ export interface Scoring {
   readonly others: readonly ComparedMetric[];
   /** Measures each row and computes the metrics. */
   readonly metric: Metric<unknown, object>;
+  /** The loss, if it is not the main metric. */
+  readonly loss?: ComparedMetric | undefined;
   readonly split: ScoredRows["split"];
   /** The main metric on the validation rows, if the runs are scored on test rows and have both. */
   readonly beside: readonly ComparedMetric[];
@@ -53,6 +56,7 @@ export function scoringOf(runs: readonly Scored[]): Scoring {
   return {
     main,
     others: names.filter((name) => name !== scorer.main && name !== "loss").map(named),
+    ...(scorer.main !== "loss" && names.includes("loss") && { loss: named("loss") }),
     metric: (scorer.main === "loss"
       ? lossOf(byRows.metric as Metric<unknown, object, PredictedTokens>)
       : scorer.metric) as Scoring["metric"],
@@ -81,6 +85,20 @@ const LOSS_KIND = "tokens";
 /** The loss of a language model as a metric: the mean over tokens. */
 const lossOf = ({ measure }: Metric<unknown, object, PredictedTokens>): Metric<unknown, object, PredictedTokens> =>
   overSums({ loss: LOWER_IS_BETTER }, measure, () => tokenSums((loss) => ({ loss })));
+
+/** The mean loss over rows that have a loss and a weight. */
+export const lossOfRows: OverRows<Pick<PredictedRow, "loss" | "weight">> = overSums(
+  { loss: LOWER_IS_BETTER },
+  (_reference, row: Required<Pick<PredictedRow, "loss" | "weight">>) => row,
+  () => ({
+    width: 2,
+    add({ loss, weight }, sums) {
+      sums[0]! += loss;
+      sums[1]! += weight;
+    },
+    result: ([loss, weight]) => ({ loss: loss! / atLeastOne(weight!) }),
+  }),
+);
 
 /** The metric on the rows that a run held out; no texts are generated for them. */
 export function watchedMetric(folder: string): ComparedMetric {

@@ -7,12 +7,13 @@ import {
   metricRows,
   type VarianceEntry,
 } from "../../../base/records/index.js";
-import { areEnough, partWith } from "../../../tasks/metrics/parts/index.js";
+import { areEnough } from "../../../tasks/metrics/parts/index.js";
 import { resampled } from "../../statistics/pairedBootstrap.js";
 import { mean, sampleDeviation } from "../../statistics/summary.js";
 import { crossedScores, varianceComponents } from "../../statistics/varianceComponents.js";
 import type { CollectedRun } from "./collectRuns.js";
-import { type PredictedRun, readPredictedRuns } from "./rowTests.js";
+import { readPredictedRuns } from "./predictedRuns.js";
+import { lossSide, type Side, sideOf } from "./rowTests.js";
 import { scoringOf } from "./scoring.js";
 
 /** Entries for the main metric and the loss of each method on each task. */
@@ -29,8 +30,7 @@ export async function varianceOf(
       const own = runs.filter((run) => run.task === task && run.method === method);
       for (const metric of names) {
         const entry = entryOf(own, metric);
-        const rows = entry && metric === main.name ? await rowVariance(own) : null;
-        if (entry) entries.push({ task, method, metric, ...entry, rows });
+        if (entry) entries.push({ task, method, metric, ...entry, rows: await rowVariance(own, metric) });
       }
     }
   }
@@ -50,18 +50,19 @@ function entryOf(runs: readonly CollectedRun[], metric: string): Entry | undefin
 
 const RESAMPLES = 2000;
 
-/** The variance of a run's main metric over samples of the rows, averaged over runs; null where it is undefined in too many samples. */
-async function rowVariance(runs: readonly CollectedRun[]): Promise<number | null> {
+/**
+ * The variance of a run's score over samples of the rows, averaged over runs; null where rows do not have the loss, as in runs of earlier
+ * versions, and where the metric is undefined in too many samples.
+ */
+async function rowVariance(runs: readonly CollectedRun[], metric: string): Promise<number | null> {
   const scoring = scoringOf(runs);
-  const name = bareMetric(scoring.main.name);
+  const { main, loss } = scoring;
   const predicted = await readPredictedRuns(runs, scoring);
-  if (predicted.some(({ rows }) => rows.length < 2)) return null;
-  const sideOf = ({ rows }: PredictedRun) => {
-    const { metric } = scoring;
-    const measured = rows.map(({ reference, prediction }, i) => metric.measure(reference, prediction as object, i + 1));
-    return partWith(name, { metric, measured });
-  };
-  const drawn = resampled(name, predicted.map(sideOf), { resamples: RESAMPLES, seed: 0 });
+  const sides = predicted.map((one) =>
+    metric === main.name ? sideOf(one, scoring) : loss ? lossSide(one, loss) : undefined,
+  );
+  if (!sides.every((side) => side !== undefined && side.measured.length > 1)) return null;
+  const drawn = resampled(bareMetric(metric), sides as Side[], { resamples: RESAMPLES, seed: 0 });
   const each = drawn.map(({ drawn: all }) => {
     const values = all.filter(Number.isFinite);
     return areEnough(values.length, all.length) ? (sampleDeviation(values) ?? Number.NaN) ** 2 : Number.NaN;

@@ -78,6 +78,12 @@ const whereRun: AppliesWhen = {
     !(list || collect || dryRun),
 };
 
+/** Where nothing is run, but costs are estimated. */
+const whereExpected: AppliesWhen = {
+  only: "with --dry-run",
+  holds: ({ dryRun }: { dryRun?: boolean }) => dryRun === true,
+};
+
 export const comparisonOptions = {
   methods: option(names("NAMES"), {
     group: "Comparison",
@@ -116,6 +122,18 @@ export const comparisonOptions = {
     defaultText: "none",
     advanced: true,
   }),
+  margin: option(number({ above: 0 }), {
+    group: "Comparison",
+    help: "test whether methods differ by less than this in each task's main metric; other metrics are not tested for it",
+    defaultText: "not tested",
+    advanced: true,
+  }),
+  freeze: option(text("FILE"), {
+    group: "Comparison",
+    help: "write the plan with its hash to this file or, if it exists, report what departs from the plan in it",
+    defaultText: "none",
+    advanced: true,
+  }),
   jobs: option(whole(1), {
     group: "Comparison",
     help: "runs at the same time, which share the cores, or jobs in the scheduler's queue",
@@ -142,9 +160,17 @@ export const comparisonOptions = {
   }),
   dryRun: option(toggle, {
     group: "Comparison",
-    help: "only estimate what the runs would cost",
+    help: "only estimate what the runs would cost, and which differences they would find",
     default: false,
     session: true,
+  }),
+  pilot: option(text("DIR"), {
+    group: "Comparison",
+    help: "a comparison's folder whose runs show how scores vary, with --dry-run",
+    defaultText: "--output",
+    advanced: true,
+    session: true,
+    appliesWhen: whereExpected,
   }),
 };
 

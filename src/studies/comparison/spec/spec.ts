@@ -31,11 +31,16 @@ export interface Spec {
   readonly grid: readonly RunSettings[];
   readonly budget: Budget | undefined;
   readonly reach: number | undefined;
+  readonly margin: number | undefined;
+  /** The file of the frozen plan. */
+  readonly freeze: string | undefined;
   readonly jobs: number;
   readonly launcher: LauncherName;
   /** Whether to serve a live page, or on which port. */
   readonly dashboard: boolean | number;
   readonly output: string;
+  /** The folder of runs that show how scores vary; undefined for the output. */
+  readonly pilot: string | undefined;
   /** What the user named; the rest is left to the defaults. */
   readonly named: AskedRuns;
 }
@@ -50,7 +55,20 @@ export function readSpec(flags: ComparisonSettings, file: string | undefined, fo
   const { tasks: listed, ...rest } = fromFile;
   const { tasks: wanted, ...given } = flags;
   const settings = filled(compareOptions, { ...rest, ...given });
-  const { methods, seeds, dataSeeds = [], grid, budget, reach, launcher, dashboard, output } = settings;
+  const {
+    methods,
+    seeds,
+    dataSeeds = [],
+    grid,
+    budget,
+    reach,
+    margin,
+    launcher,
+    dashboard,
+    output,
+    pilot,
+    freeze,
+  } = settings;
   refuseRepeated("--seeds", seeds);
   refuseRepeated("--data-seeds", dataSeeds);
   const byFlag = runSettingsIn(given);
@@ -69,10 +87,13 @@ export function readSpec(flags: ComparisonSettings, file: string | undefined, fo
     grid: gridPoints(grid),
     budget: budget === undefined ? undefined : readBudget(budget),
     reach,
+    margin,
     jobs: settings.jobs ?? (launcher === "local" ? 1 : MANY),
     launcher,
     dashboard,
     output,
+    pilot,
+    freeze,
     named: {
       methods: given.methods ?? rest.methods,
       seeds: given.seeds ?? rest.seeds,
@@ -104,22 +125,25 @@ export interface RequestedResults {
   readonly methods: readonly string[];
   /** A score of the main metric; the cost to reach it is reported. */
   readonly reach: number | undefined;
+  /** Within which differences of the main metric methods are equivalent. */
+  readonly margin?: number | undefined;
 }
 
 /** The results that a comparison should have, and the conditions to report with them. */
 export function requestedResults(spec: Spec): RequestedResults & { readonly conditions: object } {
-  const { tasks, variants, reach, budget, jobs, grid, seeds, dataSeeds } = spec;
+  const { tasks, variants, reach, margin, budget, jobs, grid, seeds, dataSeeds } = spec;
   return {
     tasks: tasks.map(({ name }) => name),
     titles: Object.fromEntries(tasks.flatMap(({ name, title }) => (title === name ? [] : [[name, title]]))),
     methods: variants.map(({ name }) => name),
     reach,
+    margin,
     conditions: {
       ...(budget && { budget }),
-      jobs,
-      seeds,
+      ...{ jobs, seeds },
       ...(dataSeeds.length > 0 && { dataSeeds }),
       ...(grid.length > 0 && { grid }),
+      ...(margin !== undefined && { margin }),
     },
   };
 }
@@ -197,7 +221,7 @@ function checked(settings: object, where: string, own: readonly RunKey[]): RunSe
 }
 
 /** File names of a comparison's folder, which a task can't have. */
-const TAKEN = /^(\.{1,2}|comparison(-plan|-steps|-failed)?\.(json|md|tex)|(report|analysis)\.(html|json))$/;
+const TAKEN = /^(\.{1,2}|comparison(-plan|-steps|-failed|-frozen)?\.(json|md|tex)|(report|analysis)\.(html|json))$/;
 
 const named = (title: string): Pick<SpecTask, "name" | "title"> => ({ name: folderName(title), title });
 

@@ -41,8 +41,9 @@ export function pairDifferences(
       const other = right.get(seed);
       return other === undefined ? [] : [{ seed, difference: value - other }];
     });
-    const test = tests.find((one) => one.test === "bootstrap" && one.task === task && one.a === a && one.b === b);
-    const interval = test?.test === "bootstrap" ? ([test.low, test.high] as const) : undefined;
+    const ofPair = tests.filter((one) => one.task === task && one.a === a && one.b === b && one.metric === main.name);
+    const test = ofPair.find((one) => one.test === "two-level") ?? ofPair.find((one) => one.test === "bootstrap");
+    const interval = test && ([test.low, test.high] as const);
     return seeds.length === 0 ? [] : [{ pair: `${a} – ${b}`, seeds, interval }];
   });
 }
@@ -68,7 +69,7 @@ export function differencesFigure(found: Found & Pick<ComparisonLog, "tasks">): 
     drawings: list.map(
       ({ task, pairs }) => html`<h3>${title(task)}</h3>${fitting((size) => drawPairs(title(task), pairs, size))}`,
     ),
-    caption: `Differences between runs with the same seeds, first method minus second, with the sign reversed where lower is better: right of 0 the first method is better. Circles are seeds, diamonds are means${hasIntervals ? ", bars 95 % intervals of the paired bootstrap over rows" : ""}.${left ? ` Only pairs with ${found.methods[0]} are shown.` : ""}`,
+    caption: `Differences between runs with the same seeds, first method minus second, with the sign reversed where lower is better: right of 0 the first method is better. Circles are seeds, diamonds are means${hasIntervals ? ", bars 95 % intervals of the bootstrap, over seeds and rows where there are several seeds" : ""}.${left ? ` Only pairs with ${found.methods[0]} are shown.` : ""}`,
     numbers: list.map(({ task, pairs }) => pairsTable(`Paired differences, ${title(task)}`, pairs)),
   });
 }

@@ -3,16 +3,25 @@
 import {
   type AppliesWhen,
   alternatives,
+  both,
   choice,
   choiceOrNumber,
   number,
+  text,
   toggle,
   whole,
 } from "../../../base/settings/index.js";
 import { OPTIMIZERS } from "../../../torch/optim/index.js";
 import type { Method } from "../methods.js";
-import { type UpperGroup, upperFacts, upperGroupNames, withMagnitudes, withTwoLevels } from "../upperGroups.js";
-import { group } from "./group.js";
+import {
+  type LevelSettings,
+  type UpperGroup,
+  upperFacts,
+  upperGroupNames,
+  withMagnitudes,
+  withTwoLevels,
+} from "../upperGroups.js";
+import { group, whenGiven } from "./group.js";
 import { withOptimizers } from "./training.js";
 
 const bidora = group("BiDoRA");
@@ -112,6 +121,7 @@ export type BidoraValues = {
   readonly upper?: UpperGroup | undefined;
   readonly hypergradient: HypergradientName;
   readonly searchFolds?: number | undefined;
+  readonly upperTrain?: string | undefined;
   readonly retrainSteps?: number | undefined;
   readonly retrainEpochs?: number | undefined;
 };
@@ -144,6 +154,11 @@ const withoutRetrainSteps = withTwoLevelsAnd(
 
 /** Losses on the rows of different folds can't be compared. */
 const withoutFolds = withTwoLevelsAnd("and without --search-folds", ({ searchFolds }) => searchFolds === undefined);
+const withoutUpperTrain = withTwoLevelsAnd("and without --upper-train", ({ upperTrain }) => upperTrain === undefined);
+const withSplit = both(withoutFolds, {
+  only: "without --upper-train",
+  holds: ({ upperTrain }: { upperTrain?: unknown }) => upperTrain === undefined,
+});
 
 export const bidoraOptions = {
   upper: bidora.advanced(
@@ -159,15 +174,29 @@ export const bidoraOptions = {
       "first-order": withTwoLevels(({ isIndirect = false }) => isIndirect),
     },
   }),
+  upperTrain: bidora.advanced(
+    text("FILE"),
+    "training rows of the upper level; all of --train is then the lower level's",
+    { appliesWhen: withoutFolds },
+  ),
+  upperRowsInRetrain: bidora.advanced(toggle, "train on the rows of --upper-train, too, in the retrain phase", {
+    default: true,
+    appliesWhen: both(withRetraining, whenGiven("upperTrain")),
+  }),
+  sourceColumn: bidora.advanced(
+    text("NAME"),
+    "the column of --train that names each row's source, for --upper sources",
+    { appliesWhen: { only: "with --upper sources", holds: ({ upper }: LevelSettings) => upper === "sources" } },
+  ),
   searchFraction: bidora.advanced(
     number({ above: 0, below: 1 }),
     "share of the training rows for the lower level in the search; the upper level gets the others",
-    { default: 0.8, appliesWhen: withoutFolds },
+    { default: 0.8, appliesWhen: withSplit },
   ),
   searchFolds: bidora.advanced(
     whole(2),
     "split the training rows into K folds; the search uses each in turn for the upper level, and the others for the lower level",
-    { placeholder: "K", defaultText: "off", appliesWhen: withLevels },
+    { placeholder: "K", defaultText: "off", appliesWhen: withoutUpperTrain },
   ),
   searchPatience: bidora.advanced(
     whole(1),

@@ -1,7 +1,7 @@
 export { type MeasuredExamples, partWith } from "./combineMetrics.js";
 export { entitiesBy, entityKey, entityRulesOf } from "./entities.js";
-export { LOWER_IS_BETTER, score } from "./metric.js";
+export { atLeastOne, LOWER_IS_BETTER, type OverRows, score } from "./metric.js";
 export { areEnough, type BootstrapOptions, bootstrapSamples, checkBootstrap, resultOfSample } from "./resampling.js";
 export { type Counts, emptyCounts, type Scores, scoresOf } from "./scores.js";
-export { averageRanks, type Interval, normalCdf, percentiles } from "./statistics.js";
+export { averageRanks, type Interval, normalCdf, normalQuantile, percentiles } from "./statistics.js";
 export { overSums, tokenSums } from "./sums.js";

@@ -1,0 +1,89 @@
+// Which differences a comparison would find, from the scores of runs that are there.
+import { group } from "d3-array";
+import { formatNumber, words } from "../../../base/index.js";
+import { bareMetric, type ComparedMetric } from "../../../base/records/index.js";
+import { type Resampled, resampled } from "../../statistics/pairedBootstrap.js";
+import { everyTwo } from "../../statistics/pairedScores.js";
+import { detectableDifference, meanSpread, type Spread, spreadOf } from "../../statistics/power.js";
+import type { CollectedRun } from "./collectRuns.js";
+import { readPredictedRuns } from "./predictedRuns.js";
+import { type Side, sideOf } from "./rowTests.js";
+import { scoringOf } from "./scoring.js";
+
+/** The difference of a task's main metric that the test over seeds and rows finds in 80 % of comparisons, or why it is unknown. */
+export interface Detectable {
+  readonly task: string;
+  readonly metric?: ComparedMetric;
+  readonly difference: number | null;
+  /** What it is from, or why there is none. */
+  readonly from: string;
+}
+
+interface Planned {
+  readonly task: string;
+  readonly seeds: number;
+  /** The number of rows that runs will be scored on, if it is known. */
+  readonly rows: number | undefined;
+}
+
+/** @param runs finished ones, from which the deviations are taken */
+export async function detectableOn({ task, seeds, rows }: Planned, runs: readonly CollectedRun[]): Promise<Detectable> {
+  const own = runs.filter((run) => run.task === task);
+  const unknown = (why: string) => ({ task, difference: null, from: why });
+  if (seeds < 2) return unknown("a test over seeds needs at least 2");
+  if (own.length === 0) return unknown("no runs yet");
+  const scoring = scoringOf(own);
+  const predicted = await readPredictedRuns(own, scoring);
+  const sides = predicted.flatMap((one) => (one.rows.length > 1 ? [sideOf(one, scoring)] : []));
+  const spread = spreadIn(sides, bareMetric(scoring.main.name));
+  if (!spread) return unknown(TOO_FEW);
+  const before = own[0]!.scored[scoring.split];
+  const scale = rows === undefined || before === undefined ? 1 : before / rows;
+  const scaled = { ...spread, rows: scale * spread.rows, rowsOfSeed: scale * spread.rowsOfSeed };
+  const difference = detectableDifference(scaled, seeds);
+  return { task, metric: scoring.main, difference, from: `from ${sides.length} runs` };
+}
+
+const TOO_FEW = "too few runs: 2 methods with 2 common seeds, or 4 seeds of one method";
+const RESAMPLES = 2000;
+
+/** The mean over pairs of methods, each with its common seeds; of a single method, over pairs of its own seeds. */
+function spreadIn(sides: readonly Side[], name: string): Spread | undefined {
+  if (sides.length === 0) return undefined;
+  const found = resampled(name, sides, { resamples: RESAMPLES, seed: 0 });
+  const drawn = new Map(sides.map((side, i) => [side, found[i]!]));
+  const byMethod = [...group(sides, ({ method }) => method).values()];
+  const pairs = byMethod.length > 1 ? everyTwo(byMethod).map(([a, b]) => commonSeeds(a, b)) : byMethod.map(neighbors);
+  const spreads = pairs
+    .filter((pair) => pair.length > 1)
+    .map((pair) => spreadOf(pair.map(([a, b]) => minus(drawn.get(a)!, drawn.get(b)!))));
+  return spreads.length === 0 ? undefined : meanSpread(spreads);
+}
+
+type Two = readonly [Side, Side];
+
+const commonSeeds = (some: readonly Side[], others: readonly Side[]): Two[] =>
+  some.flatMap((side) => {
+    const other = others.find(({ seed }) => seed === side.seed);
+    return other ? [[side, other] as const] : [];
+  });
+
+/** Each two neighbors of a method's runs: they differ as two methods do that are equally good. */
+const neighbors = (runs: readonly Side[]): Two[] =>
+  runs.flatMap((side, i) => (i % 2 === 1 ? [[runs[i - 1]!, side] as const] : []));
+
+const minus = (a: Resampled, b: Resampled): Resampled => ({
+  whole: a.whole - b.whole,
+  drawn: a.drawn.map((value, i) => value - b.drawn[i]!),
+});
+
+/** The sentences for the terminal, one a task. */
+export const detectableText = (found: readonly Detectable[], seeds: number): string =>
+  [
+    `The difference that the bootstrap over seeds and rows finds in 80 % of comparisons (p < 0.05, before Holm's correction) with ${seeds} ${seeds === 1 ? "seed" : "seeds"}:`,
+    ...found.map(({ task, metric, difference, from }) =>
+      difference === null
+        ? `${task}: unknown: ${from}`
+        : `${task}: ${formatNumber(difference)} ${metric ? words(metric.name) : ""} (${from})`,
+    ),
+  ].join("\n");
