@@ -24,7 +24,7 @@ import {
 import { group, whenGiven } from "./group.js";
 import { withOptimizers } from "./training.js";
 
-const bidora = group("BiDoRA");
+const bidora = group("Second level");
 
 /** What a run's settings and its costs depend on in an estimator. train/hypergradients computes them. */
 interface EstimatorFacts {
