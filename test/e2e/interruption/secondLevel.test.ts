@@ -2,19 +2,20 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { openSafetensors } from "../../../src/formats/safetensors/safetensors.js";
 import type { RunSettings } from "../../../src/tasks/config/index.js";
 import { few } from "../../support/few.js";
 import { withSources } from "../../support/sources.js";
-import { abortAfter, bytes, eventsIn, fresh, json, ROWS, run, stepsOf } from "../support.js";
+import { abortAfter, bytes, eventsIn, fresh, json, oneLayer, ROWS, run, stepsOf } from "../support.js";
 import { RANDOM, results, VALIDATION } from "./results.js";
 
 const TRAIN = join(ROWS, "train.jsonl");
 const OTHERS = join(ROWS, "pairs.jsonl");
 const SOURCES = { ...RANDOM, method: "lora", upper: "sources", sourceColumn: "from", maxSteps: 3 } as const;
-const ADALORA = {
+const ADALORA: RunSettings = {
   ...{ ...RANDOM, method: "adalora", rank: 2, adaloraTinit: 1, adaloraTfinal: 1, adaloraDeltaT: 1 },
   ...{ maxSteps: 5, dtype: "float32", retrainSteps: 5 },
-} as const;
+};
 
 const searched = (output: string) => stepsOf(eventsIn(output)).map(({ upper, upperLoss }) => [upper, upperLoss]);
 
@@ -55,6 +56,33 @@ test.each(["adalora", "head"] as const)("AdaLoRA's ranks are cut with --upper %s
   expect(ranksIn(output)).toBe(
     2 * Object.keys(json<{ rank_pattern: object }>(join(output, "adapter_config.json")).rank_pattern).length,
   );
+});
+
+const tensorsIn = (folder: string, end: string) => {
+  const file = openSafetensors(join(folder, "adapter_model.safetensors"));
+  const found = [...file.names].filter((name) => name.endsWith(end)).map((name) => file.readTensor(name).toArray());
+  file.close();
+  return found;
+};
+
+test("AdaLoRA's ranks and E are the search's with --upper adalora", async () => {
+  const [search, both] = await Promise.all(
+    [0, 5].map(async (retrainSteps) => (await run({ ...ADALORA, upper: "adalora", retrainSteps })).output),
+  );
+  expect(bytes(both!, "adapter_config.json")).toBe(bytes(search!, "adapter_config.json"));
+  expect(tensorsIn(both!, "lora_E")).toEqual(tensorsIn(search!, "lora_E"));
+  expect(tensorsIn(both!, "lora_A")).not.toEqual(tensorsIn(search!, "lora_A"));
+});
+
+test("AdaLoRA below another level: retraining chooses the ranks anew, whatever the search has seen", async () => {
+  // the search moves nothing, but collects importance from its rows
+  const still = { ...ADALORA, model: oneLayer("bert/single"), dropout: 0, upper: "head", learningRate: 0 } as const;
+  const retrained = { ...still, upperLearningRate: 0, retrainLearningRate: 0.01 };
+  const [short, long] = await Promise.all(
+    [3, 6].map(async (maxSteps) => (await run({ ...retrained, maxSteps })).output),
+  );
+  for (const file of ["adapter_model.safetensors", "adapter_config.json"])
+    expect(bytes(long!, file)).toBe(bytes(short!, file));
 });
 
 const edit = (path: string, change: (text: string) => string) =>

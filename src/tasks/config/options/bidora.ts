@@ -166,7 +166,7 @@ const withSplit = both(withoutFolds, {
 export const bidoraOptions = {
   upper: bidora.advanced(
     choice(upperGroupNames),
-    "train this group of tensors in an upper level on rows of its own, with any method",
+    "what an upper level trains on rows of its own, with any method: a group of tensors, weight decays, or weights of sources",
     { placeholder: "GROUP", defaultText: "bidora: magnitudes, else none" },
   ),
   hypergradient: bidora(choice(estimatorNames), "estimator of the upper level's gradient", {
