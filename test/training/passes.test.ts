@@ -106,5 +106,8 @@ test("an upper level with a file of its own: a budget counts the batches of both
   const without = { ...settings, upperRowsInRetrain: false };
   expect(rowsPerStep(planSettings(without), 10, 6).retrain).toBeCloseTo(10 / 3, 12);
   // formulas need no second pass
-  expect(rowsPerStep(planSettings({ ...settings, upper: "decay" }), 10, 6).search).toBeCloseTo(10 / 3 + 3, 12);
+  expect(rowsPerStep(planSettings({ ...settings, upper: "decay", weightDecay: 0.01 }), 10, 6).search).toBeCloseTo(
+    10 / 3 + 3,
+    12,
+  );
 });
