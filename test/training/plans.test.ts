@@ -49,12 +49,17 @@ test("the lower schedule counts every lower step, other schedules their own step
   expect(retrain).toEqual([0, 1, 2, 3].map((t) => 5e-3 * scheduleFactor("cosine", t, 4, 0.25)));
 });
 
-test("a search step reports the mean loss of its lower steps", async () => {
-  const lossOf = async (unrollSteps: number) => {
-    const { plans } = await plansOf({ batchSize: 22, maxSteps: 1, unrollSteps });
-    return torch.scope(() => plans[0]!.begin().step().loss);
+test("a search step reports the loss before its last lower step", async () => {
+  const lossesOf = async (unrollSteps: number, maxSteps: number) => {
+    const rates = { schedule: "constant", warmupRatio: 0, learningRate: 1e-2, upperLearningRate: 0 } as const;
+    const { plans } = await plansOf({ batchSize: 22, maxSteps, unrollSteps, ...rates });
+    const rule = plans[0]!.begin();
+    return Array.from({ length: maxSteps }, () => torch.scope(() => rule.step().loss));
   };
-  expect(await lossOf(3)).toBeCloseTo(await lossOf(1), 6);
+  const [first, , third] = await lossesOf(1, 3);
+  const [unrolled] = await lossesOf(3, 1);
+  expect(unrolled).toBeCloseTo(third!, 6);
+  expect(Math.abs(third! - first!)).toBeGreaterThan(1e-4);
 });
 
 test("second derivatives leave out a regularizer that covers no layer", async () => {

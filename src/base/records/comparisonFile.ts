@@ -4,7 +4,8 @@ import * as z from "zod";
 import { BidoraError } from "../errors.js";
 import { firstFault } from "../schema.js";
 import { writeFileAtomic } from "./atomic.js";
-import { type BootstrapTest, CONDITIONS, type Comparison, type ComparisonFile } from "./comparison.js";
+import { CONDITIONS, type Comparison, type ComparisonFile } from "./comparison.js";
+import type { BootstrapTest } from "./comparisonTests.js";
 import { readJsonObject } from "./json.js";
 
 export const COMPARISON = "comparison.json";
@@ -50,6 +51,26 @@ const comparedTask = z.object({
   rows: rows.exactOptional(),
   beside: z.object({ rows, metrics: z.array(metric) }).exactOptional(),
   chosenByRows: z.array(name).exactOptional(),
+});
+
+const curveRun = z.object({
+  ...id,
+  point: z.record(name, z.json()),
+  metrics: z.record(name, number).nullable(),
+  seconds: number.nullable(),
+  reason: name.exactOptional(),
+  diverged: z.literal(true).exactOptional(),
+});
+const curvePoint = z.object({
+  value: number,
+  mean: number.nullable(),
+  deviation: number.nullable(),
+  diverged: number,
+  best: number.nullable(),
+});
+const curveSummary = z.object({
+  ...{ task: name, method: name, setting: name, metric, seeds: z.array(number), points: z.array(curvePoint) },
+  ...{ best: number.nullable(), optimism: number.nullable() },
 });
 
 const tested = {
@@ -123,6 +144,8 @@ const schema = z.object({
     .default([]),
   unfinished: z.array(z.object({ ...id, state: z.enum(["running", "stopped", "waiting", "missing"]) })).default([]),
   tuning: z.array(triedPoint).default([]),
+  curve: z.array(curveRun).exactOptional(),
+  curves: z.array(curveSummary).exactOptional(),
   notes: z.array(name).exactOptional(),
   tasks: z.array(comparedTask),
   methods: z.array(name),

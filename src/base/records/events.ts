@@ -108,7 +108,7 @@ export interface StartEvent extends Timed {
 /** One optimizer step. In a search it is a lower and an upper step together. */
 export interface StepEvent extends InTraining {
   readonly event: "step";
-  /** Mean loss of the step's training rows. */
+  /** Mean loss of the step's training rows, before the step; in a search those of the last lower step. */
   readonly loss: number;
   /** The loss on the upper level's rows, in a search. */
   readonly upperLoss?: number;

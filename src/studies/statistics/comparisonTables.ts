@@ -13,7 +13,7 @@ import { averagesOf, goalOfAverage } from "./averages.js";
 import { checkComparison, metricHeading, rowsText, scoresHeading } from "./checkComparison.js";
 import { competes, competitionNotes, countMissing, flawWords } from "./competing.js";
 import { conditionNotes } from "./conditionNotes.js";
-import { costColumns, gridNotes, parametersColumn } from "./costColumns.js";
+import { costColumns, parametersColumn, tuningNotes } from "./costColumns.js";
 import { NOTHING, plain, type ResultCell, type ResultColumn, type ResultTable } from "./renderTable.js";
 import { mean, round12, sampleDeviation } from "./summary.js";
 
@@ -34,7 +34,7 @@ export function comparisonTables(comparison: Comparison, reached: readonly Score
     ...rowsNotes(tasks),
     ...frozenNotes(comparison),
   ];
-  const costNotes = [...(usual > 1 ? ["Time and memory are means over seeds."] : []), ...gridNotes(comparison)];
+  const costNotes = [...(usual > 1 ? ["Time and memory are means over seeds."] : []), ...tuningNotes(comparison)];
   const conditions = conditionNotes(comparison);
   const ofTasks = tasks.map((task, i) => {
     const goal = reached.find((one) => one.task === task.name);

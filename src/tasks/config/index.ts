@@ -31,6 +31,7 @@ export {
   withFound,
 } from "./run.js";
 export {
+  dividesRows,
   type LevelSettings,
   UPPER_GROUPS,
   type UpperGroup,

@@ -58,6 +58,13 @@ export type LevelSettings = { readonly method?: Method | undefined; readonly upp
 export const upperOf = ({ method, upper }: LevelSettings): UpperGroup | undefined =>
   upper ?? (method && METHODS[method].upper);
 
+/** Whether a run divides its training rows between two levels. */
+export const dividesRows = ({
+  upperTrain,
+  ...run
+}: LevelSettings & { readonly upperTrain?: string | undefined }): boolean =>
+  upperOf(run) !== undefined && upperTrain === undefined;
+
 /** The optimizer of a run's upper level. */
 export function upperOptimizer(run: LevelSettings & { readonly optimizer: OptimizerName }): OptimizerName {
   const group = upperOf(run);

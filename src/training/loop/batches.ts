@@ -1,6 +1,13 @@
 import { evenSizes } from "../../base/index.js";
 import type { RunConfig } from "../../tasks/config/index.js";
-import { BatchOrder, batchesPerPass, foldsForSearch, type OrderState, splitForSearch } from "../../tasks/data/index.js";
+import {
+  BatchOrder,
+  batchesPerPass,
+  foldsForSearch,
+  type Location,
+  type OrderState,
+  splitForSearch,
+} from "../../tasks/data/index.js";
 import type { EncodedExample } from "../../tasks/index.js";
 import type { Ranks } from "../../torch/index.js";
 import { examplesOf } from "../../use/evaluation/index.js";
@@ -171,7 +178,11 @@ function turnsOf(stretches: readonly Stretch[], options: BatchOptions): Turn[] {
 type Rows = readonly EncodedExample[];
 
 /** A run's settings, with the batch size of all ranks, and the device and the sharing of its batches. */
-type SearchSettings = RunConfig & Pick<BatchOptions, "device" | "ranks">;
+type SearchSettings = RunConfig &
+  Pick<BatchOptions, "device" | "ranks"> & {
+    /** The group of each example, of which none is split. */
+    readonly groups?: ReadonlyMap<Location, number> | undefined;
+  };
 
 /** The batches of both levels of a search, and its number of steps. */
 interface SearchBatches {
@@ -193,9 +204,10 @@ export function searchBatches(rows: Rows, settings: SearchSettings, upperRows?: 
   const examples = [...examplesOf(rows)];
   const pick = (indices: readonly number[]) => indices.flatMap((index) => examples[index]!);
   const { searchFraction: fraction, searchFolds: folds, shuffle, seed } = settings;
+  const groups = settings.groups && examples.map(([first]) => settings.groups!.get(first!.at)!);
   if (folds !== undefined)
-    return inTurns(foldsForSearch(examples.length, { folds, shuffle, seed }).map(pick), settings);
-  const split = splitForSearch(examples.length, { fraction, shuffle, seed });
+    return inTurns(foldsForSearch(examples.length, { folds, shuffle, seed, groups }).map(pick), settings);
+  const split = splitForSearch(examples.length, { fraction, shuffle, seed, groups });
   return onceDivided(pick(split.lower), pick(split.upper), settings);
 }
 

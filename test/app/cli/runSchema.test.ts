@@ -111,10 +111,10 @@ describe("files that the program refuses", () => {
 describe("single values", () => {
   const options = Object.entries<Option>({ ...compareOptions, ...runOptions });
   // The program also reads a number or a switch from a quoted text. A regular expression's syntax, and what a comparison's own lists
-  // name, are checked apart from the value's form.
+  // name or need beside them, are checked apart from the value's form.
   const isQuoted = (option: Option, value: unknown): boolean =>
     typeof value === "string" && ["number", "boolean"].includes(typeof option.fromText(value));
-  const OWN = ["methods", "tasks", "perMethod", "grid"];
+  const OWN = ["methods", "tasks", "perMethod", "grid", "tune", "tuneSeed", "curve"];
   const words = options.flatMap(([, { words }]) => words);
   const value = fc.oneof(
     fc.constantFrom<unknown>(

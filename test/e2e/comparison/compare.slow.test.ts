@@ -197,9 +197,64 @@ test("a grid is evaluated on held-out rows, and its best point is trained on all
       ...(scores[0] === scores[1] && learningRate === best && { tied: 2 }),
     })),
   );
-  expect(outcome.text).toMatch(/ 2 points, \d/);
+  expect(outcome.text).toMatch(/ s \+ [\d.]+ s tuning/);
   expect(readFileSync(join(output, "report.html"), "utf8")).toContain("learningRate=0.05");
 }, 200_000);
+
+test("a curve is trained at every value with every seed, kept, counted, and in all files", async () => {
+  const output = fresh("curve");
+  const flags = {
+    methods: ["lora"],
+    seeds: [0, 1],
+    curve: ["learningRate=0.01,1e30"],
+    output,
+    maxSteps: 4,
+    runFile: file,
+  };
+  const dry = await compare({ ...flags, dryRun: true });
+  if (dry.kind !== "expected") throw new Error(dry.kind);
+  expect(dry.costs.pairs.map(({ isOfCurve, runs, steps }) => [isOfCurve, runs, steps])).toEqual([
+    [false, 2, 4],
+    [true, 4, 4],
+  ]);
+  expect(dry.text).toMatch(/^lora \(curve\) +\S+ +4 /m);
+  const listed = await compare({ ...flags, list: true });
+  if (listed.kind !== "listed") throw new Error(listed.kind);
+  expect(listed.commands.filter((line) => line.includes("/curve/learningRate=1e+30/seed-"))).toHaveLength(2);
+  const outcome = await compare(flags);
+  if (outcome.kind !== "compared") throw new Error(outcome.kind);
+  const { curve, curves, runs } = outcome.result;
+  expect(runs).toHaveLength(2);
+  expect(
+    curve?.map(({ seed, point, metrics, diverged }) => [seed, point.learningRate, metrics !== null, diverged]),
+  ).toEqual([
+    ...[
+      [0, 0.01, true, undefined],
+      [1, 0.01, true, undefined],
+    ],
+    ...[
+      [0, 1e30, false, true],
+      [1, 1e30, false, true],
+    ],
+  ]);
+  const means = curve!.slice(0, 2).map(({ metrics }) => metrics!.accuracy as number);
+  expect(curves).toMatchObject([{ setting: "learningRate", seeds: [0, 1], best: 0.01, points: [{}, { diverged: 2 }] }]);
+  expect(curves![0]!.points[0]!.mean).toBeCloseTo((means[0]! + means[1]!) / 2, 12);
+  expect(outcome.text).toContain("over learningRate");
+  expect(readFileSync(join(output, "comparison.md"), "utf8")).toContain("diverged 2");
+  expect(readFileSync(join(output, "report.html"), "utf8")).toContain('id="curve-learningRate"');
+  const notes: string[] = [];
+  await compare(flags, { onNote: (line) => notes.push(line) });
+  expect(notes).toEqual(["4 of 4 runs are there already."]);
+  const collected = await compare({ output, collect: true });
+  if (collected.kind !== "compared") throw new Error(collected.kind);
+  expect(collected.result.curves).toEqual(curves);
+  rmSync(join(output, "sequence-classification/lora/curve/learningRate=0.01/seed-1"), { recursive: true });
+  const gone = await compare({ output, collect: true });
+  if (gone.kind !== "compared") throw new Error(gone.kind);
+  expect(gone.result.curve?.find(({ reason }) => reason === "waiting")).toMatchObject({ seed: 1, metrics: null });
+  expect(gone.result.curves?.[0]?.seeds).toEqual([0]);
+}, 300_000);
 
 test("--dry-run estimates the cost and does no run", async () => {
   const output = fresh("expected");
@@ -229,8 +284,8 @@ test("--dry-run lists grid points of different cost separately, and says that th
     [{ maxSteps: 3 }, 2, 3],
     [{}, 1, 2],
   ]);
-  expect(outcome.text).toMatch(/^lora \(grid maxSteps=3\) /m);
-  expect(outcome.text).toContain("without the settings that the grid will choose");
+  expect(outcome.text).toMatch(/^lora \(tune maxSteps=3\) /m);
+  expect(outcome.text).toContain("without the settings that --tune will choose");
 }, 100_000);
 
 test("early stopping works with a budget of seconds, and after a dry run", async () => {

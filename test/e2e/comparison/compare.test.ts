@@ -21,7 +21,7 @@ test("--dry-run lists a grid's runs separately, and counts no more parallel jobs
   expect(more).toEqual([]);
   expect(outcome.costs.seconds).toBe(tried!.seconds + counted!.seconds);
   expect(outcome.costs.peakMemoryBytes).toBe(2 * tried!.peakMemoryBytes);
-  expect(outcome.text).toMatch(/^lora \(grid\)/m);
+  expect(outcome.text).toMatch(/^lora \(tune\)/m);
 }, 100_000);
 
 test("with test rows, their metrics are reported, and all outputs name the test split", async () => {

@@ -165,7 +165,6 @@ describe("a grid", () => {
     ];
     expect(gridPoints(["learningRate=1e-4,3e-4", "rank=4,8"])).toEqual(expected);
     expect(gridPoints({ learningRate: [1e-4, 3e-4], rank: [4, 8] })).toEqual(expected);
-    expect(gridPoints(undefined)).toEqual([]);
     expect(new Set(expected.map(pointName)).size).toBe(4);
     expect(pointName({ targetModules: "a/b" } as RunSettings)).not.toMatch(/\//);
     const patterns = gridPoints({ rankPattern: [{ query: 4 }, { query: 8 }], targetModules: [["query"], ".*query"] });
@@ -174,14 +173,14 @@ describe("a grid", () => {
 
   it("accepts only settings of a run, with valid values", () => {
     expect(() => gridPoints(["learnRate=1"])).toThrow('got learnRate. Did you mean "learningRate"?');
-    expect(() => gridPoints(["rank=4.5"])).toThrow("--grid rank takes a whole number");
+    expect(() => gridPoints(["rank=4.5"])).toThrow("--tune rank takes a whole number");
     expect(() => gridPoints(["rank=4", "rank=8"])).toThrow("names rank twice");
-    expect(() => gridPoints(["learningRate=1e-4,0.0001"])).toThrow("--grid has learningRate=0.0001 twice");
+    expect(() => gridPoints(["learningRate=1e-4,0.0001"])).toThrow("--tune has learningRate=0.0001 twice");
     const others = ["seed", "output", "method", "revision", "adapter"];
     const judgedBy = ["train", "validation", "trainLimit", "holdoutFraction", "shuffle", "labelColumn", "trainOn"];
     const noScore = ["beams", "maxNewTokens", "lengthPenalty", "noRepeatNgram"];
     for (const key of [...others, ...judgedBy, ...noScore])
-      expect(() => gridPoints([`${key}=1`])).toThrow("settings that can be chosen");
+      expect(() => gridPoints([`${key}=1`])).toThrow("--tune takes settings of the training");
   });
 
   it("selects the best score; of equal ones that with the most default values, else the first", () => {

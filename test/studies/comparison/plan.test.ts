@@ -7,6 +7,7 @@ import { type Cell, finalCells, otherFinishedCells, pairsOf } from "../../../src
 import { checkStarted, refuseForeignRuns, savePlan } from "../../../src/studies/comparison/plan/plan.js";
 import type { ComparisonSettings } from "../../../src/studies/comparison/spec/compareOptions.js";
 import { readSpec } from "../../../src/studies/comparison/spec/spec.js";
+import { tunedKeys } from "../../../src/studies/comparison/spec/tuning.js";
 import { renderRunYaml, resolveRun } from "../../../src/tasks/config/index.js";
 import { fresh, write } from "../../e2e/support.js";
 
@@ -23,7 +24,7 @@ const file = write("compare.yaml", `model: ${model}\ntask: regression\ntrain: ${
 async function asked(flags: ComparisonSettings): Promise<Cell[]> {
   const spec = readSpec({ seeds: [0], ...flags }, file);
   const beside = await otherFinishedCells(spec, comparedRunsIn(spec.output), facts);
-  await checkStarted(spec.output, beside, spec.grid.flatMap(Object.keys));
+  await checkStarted(spec.output, beside, tunedKeys(spec.tuning));
   const cells = (await Promise.all(pairsOf(spec).map((pair) => finalCells(spec, pair, facts)))).flat();
   mkdirSync(spec.output, { recursive: true });
   await savePlan(spec.output, cells);

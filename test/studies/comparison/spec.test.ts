@@ -144,7 +144,7 @@ describe("the plan of a comparison", () => {
     idle([mine], { methods: ["bidora", "lora+es"] }).toThrow("No effect in any run of lora: --xi");
     idle([mine], { methods: ["bidora"] }).not.toThrow();
     idle(["perMethod: {bidora: {searchFraction: 0.7}}"], { methods: ["bidora", "bidora-folds"] }).not.toThrow();
-    idle([], { methods: ["lora"], grid: ["xi=0.1,0.2"] }).toThrow("No effect in any run of the grid: --xi");
+    idle([], { methods: ["lora"], grid: ["xi=0.1,0.2"] }).toThrow("No effect in any run of --tune: --xi");
     idle([], { methods: ["lora", "bidora"], grid: ["xi=0.1,0.2"] }).not.toThrow();
     idle([], { budget: "steps=9", epochs: 2 }).toThrow(
       "No effect with --budget, which sets the length of the runs: --epochs",
@@ -162,6 +162,7 @@ describe("the plan of a comparison", () => {
     same({ methods: ["bidora-folds", "bidora"], searchFolds: 3 }).toThrow("bidora-folds and bidora are the same run");
     const early = { methods: ["lora", "lora+es"], earlyStopping: 2, evalEvery: 5 };
     same(early).not.toThrow();
+    same({ ...early, earlyStopping: 3, earlyStoppingMetric: "loss" }).not.toThrow();
     same({ ...early, holdoutFraction: 0.2, earlyStoppingMetric: "loss" }).toThrow("lora and lora+es are the same run");
   });
 

@@ -19,7 +19,7 @@ const column = (of: Comparison, title: string) =>
     .filter((one) => one.title === title)
     .map(({ cells }) => cells.map(({ text }) => text));
 
-describe("the grid", () => {
+describe("the tuning", () => {
   const tuning = [
     point("lora", { learningRate: 0.1 }, { chosen: true }),
     point("bidora", { learningRate: 0.1, xi: 0 }),
@@ -28,21 +28,29 @@ describe("the grid", () => {
   ];
   const tuned = { ...comparison, tuning };
 
-  test("has its points and its time beside each method, apart from the time of the reported runs", () => {
-    expect(column(tuned, "Grid")).toEqual([["1 point, 10.0 s", "3 points, 20.0 s"]]);
-    expect(column(tuned, "Time")).toEqual([["12.3 s", "12.3 s"]]);
-    expect(column(comparison, "Grid")).toEqual([]);
-    expect(column({ ...tuned, methods: ["lora", "bidora", "full"] }, "Grid")[0]?.[2]).toBe("–");
+  test("has the number of its points beside each method, and its time beside that of the reported runs", () => {
+    expect(column(tuned, "Points tried")).toEqual([["1 (others 3)", "3 (others 1)"]]);
+    expect(column(tuned, "Time")).toEqual([["12.3 s + 10.0 s tuning", "12.3 s + 20.0 s tuning"]]);
+    expect(column(comparison, "Points tried")).toEqual([]);
+    expect(column(comparison, "Time")).toEqual([["12.3 s", "12.3 s"]]);
+    expect(column({ ...tuned, methods: ["lora", "bidora", "full"] }, "Points tried")[0]).toEqual([
+      ...["1 (others 3)", "3 (others 1)", "–"],
+    ]);
+    const equal = [tuning[0]!, tuning[1]!];
+    expect(column({ ...tuned, tuning: equal }, "Points tried")).toEqual([["1", "1"]]);
   });
 
   test("is noted where methods had unequal choices, and where scores are equal", () => {
-    expect(comparisonTables(tuned)[0]!.notes.slice(-3)).toEqual([
-      "Time is that of the reported runs; that of the grid is the sum over its points.",
-      "On t, the methods have different numbers of grid points (lora 1, bidora 3): settings without effect on a method are not tried for it. A method with more points had more to choose from.",
-      "On t, 2 of the 3 points of bidora's grid have its best score, 0.5000, so the scores do not decide among them: learningRate=0.1, xi=learning-rate was taken, as equal scores go to the point with the most default values, and then to the first.",
+    expect(comparisonTables(tuned)[0]!.notes.slice(-4)).toEqual([
+      "Time is that of one reported run + that of the tuning, once for all seeds: the sum over all points that were tried for the method.",
+      "Seed 0 of the tuning is also one of the reported runs, whose initial values the chosen points suit; --tune-seed takes another one.",
+      "On t, the methods have different numbers of points (lora 1, bidora 3), by points of their own or since settings without effect on a method are not tried for it. A method with more points had more to choose from.",
+      "On t, 2 of the 3 points of bidora have its best score, 0.5000, so the scores do not decide among them: learningRate=0.1, xi=learning-rate was taken, as equal scores go to the point with the most default values, and then to the first.",
     ]);
     const equal = comparisonTables({ ...tuned, tuning: [tuning[0]!, tuning[1]!] })[0]!.notes;
-    expect(equal.join("\n")).not.toMatch(/same number|decides nothing/);
+    expect(equal.join("\n")).not.toMatch(/different numbers|do not decide/);
+    const apart = tuning.map((one) => ({ ...one, seed: 100 }));
+    expect(comparisonTables({ ...tuned, tuning: apart })[0]!.notes.join("\n")).not.toContain("Seed");
   });
 });
 

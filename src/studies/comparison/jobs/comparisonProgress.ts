@@ -50,10 +50,12 @@ export class ComparisonProgress {
 }
 
 /** A run's name for messages. */
-export const cellName = ({ task, variant, seed, point }: Cell): string =>
-  [task, variant.name, point ? Object.entries(point).map(([key, value]) => `${key}=${String(value)}`) : `seed ${seed}`]
-    .flat()
-    .join(" ");
+export const cellName = ({ task, variant, seed, point, onCurve }: Cell): string =>
+  [
+    ...[task, variant.name],
+    ...Object.entries(point ?? onCurve ?? {}).map(([key, value]) => `${key}=${String(value)}`),
+    ...(point ? [] : [`seed ${seed}`]),
+  ].join(" ");
 
 export const scoreText = (name: string, value: number | undefined): string | undefined =>
   value === undefined ? undefined : `${name} ${formatNumber(value)}`;

@@ -1,4 +1,4 @@
-// The points of the grid that a comparison has tried, from the folders of their runs.
+// The points that a comparison has tried, from the folders of their runs.
 import { existsSync } from "node:fs";
 import { join, relative } from "node:path";
 import { BidoraError, own } from "../../../base/index.js";
@@ -10,6 +10,7 @@ import {
   type JsonObject,
   metricName,
   RUN_FILE,
+  type RunEvent,
   readFailures,
   readMetrics,
   readPlan,
@@ -27,7 +28,7 @@ import type { RequestedResults } from "../spec/spec.js";
 import { eventsIn, hasDiverged, runStateOf } from "./collectRuns.js";
 import { watchedMetric } from "./scoring.js";
 
-/** The grid runs that diverged. They would diverge again, so they are not repeated. */
+/** The runs that diverged at a point or at a value of the curve. They would diverge again, so they are not repeated. */
 export async function divergedCells(output: string, tried: readonly Cell[]): Promise<ReadonlySet<Cell>> {
   const [diverged, failures] = [new Set<Cell>(), readFailures(output)];
   for (const cell of tried) {
@@ -39,7 +40,7 @@ export async function divergedCells(output: string, tried: readonly Cell[]): Pro
 }
 
 /**
- * The settings of the grid point with the best score on held-out rows; none without a grid. Points that diverged lose to all others; if
+ * The settings of the point with the best score on held-out rows; none if none is tried. Points that diverged lose to all others; if
  * all diverged, the first is taken, and the reported runs show the failure.
  */
 export function bestSettings({ task, variant }: Pair, tried: readonly Cell[]): RunSettings {
@@ -53,14 +54,14 @@ export function bestSettings({ task, variant }: Pair, tried: readonly Cell[]): R
     if (score === undefined)
       throw new BidoraError(
         "COMPARISON",
-        `${folder} has no ${metricName(watchedMetric(folder, task.mainMetric).name, "holdout")}, which the grid search needs to choose a point.`,
+        `${folder} has no ${metricName(watchedMetric(folder, task.mainMetric).name, "holdout")}, which --tune needs to choose a point.`,
       );
     return { point, score, defaults: defaultsIn(settings, point) };
   });
   return bestPoint(scores, goal);
 }
 
-/** The score by which a run of a grid is judged, if it has it. */
+/** The score by which the run of a point is judged, if it has it. */
 const heldOutScore = (folder: string, mainMetric: string | undefined): number | undefined =>
   own(readMetrics(folder), metricName(watchedMetric(folder, mainMetric).name, "holdout"));
 
@@ -88,12 +89,18 @@ async function triedPoint(
   mains: MainMetrics,
 ): Promise<Tried> {
   const events = await eventsIn(folder);
+  const { point, settings } = pointOf(output, folder, name, events);
+  const result = await resultOf(output, folder, own(mains, task));
+  return { task, method, seed: Number(settings.seed ?? 0), point, ...result, seconds: secondsSpent(events) };
+}
+
+/** The point that a run has in its folder's name, without the settings that have no effect on its method, and all settings of the run. */
+export function pointOf(output: string, folder: string, name: string, events: readonly RunEvent[]) {
   const start = events.find((event): event is StartEvent => event.event === "start");
   const settings = start?.settings ?? own(readPlan(output), relative(output, folder))?.settings ?? {};
   const keys = keysOfPoint(name).filter((key) => Object.hasOwn(settings, key) && !start?.idle?.includes(key));
-  const point = Object.fromEntries(keys.map((key) => [key, settings[key] ?? null]));
-  const result = await resultOf(output, folder, own(mains, task));
-  return { task, method, seed: Number(settings.seed ?? 0), point, ...result, seconds: secondsSpent(events) };
+  const point: JsonObject = Object.fromEntries(keys.map((key) => [key, settings[key] ?? null]));
+  return { point, settings };
 }
 
 async function resultOf(

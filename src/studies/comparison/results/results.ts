@@ -21,6 +21,7 @@ import { averagesOf } from "../../statistics/averages.js";
 import { comparisonTables } from "../../statistics/comparisonTables.js";
 import { methodsWithoutFailure } from "../../statistics/competing.js";
 import { costToReach, type EvaluationPoint } from "../../statistics/costColumns.js";
+import { curveTables } from "../../statistics/curveTables.js";
 import type { Uncorrected } from "../../statistics/holm.js";
 import { latexTable, markdownTable, type ResultTable } from "../../statistics/renderTable.js";
 import { significance } from "../../statistics/significance.js";
@@ -32,6 +33,7 @@ import type { RequestedResults } from "../spec/spec.js";
 import { variantNamed } from "../spec/variants.js";
 import type { CollectedRun } from "./collectRuns.js";
 import { competitorsOf } from "./competitors.js";
+import { curveRuns, curvesOf } from "./curveRuns.js";
 import { frozenIn } from "./departures.js";
 import { triedPoints } from "./gridSearch.js";
 import { readPredictedRuns } from "./predictedRuns.js";
@@ -60,10 +62,13 @@ export async function writeComparison(
   options: WriteOptions,
 ): Promise<{ readonly result: ComparisonFile; readonly text: string }> {
   refuseMixed(runs);
-  const found = { ...summarizeRuns(runs, options, missing), tuning: await triedPoints(output, options.mainMetrics) };
+  const summarized = summarizeRuns(runs, options, missing);
+  const { tasks, methods, competitors, reached, rowGroups } = summarized;
+  const [tuning, curve] = [await triedPoints(output, options.mainMetrics), await curveRuns(output)];
+  const ofCurve = curve.length > 0 && { curve, curves: curvesOf(curve, tasks, methods) };
+  const found = { ...summarized, tuning, ...ofCurve };
   const frozen = frozenIn(output, { ...found, runs }, options.margin);
   const comparison = { ...found, ...(frozen && { frozen }) };
-  const { tasks, methods, competitors, reached, rowGroups, tuning } = comparison;
   const ofRows = await allRowTests(comparison, runs, options);
   const isOverRows = ({ test }: RowTest) => test === "bootstrap";
   const tests = [
@@ -71,7 +76,8 @@ export async function writeComparison(
     ...significance(comparison),
     ...ofRows.filter(isOverRows),
   ];
-  const tables = [...comparisonTables(comparison, reached), ...(tests.length > 0 ? [significanceTable(tests)] : [])];
+  const significances = tests.length > 0 ? [significanceTable(tests)] : [];
+  const tables = [...comparisonTables(comparison, reached), ...significances, ...curveTables(comparison)];
   const result: ComparisonFile = {
     runs: runs.map(({ folder: _folder, evaluations: _evaluations, scored: _scored, start: _start, ...run }) => run),
     summary: summary(runs),
@@ -79,6 +85,7 @@ export async function writeComparison(
     tests,
     ...missing,
     tuning,
+    ...ofCurve,
     notes: tables.flatMap(({ notes }) => notes),
     tasks,
     methods,

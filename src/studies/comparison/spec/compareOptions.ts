@@ -102,10 +102,23 @@ export const comparisonOptions = {
     help: "which of the file's tasks to use",
     defaultText: "all",
   }),
-  grid: option(grid, {
+  tune: option(grid, {
     group: "Comparison",
-    help: "values to choose from for each method and task, on a part of the training rows",
+    help: "values to choose from for each method and task, on held-out training rows",
     defaultText: "none",
+  }),
+  tuneSeed: option(whole(0), {
+    group: "Comparison",
+    help: "the seed of the runs that --tune makes, such as one that no reported run has",
+    defaultText: "the first of --seeds",
+    advanced: true,
+  }),
+  grid: option(grid, { group: "Comparison", help: "another name of --tune", defaultText: "none", advanced: true }),
+  curve: option(grid, {
+    group: "Comparison",
+    help: "train every seed with each of these values of one setting, and draw the scores over it",
+    defaultText: "none",
+    advanced: true,
   }),
   budget: option(budget, {
     group: "Comparison",

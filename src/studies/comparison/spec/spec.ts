@@ -1,12 +1,12 @@
 // What a comparison is asked to do, from its flags and its file.
 import { didYouMean, firstRepeated, UsageError } from "../../../base/index.js";
-import { checkSettings, checkValue, filled, readSettingsFile } from "../../../base/settings/index.js";
+import { checkSettings, checkValue, filled, omit, readSettingsFile } from "../../../base/settings/index.js";
 import { type RunKey, type RunSettings, runOptions } from "../../../tasks/config/index.js";
 import type { LauncherName } from "../jobs/launchers.js";
 import { type Budget, readBudget } from "../plan/budget.js";
-import { gridPoints } from "../plan/grid.js";
 import { type ComparisonSettings, compareOptions, comparisonOptions } from "./compareOptions.js";
 import { definedIn, namesIn } from "./definedMethods.js";
+import { type CurveSetting, isTuned, readCurve, readTuning, TUNE, type Tuning } from "./tuning.js";
 import { type DefinedMethod, type Variant, variantNamed, variantsOf } from "./variants.js";
 
 export interface SpecTask {
@@ -33,7 +33,8 @@ export interface Spec {
   readonly mustApply: RunSettings;
   /** Settings of one variant, or of all variants of a method. */
   readonly perMethod: ReadonlyMap<string, RunSettings>;
-  readonly grid: readonly RunSettings[];
+  readonly tuning: Tuning;
+  readonly curve: CurveSetting | undefined;
   readonly budget: Budget | undefined;
   readonly reach: number | undefined;
   readonly margin: number | undefined;
@@ -60,7 +61,7 @@ export function readSpec(flags: ComparisonSettings, file: string | undefined, fo
   const { tasks: listed, ...rest } = fromFile;
   const { tasks: wanted, ...given } = flags;
   const settings = filled(compareOptions, { ...rest, ...given });
-  const { seeds, grid, budget, reach, margin, launcher, dashboard, output, pilot, freeze } = settings;
+  const { seeds, budget, reach, margin, launcher, dashboard, output, pilot, freeze } = settings;
   const repeated = seeds.find((seed, i) => seeds.indexOf(seed) !== i);
   if (repeated !== undefined) throw new UsageError(`--seeds names ${repeated} twice: name each seed once.`);
   const byFlag = runSettingsIn(given);
@@ -69,6 +70,7 @@ export function readSpec(flags: ComparisonSettings, file: string | undefined, fo
   const ofFile = definedIn(methodsIn, (own, where) => checked(own, where, methodKeys));
   const others = found?.methods.filter(({ name }) => !variantNamed(name, ofFile)) ?? [];
   const defined = [...ofFile, ...others];
+  const tuning = readTuning(given, rest, { perMethod: settings.perMethod, seeds, defined });
   const isOpen = found !== undefined && listed === undefined && common.task === undefined;
   const ofTasks = isOpen ? openTasks(found.tasks, wanted) : tasksOf(listed, common, byFlag, defined);
   const methods = found && methodsIn.length === 0 ? found.methods.map(({ name }) => name) : namesIn(settings.methods);
@@ -81,7 +83,8 @@ export function readSpec(flags: ComparisonSettings, file: string | undefined, fo
     common,
     mustApply: given.methods ? byFlag : Object.assign({}, common, ...ofTasks.map((task) => task.settings)),
     perMethod: perMethodOf(settings.perMethod ?? {}, defined, definedSettings(defined)),
-    grid: gridPoints(grid),
+    tuning,
+    curve: readCurve(settings.curve, tuning),
     budget: budget === undefined ? undefined : readBudget(budget),
     reach,
     margin,
@@ -138,7 +141,7 @@ export interface RequestedResults {
 
 /** The results that a comparison should have, and the conditions to report with them. */
 export function requestedResults(spec: Spec): RequestedResults & { readonly conditions: object } {
-  const { tasks, variants, defined, reach, margin, budget, jobs, grid, seeds } = spec;
+  const { tasks, variants, defined, reach, margin, budget, jobs, tuning, curve, seeds } = spec;
   return {
     tasks: tasks.map(({ name }) => name),
     titles: Object.fromEntries(tasks.flatMap(({ name, title }) => (title === name ? [] : [[name, title]]))),
@@ -152,11 +155,18 @@ export function requestedResults(spec: Spec): RequestedResults & { readonly cond
     conditions: {
       ...(budget && { budget }),
       ...{ jobs, seeds },
-      ...(grid.length > 0 && { grid }),
+      ...(isTuned(tuning) && { tune: conditionOf(tuning) }),
+      ...(curve && { curve: curve.points }),
       ...(margin !== undefined && { margin }),
     },
   };
 }
+
+const conditionOf = ({ points, perMethod, seed }: Tuning): object => ({
+  points,
+  ...(perMethod.size > 0 && { perMethod: Object.fromEntries(perMethod) }),
+  seed,
+});
 
 /** What the user asked for by name; undefined for what was left to the defaults. */
 export interface AskedRuns {
@@ -286,7 +296,10 @@ function perMethodOf(
   const found = new Map(before);
   for (const [name, settings] of Object.entries(given)) {
     variantsOf([name], defined);
-    found.set(name, { ...found.get(name), ...checked(settings, `the settings of ${name}${where}`, methodKeys) });
+    found.set(name, {
+      ...found.get(name),
+      ...checked(omit(settings as { readonly [TUNE]?: unknown }, TUNE), `the settings of ${name}${where}`, methodKeys),
+    });
   }
   return found;
 }
