@@ -113,6 +113,8 @@ export async function otherFinishedCells(spec: Spec, places: readonly RunId[], f
 export interface RunFacts {
   /** The number of training rows of a run with these settings. */
   rowsOf(config: RunConfig): Promise<number>;
+  /** The number of rows in a file of the upper level's own, if there is one. */
+  upperRowsOf(config: RunConfig): Promise<number | undefined>;
   /** The number of optimizer steps of a run with these settings. */
   stepsOf(config: RunConfig): Promise<number>;
   /** Seconds per step, in each phase. */
@@ -212,7 +214,7 @@ async function lengthOf({ budget }: Spec, asked: RunSettings, facts: RunFacts): 
   const config = resolveRun(asked);
   const costs = {
     steps: async () => ONE_PER_STEP,
-    rows: async () => rowsPerStep(config, await facts.rowsOf(config)),
+    rows: async () => rowsPerStep(config, await facts.rowsOf(config), await facts.upperRowsOf(config)),
     seconds: () => facts.secondsOfStep(config),
   }[budget.of];
   return { ...NO_LENGTH, ...lengthWithinBudget(config, budget, await costs()) };
