@@ -184,12 +184,16 @@ export function settingsWithHoldout(
   return { ...asked, ...holdoutOf(spec, task, variant, asked) };
 }
 
-/** Refuses two method names for the same run, which a table would show as two competitors. @throws UsageError naming both */
+/**
+ * Refuses two method names for the same run, which a table would show as two competitors. Methods for which other points are tried are not the
+ * same. @throws UsageError naming both
+ */
 function refuseSameRuns(spec: Spec): void {
   for (const task of spec.tasks) {
     const named = new Map<string, string>();
     for (const variant of spec.variants) {
-      const run = settingsKey(settingsWithHoldout(spec, task, variant));
+      const tried = pointsFor(spec.tuning, variant).map(settingsKey);
+      const run = [settingsKey(settingsWithHoldout(spec, task, variant)), ...tried].join("\n");
       const other = named.get(run);
       if (other !== undefined)
         throw new UsageError(

@@ -145,10 +145,12 @@ const shown = (value: unknown): string => (value === undefined ? "not set" : JSO
 
 /** The local files of a run's rows and model, with their checksums. */
 async function dataOf(
-  { model, data, train, validation, test }: RunSettings,
+  { model, data, train, upperTrain, validation, test }: RunSettings,
   digests: Map<string, Promise<string>>,
 ): Promise<JsonObject> {
-  const files = [model, data, train, validation, test].filter((path) => path !== undefined).flatMap(filesOf);
+  const files = [model, data, train, upperTrain, validation, test]
+    .filter((path) => path !== undefined)
+    .flatMap(filesOf);
   const found: Record<string, string> = {};
   for (const file of files) {
     const digest = digests.get(file) ?? sha256OfFile(file);
