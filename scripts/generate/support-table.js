@@ -2,7 +2,8 @@
 // what an upper level can train; with --check only compares.
 import { readFileSync, writeFileSync } from "node:fs";
 import { ARCHITECTURES, findDesign } from "../../build/js/models/index.js";
-import { ESTIMATOR_FACTS, methodNames, UPPER_GROUPS } from "../../build/js/tasks/config/index.js";
+import { ESTIMATOR_FACTS, methodNames } from "../../build/js/tasks/config/index.js";
+import { UPPER_GROUPS } from "../../build/js/tasks/config/upperGroups.js";
 import { TASKS } from "../../build/js/tasks/index.js";
 
 const cell = (text) => text.replaceAll("|", "\\|");

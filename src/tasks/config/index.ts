@@ -33,7 +33,6 @@ export {
 export {
   dividesRows,
   type LevelSettings,
-  UPPER_GROUPS,
   type UpperGroup,
   upperFacts,
   upperOf,
