@@ -58,6 +58,14 @@ describe("existing runs of a comparison", () => {
     await expect(asked({ methods: ["bidora"], output })).resolves.toHaveLength(1);
   });
 
+  it("must have had the same rows in the upper level's own file", async () => {
+    const upperTrain = write("upper.jsonl", "{}\n");
+    const flags = { methods: ["bidora"], upperTrain, output: fresh() };
+    for (const cell of await asked(flags)) begin(cell);
+    writeFileSync(upperTrain, "{} \n");
+    await expect(asked(flags)).rejects.toThrow(`the content of ${upperTrain}`);
+  });
+
   it("must have been trained on the same contents of linked folders", async () => {
     const [output, model, kept] = [fresh(), fresh("linked"), write("config.json", "{}")];
     mkdirSync(model);

@@ -166,6 +166,14 @@ describe("the plan of a comparison", () => {
     same({ ...early, holdoutFraction: 0.2, earlyStoppingMetric: "loss" }).toThrow("lora and lora+es are the same run");
   });
 
+  it("takes one method twice if other points are tried for it", () => {
+    const methods = "methods: [lora, {name: tuned, method: lora}]";
+    const same = (...lines: readonly string[]) =>
+      expect(() => pairsOf(readSpec({}, file("task: regression", "train: t", methods, ...lines))));
+    same("perMethod: {tuned: {tune: {weightDecay: [0.1, 1]}}}").not.toThrow();
+    same("tune: {weightDecay: [0.1, 1]}").toThrow("lora and tuned are the same run on regression");
+  });
+
   it("gives a variant the settings that have an effect in it", async () => {
     const path = file("task: regression", "train: t", "searchFraction: 0.7", "perMethod: {bidora: {xi: 0.1}}");
     const [bidora, folds] = await cellsOf({ methods: ["bidora", "bidora-folds"] }, path);
