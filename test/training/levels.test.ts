@@ -17,7 +17,12 @@ const MEMBERS = {
   norms: ["layer.0.LayerNorm.weight", "layer.0.LayerNorm.bias"],
   head: ["bert.pooler.dense.weight", "bert.pooler.LayerNorm.bias", "classifier.bias", "classifier.lora_B.weight"],
 } as const;
-const OTHERS = ["layer.0.query.lora_B.bias", "layer.0.query.lora_A.weight", "classifier2.weight"];
+const OTHERS = [
+  "layer.0.attention.relative_attention_bias.weight",
+  "layer.0.query.lora_B.bias",
+  "layer.0.query.lora_A.weight",
+  "classifier2.weight",
+];
 
 test.each(Object.keys(MEMBERS) as (keyof typeof MEMBERS)[])(
   "the group %s has its own tensors, and no others",
