@@ -84,6 +84,7 @@ export type {
   AnalyzedLayer,
   AnalyzedRun,
   AnalyzedStep,
+  BaselineScore,
   BootstrapTest,
   CheckpointEvent,
   ComparedMetric,
@@ -126,6 +127,7 @@ export type {
   TriedPoint,
   TwoLevelTest,
   UnfinishedRun,
+  VarianceEntry,
   Versions,
   WilcoxonTest,
 } from "./base/records/index.js";
@@ -278,6 +280,7 @@ export {
   type Batch,
   batchOf,
   type ClassPrediction,
+  type ConstantPredictor,
   type ContrastiveTask,
   type EmbeddedText,
   type EmbeddingLossName,

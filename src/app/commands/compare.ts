@@ -15,9 +15,11 @@ import {
   holdOutput,
   isFinished,
   metricName,
+  type RunId,
   readFrozenPlan,
   readMetrics,
   recordFailure,
+  seedsText,
   writerOf,
 } from "../../base/records/index.js";
 import { filled, flagOf, type Given, pick, refuseWithoutEffect } from "../../base/settings/index.js";
@@ -243,7 +245,7 @@ async function runAll(
     },
     onEvent: (cell, event) => {
       progress.event(cell, event);
-      context.onEvent?.(event, { task: cell.task, method: cell.variant.name, seed: cell.seed });
+      context.onEvent?.(event, runIdOf(cell));
       watch?.event(cell, event);
     },
     onEnd: (end) => {
@@ -256,6 +258,11 @@ async function runAll(
   if (signal.aborted) return "stopped";
   return ended.filter(({ status }) => status !== "done");
 }
+
+const runIdOf = ({ task, variant, seed, dataSeed }: Cell): RunId => ({
+  ...{ task, method: variant.name, seed },
+  ...(dataSeed !== undefined && { dataSeed }),
+});
 
 /** The score of a run on the rows it is compared by; of a tried point, on the rows it is chosen by. */
 function scoreOf({ cell, status }: EndedRun, mainMetric: string | undefined): string | undefined {
@@ -272,7 +279,7 @@ async function gather(spec: Spec, { onNote }: CallContext, asked: AskedRuns): Pr
   const runs = await collectRuns(output);
   const missing = await missingRuns(output, asked);
   const [failed] = missing.failed;
-  const why = failed ? `${failed.method} seed ${failed.seed} on ${failed.task} failed: ${failed.reason}` : undefined;
+  const why = failed ? `${failed.method} ${seedsText(failed)} on ${failed.task} failed: ${failed.reason}` : undefined;
   if (runs.length === 0)
     throw new BidoraError(
       "COMPARISON",

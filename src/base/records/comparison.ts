@@ -1,41 +1,21 @@
 // What comparison.json holds, which sums up a comparison.
-
+import type { BaselineScore, ComparedRun, RunId, VarianceEntry } from "./comparedRun.js";
 import type { RowGroup, SignificanceTest } from "./comparisonTests.js";
 import type { JsonObject } from "./json.js";
-import type { Findings, Goal, Metrics } from "./metrics.js";
+import type { Goal, Metrics } from "./metrics.js";
 
-/** Names a run of a comparison. */
-export interface RunId {
-  readonly task: string;
-  readonly method: string;
-  readonly seed: number;
-}
-
-/** What a run's scores and costs depend on beside the settings that it was given, with its name in tables. */
-export const CONDITIONS = {
-  processes: "Processes",
-  rowsPerStep: "Rows per step",
-  dtype: "dtype",
-  baseDtype: "Base dtype",
-  magnitudeAxis: "Magnitude axis",
-  bidora: "Version of bidora",
-  libtorch: "Version of libtorch",
-} as const;
-
-/** What is known of a run's conditions. Those that mean nothing for its method are left out. */
-export type RunConditions = Readonly<Partial<Record<keyof typeof CONDITIONS, string | number>>>;
-
-/** The results of a finished run. */
-export interface ComparedRun extends RunId, Findings {
-  readonly metrics: Metrics;
-  readonly trainedParameters: number;
-  /** All parameters of the model, trained or not; missing in files of earlier versions. */
-  readonly totalParameters?: number;
-  /** Wall time of the whole run. */
-  readonly seconds: number;
-  readonly peakMemoryBytes: number;
-  readonly conditions?: RunConditions;
-}
+export {
+  BASELINES,
+  type BaselineScore,
+  CONDITIONS,
+  type ComparedRun,
+  type RunConditions,
+  type RunId,
+  seedsName,
+  seedsNamed,
+  seedsText,
+  type VarianceEntry,
+} from "./comparedRun.js";
 
 /** A metric, and which way is better. */
 export interface ComparedMetric {
@@ -179,6 +159,10 @@ export interface Comparison extends Partial<MissingRuns> {
   /** The runs of the curve, and what they show. */
   readonly curve?: readonly CurveRun[];
   readonly curves?: readonly CurveSummary[];
+  /** Missing in files of earlier versions. */
+  readonly baselines?: readonly BaselineScore[];
+  /** Of runs with data seeds. */
+  readonly variance?: readonly VarianceEntry[];
   readonly frozen?: Frozen;
 }
 
@@ -218,7 +202,7 @@ export interface ScoreReached {
   /** The rows that were evaluated during training, if that is known. */
   readonly split?: ScoredRows["split"];
   /** One entry for each run that was evaluated; its cost is null if it never reached the score. */
-  readonly runs: readonly { readonly method: string; readonly seed: number; readonly cost: Cost | null }[];
+  readonly runs: readonly (Omit<RunId, "task"> & { readonly cost: Cost | null })[];
 }
 
 /** The content of `comparison.json`. */

@@ -4,7 +4,7 @@ import * as z from "zod";
 import { BidoraError } from "../errors.js";
 import { firstFault } from "../schema.js";
 import { writeFileAtomic } from "./atomic.js";
-import { CONDITIONS, type Comparison, type ComparisonFile } from "./comparison.js";
+import { BASELINES, CONDITIONS, type Comparison, type ComparisonFile } from "./comparison.js";
 import type { BootstrapTest } from "./comparisonTests.js";
 import { readJsonObject } from "./json.js";
 
@@ -14,7 +14,8 @@ const CONDITION_KEYS = Object.keys(CONDITIONS) as (keyof typeof CONDITIONS)[];
 
 const number = z.number();
 const name = z.string();
-const id = { task: name, method: name, seed: number };
+const seeds = { seed: number, dataSeed: number.exactOptional() };
+const id = { task: name, method: name, ...seeds };
 
 const evaluatedRows = z.array(z.enum(["validation", "test", "holdout"])).exactOptional();
 
@@ -39,6 +40,13 @@ const triedPoint = z.object({
   chosen: z.boolean(),
   tied: number.exactOptional(),
   reason: name.exactOptional(),
+});
+
+const baseline = z.object({ task: name, baseline: z.enum(BASELINES), metric: name, value: number });
+
+const variance = z.object({
+  ...{ task: name, method: name, metric: name, seeds: number, dataSeeds: number },
+  ...{ dataSeed: number, seed: number, residual: number, rows: number.nullable() },
 });
 
 const metric = z.object({ name, goal: z.enum(["maximize", "minimize"]), kind: name.exactOptional() });
@@ -126,7 +134,7 @@ const reached = z.object({
   task: name,
   target: number,
   split: split.exactOptional(),
-  runs: z.array(z.object({ method: name, seed: number, cost: cost.nullable() })),
+  runs: z.array(z.object({ method: name, ...seeds, cost: cost.nullable() })),
 });
 
 const schema = z.object({
@@ -146,6 +154,8 @@ const schema = z.object({
   tuning: z.array(triedPoint).default([]),
   curve: z.array(curveRun).exactOptional(),
   curves: z.array(curveSummary).exactOptional(),
+  baselines: z.array(baseline).exactOptional(),
+  variance: z.array(variance).exactOptional(),
   notes: z.array(name).exactOptional(),
   tasks: z.array(comparedTask),
   methods: z.array(name),

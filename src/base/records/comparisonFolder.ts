@@ -1,8 +1,8 @@
-// The folder of a comparison: its runs in TASK/METHOD/seed-N, and the files about them next to comparison.json.
+// The folder of a comparison: its runs in TASK/METHOD/seed-N or seed-N-data-D, and the files about them next to comparison.json.
 import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { writeFileAtomic } from "./atomic.js";
-import type { ComparisonFile, RunId } from "./comparison.js";
+import { type ComparisonFile, type RunId, seedsName, seedsNamed, seedsText } from "./comparison.js";
 import { COMPARISON, readComparisonFile } from "./comparisonFile.js";
 import { isWilcoxon, type JoinedTasks, type SignificanceTest } from "./comparisonTests.js";
 import { type JsonObject, parsedJson, readOptionalJsonObject } from "./json.js";
@@ -27,22 +27,20 @@ interface PlacedRun extends RunId {
   readonly folder: string;
 }
 
-export const comparedRunFolder = (folder: string, { task, method, seed }: RunId): string =>
-  join(folder, task, method, `seed-${seed}`);
+export const comparedRunFolder = (folder: string, { task, method, ...seeds }: RunId): string =>
+  join(folder, task, method, seedsName(seeds));
 
 /** The folder of the points that were tried for a method. */
 export const GRID = "grid";
 /** The folder of a method's runs with each value of the curve's setting. */
 export const CURVE = "curve";
 
-const SEED = /^seed-(\d+)$/;
-
 /** The runs whose folders exist, started or not. Runs of a grid are not among them. */
 export function comparedRunsIn(folder: string): PlacedRun[] {
   return methodsIn(folder).flatMap(({ folder: above, ...run }) =>
     foldersIn(above).flatMap((name) => {
-      const seed = SEED.exec(name)?.[1];
-      return seed === undefined ? [] : { ...run, seed: Number(seed), folder: join(above, name) };
+      const seeds = seedsNamed(name);
+      return seeds ? { ...run, ...seeds, folder: join(above, name) } : [];
     }),
   );
 }
@@ -106,13 +104,14 @@ export const readPlan = (folder: string): ByRun<PlannedRun> => readByRun(folder,
 
 export const writePlan = (folder: string, plan: ByRun<PlannedRun>): void => writeByRun(folder, PLAN, plan);
 
-const COUNTED = /^([^/\\]+)[/\\]([^/\\]+)[/\\]seed-(\d+)$/;
+const COUNTED = /^([^/\\]+)[/\\]([^/\\]+)[/\\](seed-[^/\\]+)$/;
 
 /** The run whose folder in a comparison has this name; undefined for those of a grid. */
 export function plannedRunOf(name: string): RunId | undefined {
-  const [, task, method, seed] = COUNTED.exec(name) ?? [];
-  if (task === undefined || method === undefined || seed === undefined) return undefined;
-  return { task, method, seed: Number(seed) };
+  const [, task, method, last = ""] = COUNTED.exec(name) ?? [];
+  const seeds = seedsNamed(last);
+  if (task === undefined || method === undefined || seeds === undefined) return undefined;
+  return { task, method, ...seeds };
 }
 
 /** Every run that was ever planned, started or not. Runs of a grid are not among them. */
@@ -210,7 +209,7 @@ export async function withLogs(folder: string, found: ComparisonFile): Promise<C
   });
   const runs = found.runs.map(async (one) => {
     const [shown, log] = [titled(one), await logOf(folder, one)];
-    return { ...shown, log: log && { ...log, name: `${shown.task} ${shown.method} seed ${shown.seed}` } };
+    return { ...shown, log: log && { ...log, name: `${shown.task} ${shown.method} ${seedsText(shown)}` } };
   });
   return {
     ...found,
@@ -221,6 +220,8 @@ export async function withLogs(folder: string, found: ComparisonFile): Promise<C
     tuning: (found.tuning ?? []).map(titled),
     ...(found.curve && { curve: found.curve.map(titled) }),
     ...(found.curves && { curves: found.curves.map(titled) }),
+    ...(found.baselines && { baselines: found.baselines.map(titled) }),
+    ...(found.variance && { variance: found.variance.map(titled) }),
     tests: found.tests.map(titledTest),
     ...(found.rowGroups && { rowGroups: found.rowGroups.map(titledGroup) }),
     reached: found.reached.map(titled),

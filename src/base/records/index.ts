@@ -41,6 +41,8 @@ export {
 } from "./checkpointState.js";
 export { CHECKSUMS, checksumsOf, sha256, sha256OfFile, verifyChecksums, writeChecksums } from "./checksums.js";
 export {
+  BASELINES,
+  type BaselineScore,
   CONDITIONS,
   type ComparedMetric,
   type ComparedRun,
@@ -60,9 +62,12 @@ export {
   type ScoredRows,
   type ScoreReached,
   type SummaryEntry,
+  seedsName,
+  seedsText,
   type TaskAverage,
   type TriedPoint,
   type UnfinishedRun,
+  type VarianceEntry,
 } from "./comparison.js";
 export { COMPARISON, writeComparisonFile } from "./comparisonFile.js";
 export {

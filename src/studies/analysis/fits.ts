@@ -40,7 +40,7 @@ export function fitsOf(layers: readonly AnalyzedLayer[]): AnalyzedFits {
   };
 }
 
-/** In a search magnitudes and directions move together, as in full fine-tuning; in retraining the magnitudes are frozen. */
+/** In a search magnitudes and directions move together, as in full fine-tuning; in retraining the upper level is frozen. */
 const comparedPhase = (phases: readonly Phase[]): Phase | null =>
   phases.includes("search") ? "search" : (phases[0] ?? null);
 

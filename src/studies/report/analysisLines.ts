@@ -24,12 +24,12 @@ export function phaseNotes(runs: readonly AnalyzedRun[]): string[] {
   return [
     ...(several.length > 0
       ? [
-          `For ${namesOf(several)}, the search is the phase that is compared with full fine-tuning, because magnitudes and directions move together there. Retraining freezes the magnitudes and trains the directions from scratch, so it has its own row.`,
+          `For ${namesOf(several)}, the search is the phase that is compared with full fine-tuning, because magnitudes and directions move together there. Retraining freezes the upper level (BiDoRA: the magnitudes) and trains all else from scratch, so it has its own row.`,
         ]
       : []),
     ...(retrained.length > 0
       ? [
-          `The line of ${namesOf(retrained)} fits retraining only, where the magnitudes are frozen: it shows how layers differ, not how training moves them. Use --save-every to keep steps of the search, which can be compared with full fine-tuning.`,
+          `The line of ${namesOf(retrained)} fits retraining only, where the upper level is frozen (BiDoRA: the magnitudes): it shows how layers differ, not how training moves them. Use --save-every to keep steps of the search, which can be compared with full fine-tuning.`,
         ]
       : []),
   ];

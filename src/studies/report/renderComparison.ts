@@ -1,10 +1,17 @@
 // The report of a comparison.
 import { formatNumber, formatSeconds, own } from "../../base/index.js";
-import type { ComparedTask, Comparison, ComparisonLog, TriedPoint } from "../../base/records/index.js";
+import {
+  type ComparedTask,
+  type Comparison,
+  type ComparisonLog,
+  seedsText,
+  type TriedPoint,
+} from "../../base/records/index.js";
 import { scoresHeading } from "../statistics/checkComparison.js";
 import { comparisonTables } from "../statistics/comparisonTables.js";
 import { pointText } from "../statistics/costColumns.js";
 import { significanceTable } from "../statistics/significanceTable.js";
+import { varianceTable } from "../statistics/varianceTable.js";
 import { costFigure, type RunCost } from "./figures/cost.js";
 import type { CurveSubject } from "./figures/curves.js";
 import { differencesFigure } from "./figures/pairedDifferences.js";
@@ -64,6 +71,9 @@ export function renderComparison(found: ComparisonLog, live?: LivePart): string 
       section("scores", "Scores and costs", tables),
       differencesFigure(found),
       significance && section("significance", "Significance", [significance]),
+      ...varianceTable(found).map((table) =>
+        section("variance", "Variance", [comparedTable(table, "Components of the variance of a run’s score")]),
+      ),
       legend(all),
       ...tasks.flatMap((task) => {
         // The name is in the titles if there are several tasks.
@@ -93,7 +103,7 @@ function aboutOf({ tasks, runs }: ComparisonLog, logs: readonly Run[]): string {
 function missingAlert({ runs }: ComparisonLog): Markup | undefined {
   const missing = runs.filter(({ log }) => log === undefined);
   if (missing.length === 0) return undefined;
-  const names = missing.map(({ task, method, seed }) => `${task} ${method} seed ${seed}`).join(", ");
+  const names = missing.map((run) => `${run.task} ${run.method} ${seedsText(run)}`).join(", ");
   return alert(`Not in the curves, because the log can’t be read: ${names}.`);
 }
 
@@ -120,21 +130,22 @@ function costOf(
   const spent = runs.flatMap((run): RunCost[] => {
     const score = own(run.metrics, main.name);
     if (run.task !== name || score === undefined) return [];
-    const { method, seed, seconds, trainedParameters, peakMemoryBytes } = run;
+    const { method, seconds, trainedParameters, peakMemoryBytes } = run;
     const cost = { seconds, trainedParameters, peakMemoryBytes };
-    return [{ name: method, index: methods.indexOf(method), run: `${method} seed ${seed}`, score, ...cost }];
+    return [{ name: method, index: methods.indexOf(method), run: `${method} ${seedsText(run)}`, score, ...cost }];
   });
   return costFigure(spent, { metric: main.name, goal: main.goal }, task);
 }
 
 /** The conditions of a comparison: the budget of each run, and the points that were tried and chosen. */
 function conditionsSection({ conditions, methods, tasks, runs, tuning = [] }: ComparisonLog): Markup {
-  const { budget, seeds, jobs } = conditions;
+  const { budget, seeds, dataSeeds, jobs } = conditions;
   const facts = [
     ["Methods", methods.join(", ")],
     ["Tasks", tasks.map(({ name }) => name).join(", ")],
     ["Runs", String(runs.length)],
     ["Seeds", Array.isArray(seeds) ? seeds.join(", ") : NOTHING],
+    ...(Array.isArray(dataSeeds) ? [["Data seeds", dataSeeds.join(", ")] as const] : []),
     ["Budget of each run", budgetText(budget)],
     ["Runs at once", typeof jobs === "number" ? String(jobs) : NOTHING],
     ...others(conditions),
@@ -152,7 +163,7 @@ function budgetText(budget: unknown): string {
 }
 
 /** Conditions that a later version may add. */
-const KNOWN: ReadonlySet<string> = new Set(["budget", "seeds", "jobs", "grid", "tune", "curve"]);
+const KNOWN: ReadonlySet<string> = new Set(["budget", "seeds", "dataSeeds", "jobs", "grid", "tune", "curve"]);
 const others = (conditions: ComparisonLog["conditions"]): (readonly [string, string])[] =>
   Object.entries(conditions)
     .filter(([key]) => !KNOWN.has(key))

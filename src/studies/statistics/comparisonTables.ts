@@ -1,6 +1,7 @@
 // The tables of a comparison: methods by tasks, with their scores and costs.
 import { BidoraError, own } from "../../base/index.js";
 import {
+  type BaselineScore,
   type ComparedMetric,
   type ComparedTask,
   type Comparison,
@@ -10,6 +11,7 @@ import {
   type ScoreReached,
 } from "../../base/records/index.js";
 import { averagesOf, goalOfAverage } from "./averages.js";
+import { baselineNotes, shownBaselines } from "./baselines.js";
 import { checkComparison, metricHeading, rowsText, scoresHeading } from "./checkComparison.js";
 import { competes, competitionNotes, countMissing, flawWords } from "./competing.js";
 import { conditionNotes } from "./conditionNotes.js";
@@ -29,8 +31,9 @@ export function comparisonTables(comparison: Comparison, reached: readonly Score
   const counts = seedCounts(comparison);
   const usual = Math.max(0, ...counts);
   const notes = [
-    ...seedsNote(usual, counts),
+    ...seedsNote(usual, counts, comparison),
     ...competitionNotes(comparison),
+    ...baselineNotes(comparison),
     ...rowsNotes(tasks),
     ...frozenNotes(comparison),
   ];
@@ -45,12 +48,18 @@ export function comparisonTables(comparison: Comparison, reached: readonly Score
   return [tableOf(comparison, ofTasks[0]?.columns ?? [], [...notes, ...costNotes, ...conditions])];
 }
 
-const tableOf = ({ methods }: Comparison, columns: readonly ResultColumn[], notes: readonly string[]): ResultTable => ({
-  heading: "Method",
-  names: methods,
-  columns,
-  notes,
-});
+/** The baselines stand apart, below the methods. */
+function tableOf(comparison: Comparison, columns: readonly ResultColumn[], notes: readonly string[]): ResultTable {
+  const apart = shownBaselines(comparison);
+  const names = [...comparison.methods, ...apart];
+  return {
+    heading: "Method",
+    names,
+    ...(apart.length > 0 && { apart: apart.length }),
+    columns: columns.map((column) => filledTo(names.length, column)),
+    notes,
+  };
+}
 
 /** The main metric of each task, their average, and the trained parameters. */
 function mainTable(comparison: Comparison, usual: number, notes: readonly string[]): ResultTable {
@@ -78,8 +87,15 @@ function averageColumn(comparison: Comparison, usual: number): ResultColumn[] {
     const competing = comparison.tasks.every(({ name }) => competes(comparison, name, method));
     return { deviation: null, n: 0, ...found, failed: 0, missing: 0, flaws: [], competes: competing };
   });
-  return [{ group: "", title: goalTitle("Average", goal), align: "right", cells: cellsOf(scores, goal, usual) }];
+  const cells = cellsOf(scores, goal, usual, decimalsFor(meansOf(scores)));
+  return [{ group: "", title: goalTitle("Average", goal), align: "right", cells }];
 }
+
+/** A column with a cell for each row of its table: baselines cost nothing. */
+const filledTo = (rows: number, column: ResultColumn): ResultColumn => ({
+  ...column,
+  cells: Array.from({ length: rows }, (_, row) => column.cells[row] ?? plain(NOTHING)),
+});
 
 function checkReached({ tasks, methods }: Comparison, reached: readonly ScoreReached[]): void {
   for (const { task, runs } of reached) {
@@ -115,11 +131,13 @@ function frozenNotes({ frozen }: Comparison): string[] {
   return [`The plan was frozen with the SHA-256 hash ${sha256}. ${what}`];
 }
 
-function seedsNote(usual: number, counts: readonly number[]): string[] {
+function seedsNote(usual: number, counts: readonly number[], { runs }: Comparison): string[] {
   if (usual === 0) return [];
   if (usual === 1) return ["One run each: differences between them may be due to chance."];
   const differs = counts.some((count) => count !== usual);
-  return [`Mean ± sample standard deviation over ${usual} seeds${differs ? ", unless n is given" : ""}.`];
+  const isCrossed = runs.some(({ dataSeed }) => dataSeed !== undefined);
+  const over = isCrossed ? "runs, each with a seed and a data seed" : "seeds";
+  return [`Mean ± sample standard deviation over ${usual} ${over}${differs ? ", unless n is given" : ""}.`];
 }
 
 /** The scores of a method's runs on a task; no mean for no scores. */
@@ -156,7 +174,13 @@ function scoreColumn(
 ): ResultColumn {
   const scores = comparison.methods.map((method) => scoreOf(comparison, task, method, metric.name));
   const title = goalTitle(metricHeading(metric, rows), metric.goal);
-  return { group: scoresHeading(task, rows), title, align: "right", cells: cellsOf(scores, metric.goal, usualSeeds) };
+  const decimals = decimalsFor(meansOf(scores));
+  const below = shownBaselines(comparison).map((baseline) => {
+    const value = baselineScore(comparison, { task, baseline, metric: metric.name });
+    return plain(value === undefined ? NOTHING : figure(value, decimals));
+  });
+  const cells = [...cellsOf(scores, metric.goal, usualSeeds, decimals), ...below];
+  return { group: scoresHeading(task, rows), title, align: "right", cells };
 }
 
 const goalTitle = (title: string, goal: Goal): string => (goal === "minimize" ? `${title} ↓` : title);
@@ -190,11 +214,15 @@ function scoreOf(comparison: Comparison, task: string, method: string, metric: s
     : { mean: mean(values), deviation: sampleDeviation(values), ...facts };
 }
 
-function cellsOf(scores: readonly Score[], goal: Goal, usualSeeds: number): ResultCell[] {
-  const means = meansOf(scores);
+const baselineScore = (
+  { baselines = [] }: Comparison,
+  { task, baseline, metric }: Omit<BaselineScore, "value">,
+): number | undefined =>
+  baselines.find((known) => known.task === task && known.baseline === baseline && known.metric === metric)?.value;
+
+function cellsOf(scores: readonly Score[], goal: Goal, usualSeeds: number, decimals: number): ResultCell[] {
   const sound = meansOf(scores.filter(({ competes }) => competes));
   const best = goal === "maximize" ? Math.max(...sound) : Math.min(...sound);
-  const decimals = decimalsFor(means);
   return scores.map((score) => {
     const { mean, deviation, competes } = score;
     if (mean === undefined) return plain(noScoreText(score));

@@ -7,6 +7,8 @@ import { oneLine } from "../../base/index.js";
 export interface ResultTable {
   readonly heading: string;
   readonly names: readonly string[];
+  /** How many of the last names stand apart from the others. */
+  readonly apart?: number;
   readonly columns: readonly ResultColumn[];
   /** Sentences to print below the table. */
   readonly notes: readonly string[];
@@ -56,6 +58,10 @@ export function groupSpans(columns: readonly ResultColumn[]): Span[] {
   return spans;
 }
 
+/** The lines, with one more before those that stand apart. */
+export const withBreak = (lines: readonly string[], apart = 0, between: string): string[] =>
+  apart === 0 ? [...lines] : lines.toSpliced(lines.length - apart, 0, between);
+
 /** A table in GitHub's Markdown, the best of each column in bold, and a list of notes. It has a single header line: titles get their group as a prefix. */
 export function markdownTable(table: ResultTable): string {
   const header = [table.heading, ...table.columns.map(titleOf)].map(escapeMarkdown);
@@ -90,7 +96,7 @@ export function latexTable(table: ResultTable): string {
     ...groupLines(table.columns),
     line(titles),
     "\\midrule",
-    ...rows.map(line),
+    ...withBreak(rows.map(line), table.apart, "\\midrule"),
     "\\bottomrule",
     "\\end{tabular}",
   ];

@@ -2,7 +2,7 @@
 import { group } from "d3-array";
 import stringWidth from "string-width";
 import { oneLine, wrap } from "../../base/index.js";
-import { groupSpans, NOTHING, type ResultColumn, type ResultTable, type Span } from "./renderTable.js";
+import { groupSpans, NOTHING, type ResultColumn, type ResultTable, type Span, withBreak } from "./renderTable.js";
 
 const GAP = "  ";
 
@@ -90,7 +90,7 @@ function alignedLines(table: ResultTable): string[] {
     ),
   );
   const head = groups.some(({ group }) => group !== "") ? [groupLine(groups, widths, nameWidth)] : [];
-  return [...head, ...rows].map((line) => line.trimEnd());
+  return [...head, ...withBreak(rows, table.apart, "")].map((line) => line.trimEnd());
 }
 
 /** Beside groups, a title of two words without a group has its first word on the groups' line. */

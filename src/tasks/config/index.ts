@@ -33,6 +33,7 @@ export {
 export {
   dividesRows,
   type LevelSettings,
+  UPPER_GROUPS,
   type UpperGroup,
   upperFacts,
   upperOf,

@@ -20,7 +20,7 @@ export {
   loadWords,
 } from "./loadExamples.js";
 export { countNested } from "./nestedRows.js";
-export { BatchOrder, batchesPerPass, type OrderState } from "./order.js";
+export { BatchOrder, batchesPerPass, type OrderState, type RowSeed } from "./order.js";
 export { type Answer, loadQuestions, type QuestionExample } from "./questions.js";
 export {
   byPrompt,

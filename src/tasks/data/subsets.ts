@@ -1,8 +1,9 @@
 /** Parts of the training examples: limited, held out, and split for a bilevel search. */
 import { rollup } from "d3-array";
 import { evenSizes, formatCount, shuffler, UsageError } from "../../base/index.js";
+import { type RowSeed, rowSeed } from "./order.js";
 
-export interface SubsetOptions<Item = never> extends Pick<SplitOptions, "shuffle" | "seed"> {
+export interface SubsetOptions<Item = never> extends Shuffling {
   /** How many examples to train on; by default all. */
   readonly trainLimit?: number | undefined;
   /** The share of these that is held out; by default none. */
@@ -37,16 +38,12 @@ export function subsetsOf<Item>(
 /** The rest of a share, to 12 decimals: in binary 1 − 0.8 is slightly less than 0.2, and a fifth of ten examples would be one example. */
 const rest = (fraction: number): number => Number((1 - fraction).toFixed(12));
 
-function sampled<Item>(
-  examples: readonly Item[],
-  count: number,
-  { shuffle, seed }: Pick<SplitOptions, "shuffle" | "seed">,
-): readonly Item[] {
+function sampled<Item>(examples: readonly Item[], count: number, { shuffle, ...seeds }: Shuffling): readonly Item[] {
   if (count > examples.length)
     throw new UsageError(`--train-limit ${count} is more than the ${examples.length} training rows.`);
   if (!shuffle) return examples.slice(0, count);
   // Passes use streams from 0, the search uses -1.
-  const order = shuffler(seed, -2)(examples.map((_, example) => example));
+  const order = shuffler(rowSeed(seeds), -2)(examples.map((_, example) => example));
   return inOrder(order.slice(0, count)).map((example) => examples[example] as Item);
 }
 
@@ -62,12 +59,14 @@ interface SearchSplit {
   readonly upper: readonly number[];
 }
 
-interface SplitOptions {
+interface Shuffling extends RowSeed {
+  /** Otherwise examples keep their order: the first ones are taken, and are the lower level's. */
+  readonly shuffle: boolean;
+}
+
+interface SplitOptions extends Shuffling {
   /** The lower level's share, rounded down to examples. */
   readonly fraction: number;
-  /** Otherwise the first examples are the lower level's. */
-  readonly shuffle: boolean;
-  readonly seed: number;
   /** With them no group is split: the share is met as closely as they allow, and the examples are shuffled. */
   readonly groups?: Groups | undefined;
 }
@@ -76,14 +75,14 @@ interface SplitOptions {
  * Splits training examples in two, for a bilevel search or a hold-out set.
  * @throws UsageError if one part would have no examples
  */
-export function splitForSearch(examples: number, { fraction, shuffle, seed, groups }: SplitOptions): SearchSplit {
+export function splitForSearch(examples: number, { fraction, groups, ...shuffling }: SplitOptions): SearchSplit {
   const cut = Math.floor(fraction * examples);
   if (!(cut >= 1 && cut < examples)) {
     throw new UsageError(
       `A search or a hold-out set needs two parts, but a fraction of ${fraction} of ${examples} rows leaves one of them empty.`,
     );
   }
-  const order = orderOf(examples, { shuffle, seed });
+  const order = orderOf(examples, shuffling);
   return groups
     ? splitByGroups(order, examples - cut, groups)
     : { lower: order.slice(0, cut), upper: order.slice(cut) };
@@ -120,7 +119,7 @@ const noGroupFits = (examples: number, room: number, largest: number): UsageErro
     `--holdout-groups keeps groups of nested rows together, but each is larger than the ${formatCount(room)} rows to hold out (the largest has ${formatCount(largest)} of ${formatCount(examples)}): give a larger number, --holdout-groups=N, so that only texts of at least N words join rows.`,
   );
 
-interface FoldOptions extends Pick<SplitOptions, "shuffle" | "seed" | "groups"> {
+interface FoldOptions extends Shuffling, Pick<SplitOptions, "groups"> {
   readonly folds: number;
 }
 
@@ -162,8 +161,8 @@ function foldsOfGroups(order: readonly number[], folds: number, groups: Groups):
   return counts.map((_, fold) => order.filter((example) => foldOf.get(groups[example]!) === fold));
 }
 
-function orderOf(examples: number, { shuffle, seed }: Pick<SplitOptions, "shuffle" | "seed">): number[] {
+function orderOf(examples: number, { shuffle, ...seeds }: Shuffling): number[] {
   const order = Array.from({ length: examples }, (_, example) => example);
   // Passes use streams from 0, so the split differs from the order of the first pass.
-  return shuffle ? shuffler(seed, -1)(order) : order;
+  return shuffle ? shuffler(rowSeed(seeds), -1)(order) : order;
 }

@@ -144,7 +144,7 @@ export async function readLabeled(
   const wanted = split ?? defaultSplit(splits);
   if (splits.includes(wanted)) return namedDatasets[dataset].load(path, wanted);
   throw new UsageError(
-    `${dataset} has no labeled ${wanted} rows in ${path}, so --split ${wanted} can't be used: it has ${splits.join(" and ")}.`,
+    `${dataset} has no labeled ${wanted} rows in ${path}, so --split ${wanted} can't be used: it has ${splits.length > 0 ? splits.join(" and ") : "none with labels"}.`,
   );
 }
 

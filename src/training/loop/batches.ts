@@ -6,6 +6,7 @@ import {
   foldsForSearch,
   type Location,
   type OrderState,
+  type RowSeed,
   splitForSearch,
 } from "../../tasks/data/index.js";
 import type { EncodedExample } from "../../tasks/index.js";
@@ -13,12 +14,11 @@ import type { Ranks } from "../../torch/index.js";
 import { examplesOf } from "../../use/evaluation/index.js";
 import { type BatchShare, shareOf } from "../ranks/shares.js";
 
-interface BatchOptions {
+interface BatchOptions extends RowSeed {
   /** The rows of a batch, of all ranks together. */
   readonly batchSize: number;
   readonly shuffle: boolean;
   readonly dropLast: boolean;
-  readonly seed: number;
   /** The device of the batches; the CPU unless given. */
   readonly device?: string;
   /** The processes that share each batch; by default this one has all of it. */
@@ -203,11 +203,11 @@ export function searchBatches(rows: Rows, settings: SearchSettings, upperRows?: 
   if (upperRows) return onceDivided(rows, upperRows, settings);
   const examples = [...examplesOf(rows)];
   const pick = (indices: readonly number[]) => indices.flatMap((index) => examples[index]!);
-  const { searchFraction: fraction, searchFolds: folds, shuffle, seed } = settings;
+  const { searchFraction: fraction, searchFolds: folds, shuffle, seed, dataSeed } = settings;
   const groups = settings.groups && examples.map(([first]) => settings.groups!.get(first!.at)!);
-  if (folds !== undefined)
-    return inTurns(foldsForSearch(examples.length, { folds, shuffle, seed, groups }).map(pick), settings);
-  const split = splitForSearch(examples.length, { fraction, shuffle, seed, groups });
+  const shuffling = { shuffle, seed, dataSeed, groups };
+  if (folds !== undefined) return inTurns(foldsForSearch(examples.length, { folds, ...shuffling }).map(pick), settings);
+  const split = splitForSearch(examples.length, { fraction, ...shuffling });
   return onceDivided(pick(split.lower), pick(split.upper), settings);
 }
 

@@ -2,8 +2,8 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { compare } from "../../../src/app/commands/compare.js";
-import type { FrozenPlan } from "../../../src/base/records/index.js";
-import { bidora, fresh, json, jsonl, write } from "../support.js";
+import type { BaselineScore, EvaluationEvent, FrozenPlan } from "../../../src/base/records/index.js";
+import { bidora, eventsIn, fresh, json, jsonl, write } from "../support.js";
 import { file, type Result, rows } from "./small.js";
 
 test("--dry-run lists a grid's runs separately, and counts no more parallel jobs than runs", async () => {
@@ -29,7 +29,9 @@ test("with test rows, their metrics are reported, and all outputs name the test 
   const flags = { methods: ["lora", "dora"], test: jsonl(...rows(7)), output, maxSteps: 1 };
   const outcome = await compare({ ...flags, runFile: file });
   if (outcome.kind !== "compared") throw new Error(outcome.kind);
-  const { tasks, tests } = json<Result & { tasks: object[] }>(join(output, "comparison.json"));
+  const { tasks, tests, runs, baselines } = json<Result & { tasks: object[]; baselines: BaselineScore[] }>(
+    join(output, "comparison.json"),
+  );
   expect(tasks).toMatchObject([
     {
       metrics: [{ name: "test_accuracy" }, { name: "test_macroF1" }],
@@ -39,6 +41,19 @@ test("with test rows, their metrics are reported, and all outputs name the test 
   ]);
   expect(tests.map(({ metric }) => metric)).toEqual(tests.map(() => "test_accuracy"));
   expect(tests.find(({ test }) => test === "bootstrap")?.pairs).toBe(7);
+  // The first 7 rows have alpha three times, as many training rows have alpha as beta.
+  const majority = baselines.filter(({ baseline, metric }) => baseline === "majority" && metric === "test_accuracy");
+  expect(majority).toEqual([expect.objectContaining({ task: "sequence-classification", value: 3 / 7 })]);
+  const starts = runs.flatMap(({ method, seed }) =>
+    eventsIn(join(output, "sequence-classification", method, `seed-${seed}`)).filter(
+      (event) => event.event === "evaluation" && event.step === 0,
+    ),
+  );
+  expect(starts).toHaveLength(2);
+  const start = baselines.filter(({ baseline, metric }) => baseline === "start" && metric === "test_accuracy");
+  const values = starts.map((event) => (event as EvaluationEvent).metrics.test_accuracy!);
+  expect(start.map(({ value }) => value)).toEqual([(values[0]! + values[1]!) / 2]);
+  expect(outcome.text).toMatch(/^majority +0\.4286 +\S+ +\S+ +–/m);
   for (const name of ["comparison.md", "comparison.tex", "report.html"]) {
     const text = readFileSync(join(output, name), "utf8");
     expect(text).toContain("sequence-classification (test, 7 rows)");

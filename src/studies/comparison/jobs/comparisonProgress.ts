@@ -2,7 +2,7 @@
 import { join, relative } from "node:path";
 import { sum } from "d3-array";
 import { BidoraError, type CallContext, formatNumber, formatSeconds } from "../../../base/index.js";
-import { type RunEvent, withLogs } from "../../../base/records/index.js";
+import { type RunEvent, seedsText, withLogs } from "../../../base/records/index.js";
 import type { LivePart } from "../../report/index.js";
 import { significance } from "../../statistics/significance.js";
 import type { Cell } from "../plan/cells.js";
@@ -50,11 +50,11 @@ export class ComparisonProgress {
 }
 
 /** A run's name for messages. */
-export const cellName = ({ task, variant, seed, point, onCurve }: Cell): string =>
+export const cellName = ({ task, variant, point, onCurve, ...seeds }: Cell): string =>
   [
     ...[task, variant.name],
     ...Object.entries(point ?? onCurve ?? {}).map(([key, value]) => `${key}=${String(value)}`),
-    ...(point ? [] : [`seed ${seed}`]),
+    ...(point ? [] : [seedsText(seeds)]),
   ].join(" ");
 
 export const scoreText = (name: string, value: number | undefined): string | undefined =>

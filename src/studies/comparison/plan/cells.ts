@@ -2,7 +2,7 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { UsageError } from "../../../base/index.js";
-import { CURVE, GRID, type RunId, type StepCosts } from "../../../base/records/index.js";
+import { CURVE, GRID, type RunId, type StepCosts, seedsName } from "../../../base/records/index.js";
 import { flagOf, withoutEffect } from "../../../base/settings/index.js";
 import {
   METHODS,
@@ -12,7 +12,7 @@ import {
   resolveRun,
   runOptions,
 } from "../../../tasks/config/index.js";
-import type { Spec, SpecTask } from "../spec/spec.js";
+import { crossed, type Spec, type SpecTask } from "../spec/spec.js";
 import { pointsFor } from "../spec/tuning.js";
 import { type Variant, variantNamed, variantsOf } from "../spec/variants.js";
 import { LENGTH_SETTINGS, lengthWithinBudget, ONE_PER_STEP, rowsPerStep } from "./budget.js";
@@ -23,6 +23,8 @@ export interface Cell {
   readonly task: string;
   readonly variant: Variant;
   readonly seed: number;
+  /** That of the rows, if it has one of its own. */
+  readonly dataSeed?: number;
   /** The point that it tries for `--tune`; undefined for other runs. */
   readonly point: RunSettings | undefined;
   /** The value of the curve's setting that it trains with; undefined for runs beside the curve. */
@@ -64,7 +66,7 @@ export async function gridCells(spec: Spec, pair: Pair, facts: RunFacts): Promis
   return distinctRuns(await Promise.all(cells));
 }
 
-/** The reported runs, one per seed. @param chosen the best of the tried points */
+/** The reported runs, one for each seed, or for each seed with each data seed. @param chosen the best of the tried points */
 export const finalCells = (spec: Spec, pair: Pair, facts: RunFacts, chosen: RunSettings = {}): Promise<Cell[]> =>
   seedCells(spec, pair, facts, chosen, pair.folder);
 
@@ -81,10 +83,11 @@ export async function curveCells(spec: Spec, pair: Pair, facts: RunFacts, chosen
 
 async function seedCells(spec: Spec, pair: Pair, facts: RunFacts, tried: RunSettings, above: string): Promise<Cell[]> {
   const settings = await runSettings(spec, pair, facts, tried);
-  return spec.seeds.map((seed) => ({
-    ...{ task: pair.task.name, variant: pair.variant, seed, point: undefined },
-    folder: join(above, `seed-${seed}`),
-    settings: { ...settings, seed },
+  const { evalOnStart = true } = settings; // for the baseline
+  return crossed(spec.seeds, spec.dataSeeds).map((seeds) => ({
+    ...{ task: pair.task.name, variant: pair.variant, ...seeds, point: undefined },
+    folder: join(above, seedsName(seeds)),
+    settings: { ...settings, evalOnStart, ...seeds },
   }));
 }
 
@@ -93,13 +96,15 @@ async function seedCells(spec: Spec, pair: Pair, facts: RunFacts, tried: RunSett
  * others.
  */
 export async function otherFinishedCells(spec: Spec, places: readonly RunId[], facts: RunFacts): Promise<Cell[]> {
-  const isAsked = ({ method, seed }: RunId) =>
-    spec.seeds.includes(seed) && spec.variants.some(({ name }) => name === method);
+  const asked = new Set(crossed(spec.seeds, spec.dataSeeds).map(seedsName));
+  const isAsked = (run: RunId) => asked.has(seedsName(run)) && spec.variants.some(({ name }) => name === run.method);
   const cells = places.map(async (place) => {
     const task = spec.tasks.find(({ name }) => name === place.task);
     const variant = variantNamed(place.method, spec.defined);
     if (!task || !variant || isAsked(place)) return [];
-    return finalCells({ ...spec, seeds: [place.seed] }, pairOf(spec, task, variant), facts);
+    const { seed, dataSeed } = place;
+    const seeds = { seeds: [seed], dataSeeds: dataSeed === undefined ? [] : [dataSeed] };
+    return finalCells({ ...spec, ...seeds }, pairOf(spec, task, variant), facts);
   });
   return (await Promise.all(cells)).flat();
 }
@@ -108,6 +113,8 @@ export async function otherFinishedCells(spec: Spec, places: readonly RunId[], f
 export interface RunFacts {
   /** The number of training rows of a run with these settings. */
   rowsOf(config: RunConfig): Promise<number>;
+  /** The number of rows in a file of the upper level's own, if there is one. */
+  upperRowsOf(config: RunConfig): Promise<number | undefined>;
   /** The number of optimizer steps of a run with these settings. */
   stepsOf(config: RunConfig): Promise<number>;
   /** Seconds per step, in each phase. */
@@ -211,7 +218,7 @@ async function lengthOf({ budget }: Spec, asked: RunSettings, facts: RunFacts): 
   const config = resolveRun(asked);
   const costs = {
     steps: async () => ONE_PER_STEP,
-    rows: async () => rowsPerStep(config, await facts.rowsOf(config)),
+    rows: async () => rowsPerStep(config, await facts.rowsOf(config), await facts.upperRowsOf(config)),
     seconds: () => facts.secondsOfStep(config),
   }[budget.of];
   return { ...NO_LENGTH, ...lengthWithinBudget(config, budget, await costs()) };
@@ -250,6 +257,7 @@ function refuseUnusedSettings(spec: Spec): void {
     const runs = points.flatMap(({ variant, point }) => runsOf(spec, [variant], point));
     refuse(Object.assign({}, ...points.map(({ point }) => point)), runs, where);
   }
+  refuseIdleDataSeeds(spec);
   refuseLengths(spec);
 }
 
@@ -281,6 +289,14 @@ function refuse(settings: RunSettings, runs: readonly RunConfig[], where: string
     runs.every((run) => withoutEffect(runOptions, { [key]: true }, run).length > 0),
   );
   if (idle !== undefined) throw new UsageError(`No effect in any run ${where}: ${flagOf(idle)}; leave it out.`);
+}
+
+/** @throws UsageError for a run that takes its rows in the order of the file, so that a seed of the rows draws nothing */
+function refuseIdleDataSeeds(spec: Spec): void {
+  if (spec.dataSeeds.length === 0 || runsOf(spec, spec.variants).every(({ shuffle }) => shuffle)) return;
+  throw new UsageError(
+    "--data-seeds has no effect on runs with --no-shuffle, which draw no rows; leave one of them out.",
+  );
 }
 
 /** A file may set the length for runs without a budget; flags, the tuning and the curve may not contradict it. */

@@ -158,7 +158,7 @@ async function problemsOfAlike(
     const holdout = config.holdoutFraction === undefined ? undefined : splits.train;
     problems.push(
       ...(await caught(async () => {
-        checkEvaluationRows(watching, { validation: splits.validation, holdout });
+        checkEvaluationRows(watching, { ...splits, holdout });
         stopsBy(config, judged);
         checkOneMetric(choice.task, { ...splits, holdout: isTuned ? splits.train : holdout });
         await facts.rowsOf(config);

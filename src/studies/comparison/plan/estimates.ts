@@ -37,6 +37,7 @@ export function factsIn(output: string): KnownFacts {
   const reportedKeyOf = (config: RunConfig) =>
     JSON.stringify([keyOf(config), config.validation, config.test, config.testSplit]);
   const trained = new Map<string, Promise<number>>();
+  const rowsIn = (config: RunConfig) => remembered(files, keyOf(config), () => countRows(config));
   const rowsOf = (config: RunConfig): Promise<number> => {
     const { trainLimit, holdoutFraction, holdoutGroups } = config;
     return remembered(
@@ -45,13 +46,17 @@ export function factsIn(output: string): KnownFacts {
       async () => {
         // Which rows can be held out depends on their texts.
         if (holdoutFraction !== undefined && holdoutGroups) return (await trainingRows(config, config)).length;
-        const rows = await remembered(files, keyOf(config), () => countRows(config));
+        const rows = await rowsIn(config);
         return subsetsOf(Array.from({ length: rows }), config).train.length;
       },
     );
   };
   return {
     rowsOf,
+    upperRowsOf: async (config) =>
+      config.upperTrain === undefined
+        ? undefined
+        : rowsIn({ ...config, train: config.upperTrain, upperTrain: undefined }),
     learn(config, rows, found) {
       files.set(keyOf(config), Promise.resolve(rows));
       if (found !== undefined) reported.set(reportedKeyOf(config), found);

@@ -56,7 +56,7 @@ export function keepPlan(output: string, plan: FrozenPlan, file: string): void {
 }
 
 function planOf(
-  { variants, seeds, tasks, tuning, budget, margin, output }: Spec,
+  { variants, seeds, dataSeeds, tasks, tuning, budget, margin, output }: Spec,
   cells: readonly Cell[],
   planned: Readonly<Record<string, PlannedRun>>,
   facts: KnownFacts,
@@ -65,6 +65,7 @@ function planOf(
   return {
     methods: variants.map(({ name }) => name),
     seeds,
+    ...(dataSeeds.length > 0 && { dataSeeds }),
     tasks: tasks.map(({ name, mainMetric }) => {
       const { settings } = cells.find(({ task }) => task === name)!;
       const { metric = null } = facts.reported(resolveRun(settings)) ?? {};

@@ -20,7 +20,7 @@ import {
   sha256OfFile,
   writePlan,
 } from "../../../base/records/index.js";
-import { type RunSettings, readRunFile, resolveRun } from "../../../tasks/config/index.js";
+import { type RunKey, type RunSettings, readRunFile, resolveRun } from "../../../tasks/config/index.js";
 import { computeDtype, resolveDevice } from "../../../torch/index.js";
 import { versions } from "../../../training/run/index.js";
 import { byPair } from "../../statistics/competing.js";
@@ -29,7 +29,9 @@ import type { Cell } from "./cells.js";
 import { isSameValue } from "./grid.js";
 
 /** Settings that may differ between two calls for the same run. */
-const MAY_DIFFER: ReadonlySet<string> = new Set(["output", "device", "threads", "saveEvery", "keepCheckpoints"]);
+const MAY_DIFFER: ReadonlySet<string> = new Set([
+  ...(["output", "device", "threads", "saveEvery", "keepCheckpoints", "evalOnStart"] as const satisfies RunKey[]),
+]);
 
 /** @throws BidoraError `OUTPUT_IN_USE` for a folder with other contents than a comparison */
 export function checkComparisonFolder(folder: string): void {
@@ -191,7 +193,10 @@ interface ConditionedRun extends RunId {
 }
 
 /** A run that a comparison will start, with the conditions that are known before. A job's machine can choose another dtype. */
-export function runToStart({ task, variant, seed, folder, settings }: Cell, launcher: LauncherName): ConditionedRun {
+export function runToStart(
+  { task, variant, seed, dataSeed, folder, settings }: Cell,
+  launcher: LauncherName,
+): ConditionedRun {
   const { batchSize, gradientAccumulation, dtype, baseDtype, device } = resolveRun(settings);
   const computed = launcher === "local" ? computeDtype(dtype, resolveDevice(device)) : undefined;
   const { bidora, libtorch } = versions();
@@ -199,7 +204,7 @@ export function runToStart({ task, variant, seed, folder, settings }: Cell, laun
     ...{ processes: 1, rowsPerStep: batchSize * gradientAccumulation, bidora, libtorch },
     ...{ dtype: computed, baseDtype: baseDtype ?? computed, magnitudeAxis: undefined },
   });
-  return { task, method: variant.name, seed, folder, conditions };
+  return { task, method: variant.name, seed, ...(dataSeed !== undefined && { dataSeed }), folder, conditions };
 }
 
 /**
@@ -208,6 +213,7 @@ export function runToStart({ task, variant, seed, folder, settings }: Cell, laun
  * @throws BidoraError `COMPARISON` naming two runs and their values
  */
 export function refuseMixed(runs: readonly ConditionedRun[]): void {
+  refuseMixedSeeds(runs);
   for (const alike of byPair(runs)) {
     for (const key of Object.keys(CONDITIONS) as Condition[])
       refuseDifferent(alike, `under different conditions (${CONDITIONS[key]}`, ({ conditions }) => conditions?.[key]);
@@ -218,6 +224,17 @@ export function refuseMixed(runs: readonly ConditionedRun[]): void {
           start?.idle?.includes(key) ? undefined : start?.settings[key],
         );
   }
+}
+
+/** A run without a data seed has its seed as such, so that two folders could hold one run. */
+function refuseMixedSeeds(runs: readonly ConditionedRun[]): void {
+  const one = runs.find(({ dataSeed }) => dataSeed !== undefined);
+  const other = runs.find(({ dataSeed }) => dataSeed === undefined);
+  if (!one || !other) return;
+  throw new BidoraError(
+    "COMPARISON",
+    `${one.folder} has a seed of its own for the rows (--data-seeds) and ${other.folder} has none: keep them in two comparisons, each with its own --output.`,
+  );
 }
 
 const SEEDS: ReadonlySet<string> = new Set(["seed", "dataSeed"]);

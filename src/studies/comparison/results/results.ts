@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { group } from "d3-array";
 import { type CallContext, own } from "../../../base/index.js";
 import {
+  type BaselineScore,
   type ComparedTask,
   type Comparison,
   type ComparisonFile,
@@ -10,6 +11,7 @@ import {
   metricRows,
   REPORT,
   type RowTest,
+  type RunId,
   type ScoredRows,
   type ScoreReached,
   TABLES,
@@ -18,6 +20,7 @@ import {
 } from "../../../base/records/index.js";
 import { writeReport } from "../../report/writeReport.js";
 import { averagesOf } from "../../statistics/averages.js";
+import { baselinesOf } from "../../statistics/baselines.js";
 import { comparisonTables } from "../../statistics/comparisonTables.js";
 import { methodsWithoutFailure } from "../../statistics/competing.js";
 import { costToReach, type EvaluationPoint } from "../../statistics/costColumns.js";
@@ -28,6 +31,7 @@ import { significance } from "../../statistics/significance.js";
 import { significanceTable } from "../../statistics/significanceTable.js";
 import { summary } from "../../statistics/summary.js";
 import { terminalTable } from "../../statistics/terminalTable.js";
+import { varianceTable } from "../../statistics/varianceTable.js";
 import { refuseMixed } from "../plan/plan.js";
 import type { RequestedResults } from "../spec/spec.js";
 import { variantNamed } from "../spec/variants.js";
@@ -40,6 +44,7 @@ import { readPredictedRuns } from "./predictedRuns.js";
 import { rowGroupsOf } from "./rowGroups.js";
 import { corrected, rowTests } from "./rowTests.js";
 import { scoringOf } from "./scoring.js";
+import { varianceOf } from "./variance.js";
 
 /** The result of a comparison. */
 export interface ComparisonResult {
@@ -63,12 +68,13 @@ export async function writeComparison(
 ): Promise<{ readonly result: ComparisonFile; readonly text: string }> {
   refuseMixed(runs);
   const summarized = summarizeRuns(runs, options, missing);
-  const { tasks, methods, competitors, reached, rowGroups } = summarized;
+  const { tasks, methods, competitors, reached, rowGroups, baselines } = summarized;
   const [tuning, curve] = [await triedPoints(output, options.mainMetrics), await curveRuns(output)];
   const ofCurve = curve.length > 0 && { curve, curves: curvesOf(curve, tasks, methods) };
   const found = { ...summarized, tuning, ...ofCurve };
   const frozen = frozenIn(output, { ...found, runs }, options.margin);
-  const comparison = { ...found, ...(frozen && { frozen }) };
+  const variance = await varianceOf(tasks, methods, runs);
+  const comparison = { ...found, ...(frozen && { frozen }), variance };
   const ofRows = await allRowTests(comparison, runs, options);
   const isOverRows = ({ test }: RowTest) => test === "bootstrap";
   const tests = [
@@ -76,16 +82,22 @@ export async function writeComparison(
     ...significance(comparison),
     ...ofRows.filter(isOverRows),
   ];
-  const significances = tests.length > 0 ? [significanceTable(tests)] : [];
-  const tables = [...comparisonTables(comparison, reached), ...significances, ...curveTables(comparison)];
+  const tables = [
+    ...comparisonTables(comparison, reached),
+    ...(tests.length > 0 ? [significanceTable(tests)] : []),
+    ...varianceTable(comparison),
+    ...curveTables(comparison),
+  ];
   const result: ComparisonFile = {
-    runs: runs.map(({ folder: _folder, evaluations: _evaluations, scored: _scored, start: _start, ...run }) => run),
+    runs: runs.map(({ folder: _f, evaluations: _e, scored: _s, start: _start, baselines: _b, ...run }) => run),
     summary: summary(runs),
     averages: averagesOf(comparison),
     tests,
     ...missing,
     tuning,
     ...ofCurve,
+    baselines,
+    ...(variance.length > 0 && { variance }),
     notes: tables.flatMap(({ notes }) => notes),
     tasks,
     methods,
@@ -93,7 +105,7 @@ export async function writeComparison(
     ...(rowGroups && { rowGroups }),
     ...(frozen && { frozen }),
     reached,
-    conditions: { ...options.conditions, seeds: seedsOf(runs) },
+    conditions: { ...options.conditions, ...seedsOf(runs) },
   };
   writeComparisonFile(output, result);
   writeFileAtomic(join(output, TABLES.markdown), joined(tables, markdownTable));
@@ -103,8 +115,11 @@ export async function writeComparison(
 }
 
 /** The seeds of all summarized runs, including those of earlier calls. */
-const seedsOf = (runs: readonly CollectedRun[]): number[] =>
-  [...new Set(runs.map(({ seed }) => seed))].sort((a, b) => a - b);
+function seedsOf(runs: readonly CollectedRun[]): { readonly seeds: number[]; readonly dataSeeds?: number[] } {
+  const sorted = (seeds: readonly number[]) => [...new Set(seeds)].sort((a, b) => a - b);
+  const dataSeeds = sorted(runs.flatMap(({ dataSeed }) => dataSeed ?? []));
+  return { seeds: sorted(runs.map(({ seed }) => seed)), ...(dataSeeds.length > 0 && { dataSeeds }) };
+}
 
 const joined = (tables: readonly ResultTable[], render: (table: ResultTable) => string): string =>
   `${tables.map(render).join("\n\n")}\n`;
@@ -132,7 +147,8 @@ export function summarizeRuns(
   runs: readonly CollectedRun[],
   asked: RequestedResults,
   missing: MissingRuns = { failed: [], unfinished: [] },
-): Comparison & MissingRuns & { readonly reached: readonly ScoreReached[] } {
+): Comparison &
+  MissingRuns & { readonly reached: readonly ScoreReached[]; readonly baselines: readonly BaselineScore[] } {
   const tasks = tasksOf(runs, asked);
   const used = [...runs, ...missing.failed, ...missing.unfinished].map(({ method }) => method);
   const { reach } = asked;
@@ -140,7 +156,8 @@ export function summarizeRuns(
   const rowGroups = rowGroupsOf(tasks, runs);
   const groups = rowGroups.length > 0 && { rowGroups };
   const methods = inOrder(used, asked.methods);
-  return { tasks, methods, competitors: competitorsOf(methods, runs), runs, ...missing, ...groups, reached };
+  const baselines = baselinesOf(runs);
+  return { tasks, methods, competitors: competitorsOf(methods, runs), runs, ...missing, ...groups, reached, baselines };
 }
 
 function tasksOf(
@@ -179,6 +196,11 @@ function inOrder(names: readonly string[], order: readonly string[]): string[] {
   return [...order.filter((name) => there.has(name)), ...[...there].filter((name) => !order.includes(name)).sort()];
 }
 
+const placeOf = ({ method, seed, dataSeed }: RunId): Omit<RunId, "task"> => ({
+  ...{ method, seed },
+  ...(dataSeed !== undefined && { dataSeed }),
+});
+
 /**
  * The cost at which runs first reached a score of their task's main metric: on validation rows, which are evaluated during training, and
  * on test rows only if there are no others. Runs that evaluated held-out rows are left out, since these say nothing about the validation
@@ -199,13 +221,13 @@ function reachedIn(
     ofTask.some((run) => run.method === method && !looked.includes(run)) ||
     variantNamed(method, defined)?.stopsEarly === true;
   const lost = failed.filter(({ task, method }) => task === name && !holdsOut(method));
-  const costOf = ({ method, seed, evaluations }: CollectedRun) => {
+  const costOf = ({ evaluations, ...run }: CollectedRun) => {
     const points = evaluations.flatMap(({ step, seconds, ...values }): EvaluationPoint[] => {
       const value = own(values, main.name);
       return value === undefined ? [] : [{ step, seconds, value }];
     });
-    return { method, seed, cost: costToReach(points, target, main.goal) };
+    return { ...placeOf(run), cost: costToReach(points, target, main.goal) };
   };
-  const unreached = lost.map(({ method, seed }) => ({ method, seed, cost: null }));
+  const unreached = lost.map((run) => ({ ...placeOf(run), cost: null }));
   return { task: name, target, split, runs: [...looked.map(costOf), ...unreached] };
 }

@@ -97,6 +97,11 @@ export const comparisonOptions = {
     default: ["lora", "dora", "bidora"],
   }),
   seeds: option(seeds, { group: "Comparison", help: "run each method with each of these seeds", default: [0] }),
+  dataSeeds: option(seeds, {
+    group: "Comparison",
+    help: "run each seed with each of these seeds of the rows (--data-seed), and divide the variance between the two",
+    defaultText: "as the seed",
+  }),
   tasks: option(tasks, {
     group: "Comparison",
     help: "which of the file's tasks to use",
@@ -197,7 +202,7 @@ export const comparisonOptions = {
 /** Options at the top of the help text, as for a run. */
 const MAIN = ["model", "task", "train", "validation", "epochs", "maxSteps"] as const;
 /** Options that the comparison sets for each run. */
-const SET = ["method", "seed", "output", "overwrite", "resume", "profile", "adapter", "dashboard"] as const;
+const SET = ["method", "seed", "dataSeed", "output", "overwrite", "resume", "profile", "adapter", "dashboard"] as const;
 
 export const compareOptions = {
   ...comparisonOptions,

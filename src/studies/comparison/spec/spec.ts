@@ -25,6 +25,8 @@ export interface Spec {
   /** The methods that the file defines, including those that this call leaves out. */
   readonly defined: readonly DefinedMethod[];
   readonly seeds: readonly number[];
+  /** Seeds of the rows, each of which is combined with each seed; none if one seed draws everything. */
+  readonly dataSeeds: readonly number[];
   readonly tasks: readonly SpecTask[];
   /** Run settings from flags. */
   readonly byFlag: RunSettings;
@@ -61,9 +63,9 @@ export function readSpec(flags: ComparisonSettings, file: string | undefined, fo
   const { tasks: listed, ...rest } = fromFile;
   const { tasks: wanted, ...given } = flags;
   const settings = filled(compareOptions, { ...rest, ...given });
-  const { seeds, budget, reach, margin, launcher, dashboard, output, pilot, freeze } = settings;
-  const repeated = seeds.find((seed, i) => seeds.indexOf(seed) !== i);
-  if (repeated !== undefined) throw new UsageError(`--seeds names ${repeated} twice: name each seed once.`);
+  const { seeds, dataSeeds = [], budget, reach, margin, launcher, dashboard, output, pilot, freeze } = settings;
+  refuseRepeated("--seeds", seeds);
+  refuseRepeated("--data-seeds", dataSeeds);
   const byFlag = runSettingsIn(given);
   const common = { ...runSettingsIn(rest), ...byFlag };
   const methodsIn = [...(rest.methods ?? []), ...(given.methods ?? [])];
@@ -78,6 +80,7 @@ export function readSpec(flags: ComparisonSettings, file: string | undefined, fo
     variants: variantsOf(methods, defined),
     defined,
     seeds,
+    dataSeeds,
     tasks: selected(ofTasks, wanted).map((task) => withMainMetric(task, given.mainMetric, rest.mainMetric)),
     byFlag,
     common,
@@ -97,6 +100,7 @@ export function readSpec(flags: ComparisonSettings, file: string | undefined, fo
     named: {
       methods: methodsIn.length === 0 ? undefined : namesIn(settings.methods),
       seeds: given.seeds ?? rest.seeds,
+      dataSeeds: given.dataSeeds ?? rest.dataSeeds,
     },
   };
 }
@@ -120,6 +124,18 @@ function withMainMetric(task: SpecTask, byFlag: string | undefined, ofAll: strin
 const definedSettings = (defined: readonly DefinedMethod[]): Map<string, RunSettings> =>
   new Map(defined.map(({ name, settings }) => [name, settings]));
 
+function refuseRepeated(flag: string, seeds: readonly number[]): void {
+  const repeated = firstRepeated(seeds.map(String));
+  if (repeated !== undefined) throw new UsageError(`${flag} names ${repeated} twice: name each seed once.`);
+}
+
+/** Each seed with each data seed; the seeds alone if there are none of these. */
+export const crossed = (
+  seeds: readonly number[],
+  dataSeeds: readonly number[],
+): { readonly seed: number; readonly dataSeed?: number }[] =>
+  seeds.flatMap((seed) => (dataSeeds.length === 0 ? { seed } : dataSeeds.map((dataSeed) => ({ seed, dataSeed }))));
+
 /** Jobs in a scheduler's queue at the same time. */
 const MANY = 1000;
 
@@ -141,7 +157,7 @@ export interface RequestedResults {
 
 /** The results that a comparison should have, and the conditions to report with them. */
 export function requestedResults(spec: Spec): RequestedResults & { readonly conditions: object } {
-  const { tasks, variants, defined, reach, margin, budget, jobs, tuning, curve, seeds } = spec;
+  const { tasks, variants, defined, reach, margin, budget, jobs, tuning, curve, seeds, dataSeeds } = spec;
   return {
     tasks: tasks.map(({ name }) => name),
     titles: Object.fromEntries(tasks.flatMap(({ name, title }) => (title === name ? [] : [[name, title]]))),
@@ -155,6 +171,7 @@ export function requestedResults(spec: Spec): RequestedResults & { readonly cond
     conditions: {
       ...(budget && { budget }),
       ...{ jobs, seeds },
+      ...(dataSeeds.length > 0 && { dataSeeds }),
       ...(isTuned(tuning) && { tune: conditionOf(tuning) }),
       ...(curve && { curve: curve.points }),
       ...(margin !== undefined && { margin }),
@@ -173,13 +190,15 @@ export interface AskedRuns {
   readonly tasks?: readonly string[] | undefined;
   readonly methods?: readonly string[] | undefined;
   readonly seeds?: readonly number[] | undefined;
+  readonly dataSeeds?: readonly number[] | undefined;
 }
 
 /** The runs of a comparison. */
-export const askedRuns = ({ tasks, variants, seeds }: Spec): AskedRuns => ({
+export const askedRuns = ({ tasks, variants, seeds, dataSeeds }: Spec): AskedRuns => ({
   tasks: tasks.map(({ name }) => name),
   methods: variants.map(({ name }) => name),
   seeds,
+  ...(dataSeeds.length > 0 && { dataSeeds }),
 });
 
 /** Settings that are the comparison's, not the runs'. */

@@ -24,7 +24,7 @@ import {
 import { group, whenGiven } from "./group.js";
 import { withOptimizers } from "./training.js";
 
-const bidora = group("BiDoRA");
+const bidora = group("Second level");
 
 /** What a run's settings and its costs depend on in an estimator. train/hypergradients computes them. */
 interface EstimatorFacts {
@@ -166,7 +166,7 @@ const withSplit = both(withoutFolds, {
 export const bidoraOptions = {
   upper: bidora.advanced(
     choice(upperGroupNames),
-    "train this group of tensors in an upper level on rows of its own, with any method",
+    "what an upper level trains on rows of its own, with any method: a group of tensors, weight decays, or weights of sources",
     { placeholder: "GROUP", defaultText: "bidora: magnitudes, else none" },
   ),
   hypergradient: bidora(choice(estimatorNames), "estimator of the upper level's gradient", {

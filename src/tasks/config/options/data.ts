@@ -146,4 +146,15 @@ export const dataOptions = {
     default: false,
   }),
   seed: data.advanced(whole(0), "seed of all random numbers", { default: 0 }),
+  dataSeed: data.advanced(
+    whole(0),
+    "another seed for the rows: which are sampled, held out or split, and their order",
+    {
+      defaultText: "--seed",
+      appliesWhen: {
+        only: "with --shuffle: rows in the order of the file draw nothing",
+        holds: ({ shuffle }: { readonly shuffle?: boolean | undefined }) => shuffle !== false,
+      },
+    },
+  ),
 };
