@@ -27,8 +27,9 @@ const encoded = await tokenizer.encodeBatch(texts.map((text) => [text] as const)
 const input = modelInput(encoded);
 
 const { adamw } = optim;
-const options = { weightDecay: 0, adamBeta1: 0.9, adamBeta2: 0.999, adamEpsilon: 1e-8 };
+const options = { adamBeta1: 0.9, adamBeta2: 0.999, adamEpsilon: 1e-8 };
 const tensors = trained.map(({ tensor }) => tensor);
+const parameters = tensors.map((tensor) => ({ tensor, weightDecay: 0 }));
 const state = optim.initState(adamw, tensors, options);
 
 for (let step = 1; step <= 5; step++) {
@@ -37,7 +38,7 @@ for (let step = 1; step <= 5; step++) {
     const context = { masks: new nn.SeededMasks(step) };
     const mean = torch.divScalar(nn.crossEntropy(loaded.model.forward(input, context), stars), texts.length);
     const gradients = torch.grad([mean], tensors).map((gradient) => gradient as torch.Tensor);
-    adamw.update(trained, gradients, state, 1e-2, options);
+    adamw.update(parameters, gradients, state, 1e-2, options);
     return mean.item();
   });
   console.log(`step ${step}: loss ${loss.toFixed(4)}`);

@@ -2,7 +2,7 @@
 import { UsageError } from "../../base/index.js";
 import { choice, filled, type Given, omit, option, whole } from "../../base/settings/index.js";
 import { namingBadWeights } from "../../models/index.js";
-import { askedRun, isTooCoarse, runFile, runOptions, saidBy, upperOf } from "../../tasks/config/index.js";
+import { askedRun, isTooCoarse, runFile, runOptions, saidBy, upperFacts, upperOf } from "../../tasks/config/index.js";
 import { compareEstimators, type EstimatorComparison } from "../../training/hypergradients/index.js";
 import { checkpointWeights, prepare, setupOf, startOf } from "../../training/run/index.js";
 import { call, defineRunCommand, formatTable, HUB_HOOKS, type HubHooks, refuseAsRank } from "./command.js";
@@ -14,7 +14,7 @@ const ownOptions = {
     defaultText: "--dtype",
   }),
   implicitProducts: option(whole(1), {
-    group: "BiDoRA",
+    group: "Second level",
     help: "products with the Hessian that solving the target of neumann and cg may take",
     placeholder: "N",
     default: 20,
@@ -26,7 +26,7 @@ const NOT_HERE = [
   ...(["validation", "test", "testSplit", "epochs", "maxSteps", "warmupRatio", "schedule"] as const),
   ...(["output", "overwrite", "resume", "dashboard", "evalEvery", "saveEvery", "keepCheckpoints", "log"] as const),
   ...(["earlyStopping", "earlyStoppingMetric", "profile", "searchPatience", "warmStart"] as const),
-  ...(["retrainSteps", "retrainEpochs", "retrainLearningRate"] as const),
+  ...(["retrainSteps", "retrainEpochs", "retrainLearningRate", "upperRowsInRetrain"] as const),
 ] as const;
 
 const options = {
@@ -58,11 +58,13 @@ export const verifyCommand = defineRunCommand({
     if (precision !== undefined && given.dtype !== undefined)
       throw new UsageError("--precision and --dtype are mutually exclusive: one takes the place of the other.");
     const asked = askedRun(given);
-    const { method = runOptions.method.default, upper } = saidBy(asked);
-    if (upperOf({ method, upper }) === undefined)
+    const { method = runOptions.method.default, upper, optimizer } = saidBy(asked);
+    const group = upperOf({ method, upper });
+    if (group === undefined)
       throw new UsageError(`verify-hypergradient is for two levels, and --method ${method} has one: add --upper.`);
+    if (upperFacts(group).isExplicit) refuseForFormula(group, implicitProducts, optimizer);
     // every estimator is computed, so the settings of all of them have an effect
-    const begin = await startOf(asked, context, ["xi", "hypergradientTerms"]);
+    const begin = await startOf(asked, context, upperFacts(group).isExplicit ? [] : ["xi", "hypergradientTerms"]);
     const prepared = await prepare(begin, context, precision);
     const comparison = await namingBadWeights(
       () => checkpointWeights(prepared),
@@ -79,13 +81,35 @@ export const verifyCommand = defineRunCommand({
       row.target,
       row.seconds.toFixed(2),
     ]);
-    const { cosine, relativeError, residual, products } = result.implicit;
-    const targets = `Implicit against unrolled target: cosine ${cosine.toFixed(6)}, relative error ${relativeError.toExponential(2)}; solved by ${products} products to a residual of ${residual.toExponential(1)}`;
-    const share = `Second-order share of the hypergradient's norm: ${result.secondOrderShare.toPrecision(3)}`;
     const table = formatTable(["estimator", "cosine", "relative error", "of target", "seconds"], rows);
-    return { value: result, text: [`In ${result.dtype}:`, table, targets, share, ...result.notes].join("\n") };
+    return { value: result, text: [`In ${result.dtype}:`, table, ...targetsOf(result), ...result.notes].join("\n") };
   },
 });
+
+function targetsOf({ implicit, secondOrderShare }: EstimatorComparison): string[] {
+  if (!implicit || secondOrderShare === undefined) return [];
+  const { cosine, relativeError, residual, products } = implicit;
+  return [
+    `Implicit against unrolled target: cosine ${cosine.toFixed(6)}, relative error ${relativeError.toExponential(2)}; solved by ${products} products to a residual of ${residual.toExponential(1)}`,
+    `Second-order share of the hypergradient's norm: ${secondOrderShare.toPrecision(3)}`,
+  ];
+}
+
+/** Of a group whose gradient has a formula. @throws UsageError for what only estimators use */
+function refuseForFormula(
+  group: string,
+  products: number | undefined,
+  optimizer: string = runOptions.optimizer.default,
+): void {
+  if (products !== undefined)
+    throw new UsageError(
+      `--implicit-products has no effect with --upper ${group}, which has no implicit target: leave it out.`,
+    );
+  if (optimizer !== "adamw")
+    throw new UsageError(
+      `verify-hypergradient --upper ${group} differentiates through the steps of adamw, not of ${optimizer}: leave out --optimizer.`,
+    );
+}
 
 /**
  * Compares every estimator of the hypergradient with its exact target on the user's own model and data, on the batches that follow the
@@ -102,7 +126,7 @@ const UNSOLVED = 1e-3;
 function notesOf({ estimators, implicit }: EstimatorComparison, dtype: Verification["dtype"]): string[] {
   const coarse = estimators.filter(({ name }) => isTooCoarse(name, dtype));
   const errors = coarse.map(({ name, relativeError }) => `${name} is off by ${(100 * relativeError).toPrecision(2)} %`);
-  const { residual, products } = implicit;
+  const { residual, products } = implicit ?? { residual: 0, products: 0 };
   return [
     ...(errors.length > 0
       ? [`In ${dtype} ${errors.join(" and ")}: take --hypergradient exact, or --dtype float32.`]

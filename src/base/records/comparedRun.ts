@@ -43,6 +43,8 @@ export type RunConditions = Readonly<Partial<Record<keyof typeof CONDITIONS, str
 export interface ComparedRun extends RunId, Findings {
   readonly metrics: Metrics;
   readonly trainedParameters: number;
+  /** All parameters of the model, trained or not; missing in files of earlier versions. */
+  readonly totalParameters?: number;
   /** Wall time of the whole run. */
   readonly seconds: number;
   readonly peakMemoryBytes: number;

@@ -2,17 +2,9 @@
 import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { writeFileAtomic } from "./atomic.js";
-import {
-  type ComparisonFile,
-  isWilcoxon,
-  type JoinedTasks,
-  type RunId,
-  type SignificanceTest,
-  seedsName,
-  seedsNamed,
-  seedsText,
-} from "./comparison.js";
+import { type ComparisonFile, type RunId, seedsName, seedsNamed, seedsText } from "./comparison.js";
 import { COMPARISON, readComparisonFile } from "./comparisonFile.js";
+import { isWilcoxon, type JoinedTasks, type SignificanceTest } from "./comparisonTests.js";
 import { type JsonObject, parsedJson, readOptionalJsonObject } from "./json.js";
 import { REPORT } from "./names.js";
 import { removeOwnFiles } from "./outputFolder.js";
@@ -38,8 +30,10 @@ interface PlacedRun extends RunId {
 export const comparedRunFolder = (folder: string, { task, method, ...seeds }: RunId): string =>
   join(folder, task, method, seedsName(seeds));
 
-/** The folder of a method's grid. */
+/** The folder of the points that were tried for a method. */
 export const GRID = "grid";
+/** The folder of a method's runs with each value of the curve's setting. */
+export const CURVE = "curve";
 
 /** The runs whose folders exist, started or not. Runs of a grid are not among them. */
 export function comparedRunsIn(folder: string): PlacedRun[] {
@@ -51,11 +45,32 @@ export function comparedRunsIn(folder: string): PlacedRun[] {
   );
 }
 
-/** The runs of grids whose folders exist, started or not, each with the name of its point. */
+/** The runs that tried points and whose folders exist, started or not, each with the name of its point. */
 export function gridRunsIn(folder: string): (Omit<PlacedRun, "seed"> & { readonly name: string })[] {
   return methodsIn(folder).flatMap(({ folder: above, ...run }) =>
     foldersIn(join(above, GRID)).map((name) => ({ ...run, name, folder: join(above, GRID, name) })),
   );
+}
+
+/** A run of the curve, with the name of its point. */
+interface CurvePlace extends PlacedRun {
+  readonly name: string;
+}
+
+const OF_CURVE = new RegExp(String.raw`^([^/\\]+)[/\\]([^/\\]+)[/\\]${CURVE}[/\\]([^/\\]+)[/\\]seed-(\d+)$`);
+
+/** The runs of the curve that were planned or whose folders exist. */
+export function curveRunsIn(folder: string): CurvePlace[] {
+  const there = methodsIn(folder).flatMap(({ folder: above }) =>
+    foldersIn(join(above, CURVE)).flatMap((name) =>
+      foldersIn(join(above, CURVE, name)).map((seed) => relative(folder, join(above, CURVE, name, seed))),
+    ),
+  );
+  return [...new Set([...Object.keys(readPlan(folder)), ...there])].flatMap((path) => {
+    const [, task, method, name, seed] = OF_CURVE.exec(path) ?? [];
+    if (task === undefined || method === undefined || name === undefined) return [];
+    return { task, method, name, seed: Number(seed), folder: join(folder, path) };
+  });
 }
 
 const methodsIn = (folder: string): Omit<PlacedRun, "seed">[] =>
@@ -203,6 +218,8 @@ export async function withLogs(folder: string, found: ComparisonFile): Promise<C
     failed: found.failed.map(titled),
     unfinished: found.unfinished.map(titled),
     tuning: (found.tuning ?? []).map(titled),
+    ...(found.curve && { curve: found.curve.map(titled) }),
+    ...(found.curves && { curves: found.curves.map(titled) }),
     ...(found.baselines && { baselines: found.baselines.map(titled) }),
     ...(found.variance && { variance: found.variance.map(titled) }),
     tests: found.tests.map(titledTest),

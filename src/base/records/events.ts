@@ -108,7 +108,7 @@ export interface StartEvent extends Timed {
 /** One optimizer step. In a search it is a lower and an upper step together. */
 export interface StepEvent extends InTraining {
   readonly event: "step";
-  /** Mean loss of the step's training rows. */
+  /** Mean loss of the step's training rows, before the step; in a search those of the last lower step. */
   readonly loss: number;
   /** The loss on the upper level's rows, in a search. */
   readonly upperLoss?: number;
@@ -121,7 +121,7 @@ export interface StepEvent extends InTraining {
   readonly hypergradientNorm?: number;
   /**
    * The Euclidean norm of the second-order term relative to `hypergradientNorm`. It is above 1 if the two terms oppose each other,
-   * and absent from a first-order search and if the hypergradient is zero.
+   * and absent from a first-order search, if the hypergradient is zero, and for weight decays and weights of sources, where it would be 1.
    */
   readonly secondOrderShare?: number;
   /** What the upper level is worth after the step, by name, where it is no tensor of the model: scales, weight decays, weights of sources. */

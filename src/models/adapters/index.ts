@@ -52,6 +52,7 @@ export type { AdapterMethod, LayerFacts, LayerPart, ModelDefaults, TensorSpec } 
 export { type AdapterPlacement, Bottleneck } from "./methods/adapter.js";
 export { type DoraConfig, doraConfig } from "./methods/dora.js";
 export { type LoraConfig, loraConfig } from "./methods/lora.js";
+export { scaleFactors, trainScales } from "./methods/scales.js";
 export { isRegularized, OrthogonalityRegularizer } from "./orthogonality.js";
 export {
   adaptedPaths,
@@ -64,6 +65,6 @@ export {
 export type { AdapterOrigin } from "./peft/peftConfig.js";
 export { AdapterRoutes } from "./routes.js";
 export { findTargets, type Slot, type SlotBase, targetSlots } from "./targets.js";
-export { isInGroup, type TensorGroup } from "./tensorGroups.js";
+export { isInGroup, kindAndLayer, type TensorGroup } from "./tensorGroups.js";
 export { type LowRankUpdate, lowRankUpdates, type ModuleError, toLora, trainedOutsideUpdates } from "./toLora.js";
 export { weightChange } from "./weightChange.js";

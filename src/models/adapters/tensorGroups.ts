@@ -1,7 +1,7 @@
 // Groups of trained tensors, by what they are in their method: what an upper level can train.
 
-import { isWithinAny } from "../nn/index.js";
-import type { TrainedTensor } from "./adapted.js";
+import { isWithin, isWithinAny } from "../nn/index.js";
+import type { AdaptedModel, TrainedTensor } from "./adapted.js";
 import { LOW_RANK_NAMES, MAGNITUDE } from "./lowRankLayers.js";
 import { E } from "./methods/adaloraConfig.js";
 import { VECTOR } from "./methods/ia3.js";
@@ -29,4 +29,17 @@ export type TensorGroup = keyof typeof MEMBERS | "head";
 export function isInGroup(group: TensorGroup, tensor: TrainedTensor, headModules: readonly string[]): boolean {
   const isOfHead = isWithinAny(tensor.name, headModules);
   return group === "head" ? isOfHead : !isOfHead && MEMBERS[group](tensor);
+}
+
+/**
+ * A trained tensor's kind and layer, `KIND.N`: KIND is its name in the adapter, or in its module where there is no adapter, and N the first
+ * number in its path; KIND alone where there is none. All of the head is `head`.
+ * @param headModules the paths of the head's modules
+ */
+export function kindAndLayer(tensor: TrainedTensor, { modules }: AdaptedModel, headModules: readonly string[]): string {
+  if (isInGroup("head", tensor, headModules)) return "head";
+  const parts = tensor.name.split(".");
+  const adapted = modules.find(({ path }) => isWithin(tensor.name, path));
+  const kind = adapted ? parts[adapted.path.split(".").length] : parts.at(-1);
+  return [kind, parts.find((part) => /^\d+$/.test(part))].filter((part) => part !== undefined).join(".");
 }

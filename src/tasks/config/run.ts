@@ -19,14 +19,14 @@ import {
 import { ADAPTER_METHODS, type AdapterMethod } from "../../models/adapters/index.js";
 import { OPTIMIZERS } from "../../torch/optim/index.js";
 import { METHODS } from "./methods.js";
-import { bidoraOptions } from "./options/bidora.js";
+import { bidoraOptions, REGULARIZER } from "./options/bidora.js";
 import { dataOptions, modelOptions } from "./options/data.js";
 import { embeddingOptions } from "./options/embedding.js";
 import { textOptions } from "./options/generation.js";
 import { methodOptions } from "./options/method.js";
 import { outputOptions } from "./options/output.js";
 import { trainingOptions } from "./options/training.js";
-import { checkUpper, upperFacts, upperOf } from "./upperGroups.js";
+import { checkUpper, checkUpperDecay, upperFacts, upperOf } from "./upperGroups.js";
 
 /** Every option of a fine-tuning run, in the order of help and documentation. */
 export const runOptions = {
@@ -47,7 +47,9 @@ export type RunKey = keyof RunTable;
 export type RunSettings = Given<RunTable>;
 
 /** Options with a default that follows from others. */
-type Resolved = "model" | "normGradient" | "learningRate" | "upperLearningRate" | "retrainLearningRate" | "output";
+type Resolved =
+  | ("model" | "normGradient" | "learningRate" | "upperLearningRate" | "retrainLearningRate")
+  | ("regularizer" | "output");
 
 /** All settings of a run, those settled that don't depend on the files of the model and the data. */
 export type RunValues = Omit<Values<RunTable>, Resolved> & {
@@ -179,6 +181,7 @@ export function refuseContradictions(settings: RunSettings): void {
   }
   if (method === undefined) return;
   checkUpper(settings);
+  checkUpperDecay(settings);
   if (settings.upper === "sources" && settings.sourceColumn === undefined)
     throw new UsageError("--upper sources needs --source-column: name the column of --train with each row's source.");
   if (dtype === "float16" && upperOf(settings) !== undefined) {
@@ -199,6 +202,7 @@ function derivedSettings(settings: Values<RunTable>): RunSettings {
     upperLearningRate: (upper && upperFacts(upper).learningRate) ?? rate,
     retrainLearningRate: rate,
     normGradient: METHODS[method].upper ? "full" : "detached",
+    regularizer: method === "dora" && upper === undefined ? 0 : REGULARIZER,
     ...adapterOf(settings)?.derived?.(settings),
     ...OPTIMIZERS[optimizer].defaults,
     ...retrainLength(settings),

@@ -2,6 +2,7 @@
 
 import { UsageError } from "../../base/index.js";
 import { type AppliesWhen, alternatives } from "../../base/settings/index.js";
+import type { OptimizerName } from "../../torch/optim/index.js";
 import { METHODS, type Method, methodNames } from "./methods.js";
 
 interface UpperGroupFacts {
@@ -15,6 +16,8 @@ interface UpperGroupFacts {
   readonly isExplicit?: true;
   /** The upper level's loss depends on it through the lower level alone: without a second term its gradient would be 0. */
   readonly isIndirect?: true;
+  /** The upper level's optimizer, if it is not the run's. */
+  readonly optimizer?: OptimizerName;
 }
 
 const all = methodNames;
@@ -36,6 +39,7 @@ export const UPPER_GROUPS = {
     learningRate: 0.05,
     isExplicit: true,
     isIndirect: true,
+    optimizer: "adamw",
   },
   sources: { methods: all, about: "a weight for each source of training rows", learningRate: 0.05, isIndirect: true },
 } satisfies Readonly<Record<string, UpperGroupFacts>>;
@@ -54,6 +58,19 @@ export type LevelSettings = { readonly method?: Method | undefined; readonly upp
 export const upperOf = ({ method, upper }: LevelSettings): UpperGroup | undefined =>
   upper ?? (method && METHODS[method].upper);
 
+/** Whether a run divides its training rows between two levels. */
+export const dividesRows = ({
+  upperTrain,
+  ...run
+}: LevelSettings & { readonly upperTrain?: string | undefined }): boolean =>
+  upperOf(run) !== undefined && upperTrain === undefined;
+
+/** The optimizer of a run's upper level. */
+export function upperOptimizer(run: LevelSettings & { readonly optimizer: OptimizerName }): OptimizerName {
+  const group = upperOf(run);
+  return (group && upperFacts(group).optimizer) ?? run.optimizer;
+}
+
 /** In runs with two levels, except those with certain groups. */
 export function withTwoLevels(isExcepted: (facts: UpperGroupFacts) => boolean = () => false): AppliesWhen {
   const excepted = upperGroupNames.filter((group) => isExcepted(upperFacts(group)));
@@ -66,10 +83,10 @@ export function withTwoLevels(isExcepted: (facts: UpperGroupFacts) => boolean = 
   };
 }
 
-/** In runs whose upper level trains the magnitudes. */
-export const withMagnitudes: AppliesWhen = {
-  only: "with --method bidora or --upper magnitudes",
-  holds: (run: LevelSettings) => upperOf(run) === "magnitudes",
+/** In runs whose upper level trains the magnitudes, and in those of DoRA with one level. */
+export const withRegularizer: AppliesWhen = {
+  only: "with --method bidora, --upper magnitudes, or --method dora without --upper",
+  holds: (run: LevelSettings) => upperOf(run) === "magnitudes" || (run.method === "dora" && !run.upper),
 };
 
 /** @throws UsageError if the method does not train the group */
@@ -83,5 +100,13 @@ export function checkUpper({ method, upper }: LevelSettings): void {
   if (methods.includes(method)) return;
   throw new UsageError(
     `--upper ${upper} does not go with --method ${method}, which trains nothing of the kind: use it with --method ${alternatives(methods)}, or choose another group.`,
+  );
+}
+
+/** @throws UsageError if trained weight decays would start at 0, whose logarithm is infinite */
+export function checkUpperDecay({ upper, weightDecay }: LevelSettings & { readonly weightDecay?: number | undefined }) {
+  if (upper !== "decay" || weightDecay !== 0) return;
+  throw new UsageError(
+    "--upper decay starts from the logarithm of --weight-decay, which is 0 here: give one above 0, such as 0.01.",
   );
 }

@@ -19,6 +19,7 @@ export {
   loadTexts,
   loadWords,
 } from "./loadExamples.js";
+export { countNested } from "./nestedRows.js";
 export { BatchOrder, batchesPerPass, type OrderState, type RowSeed } from "./order.js";
 export { type Answer, loadQuestions, type QuestionExample } from "./questions.js";
 export {

@@ -1,5 +1,5 @@
 /** What a named data set tells the rest of the program. */
-import type { Dataset } from "../data/index.js";
+import type { Dataset, Location } from "../data/index.js";
 import type { MetricName, TaskKind } from "../index.js";
 
 export type Split = "train" | "validation" | "test";
@@ -11,6 +11,8 @@ export interface Splits {
   readonly test: Dataset | undefined;
   /** Training rows that are held out. */
   readonly holdout?: Dataset | undefined;
+  /** With `--holdout-groups`, the group of each training row, held out or not: rows of one group are on one side of every split. */
+  readonly groups?: ReadonlyMap<Location, number> | undefined;
   /** The upper level's training rows, if they have a file of their own. */
   readonly upper?: Dataset | undefined;
 }

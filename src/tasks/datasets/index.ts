@@ -19,6 +19,7 @@ export {
   readSplit,
   readSplits,
   splitsToRead,
+  textsOfTask,
   trainedColumns,
   withSubsets,
 } from "./splits.js";

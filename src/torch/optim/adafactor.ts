@@ -1,5 +1,5 @@
 import * as torch from "../index.js";
-import type { DecayOptions, Memory, Optimized, Optimizer } from "./optimizer.js";
+import type { Memory, Optimized, Optimizer } from "./optimizer.js";
 
 /** At step t the newest squared gradient enters the running mean with weight t to this power. */
 const BETA2_DECAY = -0.8;
@@ -12,15 +12,15 @@ const THRESHOLD = 1;
  * Adafactor (arXiv 1804.04235) as in PyTorch, with PyTorch's constants. For a matrix it keeps only the mean squares of rows and
  * of columns. The relative step size is min(lr, 1/√t), scaled by the tensor's root mean square; weight decay is decoupled.
  */
-export const adafactor: Optimizer<DecayOptions> = {
+export const adafactor: Optimizer<Record<never, never>> = {
   uses: [],
   stateForms({ shape, dtype }) {
     if (shape.length < 2) return { variance: { shape, dtype } };
     return { row_var: { shape: shape.with(-1, 1), dtype }, col_var: { shape: shape.with(-2, 1), dtype } };
   },
-  update(parameters, gradients, state, learningRate, { weightDecay }) {
+  update(parameters, gradients, state, learningRate) {
     state.steps += 1;
-    const rates = { learningRate, weightDecay, steps: state.steps };
+    const rates = { learningRate, steps: state.steps };
     torch.noGrad(() => {
       for (const [i, parameter] of parameters.entries())
         torch.scope(() => stepOne(parameter, gradients[i]!, state.memories[i]!, rates));
@@ -29,14 +29,14 @@ export const adafactor: Optimizer<DecayOptions> = {
 };
 
 function stepOne(
-  { tensor, decays }: Optimized,
+  { tensor, weightDecay }: Optimized,
   gradient: torch.Tensor,
   memory: Memory,
-  { learningRate, weightDecay, steps }: { readonly learningRate: number; readonly steps: number } & DecayOptions,
+  { learningRate, steps }: { readonly learningRate: number; readonly steps: number },
 ): void {
   const epsilon = smallestIncrement(tensor.dtype);
   const rate = Math.max(SMALLEST_SCALE, rootMeanSquare(tensor)) * Math.min(learningRate, steps ** -0.5);
-  if (decays) torch.mulScalar_(tensor, 1 - learningRate * weightDecay);
+  if (weightDecay !== 0) torch.mulScalar_(tensor, 1 - learningRate * weightDecay);
   const variance = varianceOf(gradient, memory, steps ** BETA2_DECAY, epsilon);
   const update = torch.mul_(torch.rsqrt(torch.clampMin(variance, epsilon * epsilon)), gradient);
   const excess = Math.max(1, rootMeanSquare(update) / THRESHOLD);

@@ -1,9 +1,9 @@
 import * as torch from "../index.js";
 import { type AdamWNumbers, adamw as stepTensors } from "../operators/optimizerStep.js";
-import { type DecayOptions, decayIndices, type Optimizer, type OptimizerState, picked } from "./optimizer.js";
+import { indicesByDecay, type Optimizer, type OptimizerState, picked } from "./optimizer.js";
 
 /** AdamW's options, named as the run settings are. */
-export interface AdamWOptions extends DecayOptions {
+export interface AdamWOptions {
   readonly adamBeta1: number;
   readonly adamBeta2: number;
   readonly adamEpsilon: number;
@@ -16,27 +16,25 @@ export interface AdamWOptions extends DecayOptions {
 export const adamw: Optimizer<AdamWOptions> = {
   uses: ["adamBeta1", "adamBeta2", "adamEpsilon"],
   stateForms: ({ shape, dtype }) => ({ exp_avg: { shape, dtype }, exp_avg_sq: { shape, dtype } }),
-  /** Makes one native call for the tensors with weight decay and one for the others. */
+  /** Makes one native call for all tensors with the same weight decay. */
   update(parameters, gradients, state, learningRate, options) {
     state.steps += 1;
-    for (const decays of [true, false]) {
-      const chosen = decayIndices(parameters, decays);
-      if (chosen.length === 0) continue;
+    for (const [weightDecay, chosen] of indicesByDecay(parameters)) {
       const { memory, ...own } = picked(chosen, parameters, gradients, state);
       const tensors = { ...own, means: memory("exp_avg"), meanSquares: memory("exp_avg_sq") };
-      stepTensors(tensors, state.steps, adamwNumbers(learningRate, options, decays));
+      stepTensors(tensors, state.steps, adamwNumbers(learningRate, options, weightDecay));
     }
   },
   derivative: derivativeOf,
 };
 
-/** The numbers of a step, for tensors with or without weight decay. */
-export function adamwNumbers(learningRate: number, options: AdamWOptions, decays: boolean): AdamWNumbers {
+/** The numbers of a step, for tensors with one weight decay. */
+export function adamwNumbers(learningRate: number, options: AdamWOptions, weightDecay: number): AdamWNumbers {
   return {
     lr: learningRate,
     beta1: options.adamBeta1,
     beta2: options.adamBeta2,
-    weightDecay: decays ? options.weightDecay : 0,
+    weightDecay,
     epsilon: options.adamEpsilon,
   };
 }

@@ -2,7 +2,7 @@ import * as torch from "../index.js";
 import { STATE_BLOCK, adamw8bit as stepIn8bit } from "../operators/adamw8bit.js";
 import { type AdamWNumbers, adamw as stepInFloat } from "../operators/optimizerStep.js";
 import { type AdamWOptions, adamwNumbers } from "./adamw.js";
-import { decayIndices, type OptimizedForm, type Optimizer, picked, type ShapeAndDtype } from "./optimizer.js";
+import { indicesByDecay, type OptimizedForm, type Optimizer, picked, type ShapeAndDtype } from "./optimizer.js";
 
 /** The state of tensors with fewer elements is in floating point: bitsandbytes' `min_8bit_size`. */
 const MIN_8BIT_SIZE = 4096;
@@ -17,9 +17,8 @@ export const adamw8bit: Optimizer<AdamWOptions> = {
   stateForms: formsOf,
   update(parameters, gradients, state, learningRate, options) {
     state.steps += 1;
-    for (const decays of [true, false]) {
-      const numbers = adamwNumbers(learningRate, options, decays);
-      const chosen = decayIndices(parameters, decays);
+    for (const [weightDecay, chosen] of indicesByDecay(parameters)) {
+      const numbers = adamwNumbers(learningRate, options, weightDecay);
       const isIn8bit = (i: number) => state.memories[i]?.absmax1 !== undefined;
       const few = chosen.filter(isIn8bit);
       const float = chosen.filter((i) => !isIn8bit(i));

@@ -4,7 +4,6 @@ export type { LionOptions } from "./lion.js";
 export * from "./named.js";
 export {
   clipGradNorm,
-  type DecayOptions,
   initState,
   type Memory,
   type Optimized,

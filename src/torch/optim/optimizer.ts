@@ -3,10 +3,10 @@
 import * as torch from "../index.js";
 import * as operators from "../operators/optimizerStep.js";
 
-/** A trained tensor, and whether weight decay applies to it. */
+/** A trained tensor and its weight decay, 0 for none. */
 export interface Optimized {
   readonly tensor: torch.Tensor;
-  readonly decays: boolean;
+  readonly weightDecay: number;
 }
 
 /** The optimizer state of one tensor, under PyTorch's names (`exp_avg`, …), or those of the library that the optimizer is from. */
@@ -32,17 +32,12 @@ export interface OptimizerState {
   readonly memories: readonly Memory[];
 }
 
-/** Options that every optimizer takes, besides the learning rate. */
-export interface DecayOptions {
-  readonly weightDecay: number;
-}
-
 /** An optimizer as a value. Its options are named as the run settings are. */
-export interface Optimizer<Options extends DecayOptions> {
-  /** Options of this optimizer that not all optimizers have. */
-  readonly uses: readonly Exclude<keyof Options & string, keyof DecayOptions>[];
+export interface Optimizer<Options extends object> {
+  /** The names of its options. */
+  readonly uses: readonly (keyof Options & string)[];
   /** Defaults of its options in a run, where they differ from those of the settings. */
-  readonly defaults?: Partial<Omit<Options, keyof DecayOptions>>;
+  readonly defaults?: Partial<Options>;
   /** The state tensors of a parameter, which are zero before the first step. */
   stateForms(parameter: OptimizedForm, options: Options): Readonly<Record<string, ShapeAndDtype>>;
   /** Takes one step in place, which bumps each tensor's version counter. */
@@ -68,7 +63,7 @@ export interface Optimizer<Options extends DecayOptions> {
 }
 
 /** The state before the first step: zeros on each parameter's device, kept beyond the current scope. */
-export function initState<Options extends DecayOptions>(
+export function initState<Options extends object>(
   optimizer: Pick<Optimizer<Options>, "stateForms">,
   parameters: readonly (OptimizedForm & Pick<torch.Tensor, "device">)[],
   options: Options,
@@ -97,9 +92,12 @@ export function picked(
   };
 }
 
-/** Indices of the parameters that weight decay applies to, or of the others. */
-export function decayIndices(parameters: readonly Optimized[], decays: boolean): number[] {
-  return [...parameters.keys()].filter((i) => parameters[i]?.decays === decays);
+/** The indices of the parameters by their weight decay, since a call for many tensors takes one. */
+export function indicesByDecay(parameters: readonly Optimized[]): Map<number, number[]> {
+  const indices = new Map<number, number[]>();
+  for (const [i, { weightDecay }] of parameters.entries())
+    indices.set(weightDecay, [...(indices.get(weightDecay) ?? []), i]);
+  return indices;
 }
 
 /** The norm of all tensors concatenated into one vector. */

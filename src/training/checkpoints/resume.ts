@@ -14,7 +14,7 @@ import {
 import type { Option } from "../../base/settings/index.js";
 import { openSafetensors, type SafetensorsFile, torchDtype } from "../../formats/safetensors/index.js";
 import type { TrainedTensor, TrainingHooks } from "../../models/adapters/index.js";
-import { type RunConfig, type RunKey, runOptions } from "../../tasks/config/index.js";
+import { type RunConfig, type RunKey, runOptions, upperOptimizer } from "../../tasks/config/index.js";
 import { Generator, sameShape, type Tensor } from "../../torch/index.js";
 import type { PhasePlan, ResumePoint } from "../loop/loop.js";
 import { savedForms } from "../steps/level.js";
@@ -119,10 +119,13 @@ function checkTensors(path: string, state: SavedState, { trained, upper, config,
   try {
     for (const member of trained) {
       const { name, tensor } = member;
-      const isMoved = state.phase !== "retrain" || !upper?.includes(member);
+      const isUpper = upper?.includes(member) === true;
+      const isMoved = state.phase !== "retrain" || !isUpper;
+      const optimizer = isUpper ? upperOptimizer(config) : config.optimizer;
       checkTensor(file, name, tensor);
       if (state.earlyStopping?.phase) checkTensor(file, BEST + name, tensor);
-      for (const [saved, form] of isMoved ? savedForms(member, config) : []) checkTensor(file, saved, form);
+      for (const [saved, form] of isMoved ? savedForms(member, { ...config, optimizer }) : [])
+        checkTensor(file, saved, form);
     }
     for (const [name, tensor] of hookMemory(hooks)) checkTensor(file, name, tensor);
   } finally {

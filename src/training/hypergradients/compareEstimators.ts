@@ -6,9 +6,11 @@ import {
   upperOf,
 } from "../../tasks/config/index.js";
 import * as torch from "../../torch/index.js";
-import { planSearch, type TrainingSetup } from "../loop/plans.js";
+import { planSearch, type TrainingSetup, withLevels } from "../loop/plans.js";
 import type { BilevelRule } from "../steps/bilevelRule.js";
+import type { GroupDecays } from "../steps/groupDecays.js";
 import { disposeSnapshot, restoreSnapshot, takeSnapshot } from "../steps/trainedTensors.js";
+import { throughRecordedStep } from "./decay.js";
 import { type HypergradientEstimator, implicitSecondTerm, numbersOf, reference } from "./estimators.js";
 import { norm } from "./gmres.js";
 
@@ -42,9 +44,10 @@ export interface ImplicitTarget extends Nearness {
 /** Every estimator compared with its target. */
 export interface EstimatorComparison {
   readonly estimators: readonly EstimatorResult[];
-  readonly implicit: ImplicitTarget;
+  /** Absent, as the share, for weight decays, whose gradient has a formula. */
+  readonly implicit?: ImplicitTarget;
   /** ‖second term‖ / ‖hypergradient‖ of the unrolled target. */
-  readonly secondOrderShare: number;
+  readonly secondOrderShare?: number;
   /** What the estimators told, one sentence each. */
   readonly notes: readonly string[];
 }
@@ -66,10 +69,11 @@ const STEPS_AWAY = 3;
  * the same random numbers. Learning rates are constant: the first step of a warm-up would have rate 0.
  */
 export async function compareEstimators(
-  setup: TrainingSetup,
+  given: TrainingSetup,
   settings: RunConfig,
   { mostProducts, signal }: ComparisonOptions,
 ): Promise<EstimatorComparison> {
+  const setup = withLevels(given, settings);
   const ruleOf = (hypergradient: HypergradientName, estimator?: HypergradientEstimator): BilevelRule => {
     // This many for each fold.
     const maxSteps = (STEPS_AWAY + 1) * (settings.searchFolds ?? 1);
@@ -84,6 +88,14 @@ export async function compareEstimators(
     signal?.throwIfAborted();
   };
   const { measureBy, end } = atPointOf(mover, setup, nextTurn);
+  const { decays } = setup.levels ?? {};
+  if (decays) {
+    const target = await measureBy(ruleOf("exact"), (rule) => throughStep(rule, decays));
+    const { gradient, seconds } = await measureBy(ruleOf("exact"), measure);
+    end();
+    const nearness = compare(gradient, numbersOf(target.tensors));
+    return { estimators: [{ name: "exact", target: "unrolled", seconds, ...nearness }], notes: [] };
+  }
   let solution = { residual: 0, products: 0 };
   const solve = (rule: BilevelRule) =>
     rule.descendWith(async (point, v) => {
@@ -105,6 +117,12 @@ export async function compareEstimators(
     implicit: { ...compare(targets.implicit, targets.unrolled), residual, products },
   };
 }
+
+/** The hypergradient of weight decays by autograd through the lower step. */
+const throughStep = (rule: BilevelRule, decays: GroupDecays) =>
+  rule.descendWith(
+    async (point, v, update) => throughRecordedStep(decays, rule.options.lower, { point, v, update }).second,
+  );
 
 /** Measures rules at the present state of one of them, with the same random numbers. */
 function atPointOf(mover: BilevelRule, setup: TrainingSetup, nextTurn: () => Promise<void>) {
@@ -138,7 +156,7 @@ function measure(rule: BilevelRule): Measured {
 function comparisonOf(
   measured: ReadonlyMap<HypergradientName, Measured>,
   targets: Readonly<Record<EstimatorResult["target"], Float64Array>>,
-): Omit<EstimatorComparison, "implicit"> {
+): EstimatorComparison {
   // Without this estimator, the second term is all of it.
   const firstOrder = measured.get("first-order")?.gradient ?? new Float64Array(targets.unrolled.length);
   return {

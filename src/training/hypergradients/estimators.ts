@@ -52,7 +52,7 @@ interface SecondTermDirection {
   /** The learning rate of the last lower step, after the schedule. */
   readonly learningRate: number;
   /** u = ξ·v, or D∘v with D the true derivative of the optimizer's step. */
-  readonly weighted: readonly torch.Tensor[];
+  weighted(): readonly torch.Tensor[];
 }
 
 /** The norm of the lower tensors' change by a finite difference step along u (as in the paper, after DARTS). */
@@ -67,11 +67,13 @@ export function stepSize(u: readonly torch.Tensor[], length = STEP_LENGTH): numb
 /** Central differences (paper, equation 8): (∇_M L_tr(V + εu) − ∇_M L_tr(V − εu)) / 2ε. Error of order ε². */
 export function finiteDifference(length = STEP_LENGTH): HypergradientEstimator {
   return {
-    secondTerm: (point, { weighted }) =>
-      alongStep(point, weighted, length, (epsilon) => {
-        const ahead = point.upperGradientsAt(weighted, epsilon);
-        return quotient(ahead, point.upperGradientsAt(weighted, -epsilon), 2 * epsilon);
-      }),
+    secondTerm(point, { weighted }) {
+      const u = weighted();
+      return alongStep(point, u, length, (epsilon) => {
+        const ahead = point.upperGradientsAt(u, epsilon);
+        return quotient(ahead, point.upperGradientsAt(u, -epsilon), 2 * epsilon);
+      });
+    },
   };
 }
 
@@ -79,10 +81,12 @@ export function finiteDifference(length = STEP_LENGTH): HypergradientEstimator {
 export function forwardDifference(length = STEP_LENGTH): HypergradientEstimator {
   return {
     wantsUpperGradients: true,
-    secondTerm: (point, { weighted }) =>
-      alongStep(point, weighted, length, (epsilon) =>
-        quotient(point.upperGradientsAt(weighted, epsilon), point.upperGradients, epsilon),
-      ),
+    secondTerm(point, { weighted }) {
+      const u = weighted();
+      return alongStep(point, u, length, (epsilon) =>
+        quotient(point.upperGradientsAt(u, epsilon), point.upperGradients, epsilon),
+      );
+    },
   };
 }
 
@@ -103,7 +107,7 @@ function quotient(a: readonly torch.Tensor[], b: readonly torch.Tensor[], diviso
 /** ∇²_{M,V} L_tr·u itself, as a derivative along u: no cancellation. */
 export const exact: HypergradientEstimator = {
   secondDerivatives: "mixed",
-  secondTerm: (point, { weighted }) => [...point.mixedProduct(weighted)],
+  secondTerm: (point, { weighted }) => [...point.mixedProduct(weighted())],
 };
 
 /** The same by double backward: the reference for the other estimators. */

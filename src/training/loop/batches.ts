@@ -4,6 +4,7 @@ import {
   BatchOrder,
   batchesPerPass,
   foldsForSearch,
+  type Location,
   type OrderState,
   type RowSeed,
   splitForSearch,
@@ -177,7 +178,11 @@ function turnsOf(stretches: readonly Stretch[], options: BatchOptions): Turn[] {
 type Rows = readonly EncodedExample[];
 
 /** A run's settings, with the batch size of all ranks, and the device and the sharing of its batches. */
-type SearchSettings = RunConfig & Pick<BatchOptions, "device" | "ranks">;
+type SearchSettings = RunConfig &
+  Pick<BatchOptions, "device" | "ranks"> & {
+    /** The group of each example, of which none is split. */
+    readonly groups?: ReadonlyMap<Location, number> | undefined;
+  };
 
 /** The batches of both levels of a search, and its number of steps. */
 interface SearchBatches {
@@ -199,7 +204,8 @@ export function searchBatches(rows: Rows, settings: SearchSettings, upperRows?: 
   const examples = [...examplesOf(rows)];
   const pick = (indices: readonly number[]) => indices.flatMap((index) => examples[index]!);
   const { searchFraction: fraction, searchFolds: folds, shuffle, seed, dataSeed } = settings;
-  const shuffling = { shuffle, seed, dataSeed };
+  const groups = settings.groups && examples.map(([first]) => settings.groups!.get(first!.at)!);
+  const shuffling = { shuffle, seed, dataSeed, groups };
   if (folds !== undefined) return inTurns(foldsForSearch(examples.length, { folds, ...shuffling }).map(pick), settings);
   const split = splitForSearch(examples.length, { fraction, ...shuffling });
   return onceDivided(pick(split.lower), pick(split.upper), settings);

@@ -1,8 +1,17 @@
 // What each level of a run with two levels trains.
 
 import { UsageError } from "../../base/index.js";
-import { type AdaptedModel, isInGroup, type TensorGroup, type TrainedTensor } from "../../models/adapters/index.js";
+import {
+  type AdaptedModel,
+  isInGroup,
+  kindAndLayer,
+  scaleFactors,
+  type TensorGroup,
+  type TrainedTensor,
+  trainScales,
+} from "../../models/adapters/index.js";
 import { type LevelSettings, type UpperGroup, upperOf } from "../../tasks/config/index.js";
+import { GroupDecays } from "../steps/groupDecays.js";
 import type { SourceWeights } from "../steps/sourceWeights.js";
 
 /** The tensors of a run with two levels. */
@@ -14,6 +23,8 @@ export interface TwoLevels {
   readonly own: readonly TrainedTensor[];
   /** The weights of the lower level's rows, if the upper level trains them. */
   readonly sourceWeights?: SourceWeights | undefined;
+  /** The lower level's weight decays, if the upper level trains them. */
+  readonly decays?: GroupDecays | undefined;
   /** What they are worth, by name, for the run's log and its side file; undefined for tensors of the model. */
   readonly values?: (() => Readonly<Record<string, number>>) | undefined;
 }
@@ -24,6 +35,8 @@ interface LevelsOptions {
   readonly headModules: readonly string[];
   /** The weights of the training rows' sources, for `sources`. */
   readonly sourceWeights?: SourceWeights | undefined;
+  /** The weight decay from which those of groups start, for `decay`. */
+  readonly weightDecay?: number | undefined;
 }
 
 /**
@@ -33,8 +46,10 @@ interface LevelsOptions {
 export function levelsOf(run: LevelSettings, options: LevelsOptions): TwoLevels | undefined {
   const group = upperOf(run);
   if (group === undefined) return undefined;
+  if (group === "scales") return withScales(options.adapted);
   const { trained } = options.adapted;
   if (group === "sources") return weightsAbove(trained, options);
+  if (group === "decay") return decaysAbove(run, options);
   const isUpper = (tensor: TrainedTensor) => isInGroup(group as TensorGroup, tensor, options.headModules);
   const [upper, lower] = [trained.filter(isUpper), trained.filter((tensor) => !isUpper(tensor))];
   const what = `--upper ${group} does not go with --method ${run.method} here`;
@@ -43,6 +58,25 @@ export function levelsOf(run: LevelSettings, options: LevelsOptions): TwoLevels 
   if (lower.length === 0)
     throw new UsageError(`${what}: nothing is left for the lower level to train; choose another group.`);
   return { group, lower, upper, own: [] };
+}
+
+/** All that the method trains below, and a factor of each low-rank update above. */
+function withScales(adapted: AdaptedModel): TwoLevels {
+  const upper = trainScales(adapted);
+  const values = () => Object.fromEntries(scaleFactors(adapted));
+  return { group: "scales", lower: adapted.trained, upper, own: upper, values };
+}
+
+function decaysAbove({ method }: LevelSettings, { adapted, headModules, weightDecay }: LevelsOptions): TwoLevels {
+  if (weightDecay === undefined) throw new TypeError("--upper decay needs a weight decay to start from.");
+  const { trained: lower } = adapted;
+  const decays = new GroupDecays(lower, (tensor) => kindAndLayer(tensor, adapted, headModules), weightDecay);
+  const own = [decays.logs];
+  if (decays.groups.length > 0)
+    return { group: "decay", lower, upper: own, own, decays, values: () => decays.values() };
+  throw new UsageError(
+    `--upper decay does not go with --method ${method} here: nothing that is trained has a weight decay; choose another group.`,
+  );
 }
 
 function weightsAbove(lower: readonly TrainedTensor[], { sourceWeights }: LevelsOptions): TwoLevels {

@@ -7,10 +7,12 @@ import {
   type TrainingHooks,
 } from "../../models/adapters/index.js";
 import type { TaskModel } from "../../models/index.js";
-import type { RunConfig } from "../../tasks/config/index.js";
+import { type RunConfig, upperFacts, upperOptimizer } from "../../tasks/config/index.js";
+import type { Location } from "../../tasks/data/index.js";
 import type { EncodedExample, Task } from "../../tasks/index.js";
 import type { Ranks } from "../../torch/index.js";
 import * as torch from "../../torch/index.js";
+import { throughDecay } from "../hypergradients/decay.js";
 import { ESTIMATORS, type HypergradientEstimator } from "../hypergradients/estimators.js";
 import type { Penalty } from "../steps/batchGradients.js";
 import { BilevelRule } from "../steps/bilevelRule.js";
@@ -30,6 +32,8 @@ export interface TrainingSetup {
   /** What each level trains, of a run with two; by default what the settings name. */
   readonly levels?: TwoLevels | undefined;
   readonly rows: readonly EncodedExample[];
+  /** The groups of their examples, if these are to be kept together. */
+  readonly groups?: ReadonlyMap<Location, number> | undefined;
   /** The upper level's rows, if they are no part of `rows`. */
   readonly upperRows?: readonly EncodedExample[] | undefined;
   readonly task: Task;
@@ -43,9 +47,12 @@ export interface TrainingSetup {
 /** The setup of a run with two levels. */
 type BilevelSetup = TrainingSetup & { readonly levels: TwoLevels };
 
-function withLevels(setup: TrainingSetup, settings: RunConfig): TrainingSetup {
+/** The same setup with what each level trains, if there are two. */
+export function withLevels(setup: TrainingSetup, settings: RunConfig): TrainingSetup {
   const { adapted, model } = setup;
-  return { ...setup, levels: setup.levels ?? levelsOf(settings, { adapted, headModules: model.headModules }) };
+  const { weightDecay } = settings;
+  const levels = setup.levels ?? levelsOf(settings, { adapted, headModules: model.headModules, weightDecay });
+  return { ...setup, levels };
 }
 
 const isBilevel = (setup: TrainingSetup): setup is BilevelSetup => setup.levels !== undefined;
@@ -66,7 +73,8 @@ function trainPlan(setup: TrainingSetup, settings: RunConfig): PhasePlan {
     steps,
     begin: () => {
       const level = { steps, learningRate, weightDecay };
-      const terms = { penalty: onOneRank(setup, penaltyOfHooks(hooks)), hooks };
+      const regularizer = settings.method === "dora" ? penaltyOf(setup.adapted, settings.regularizer) : undefined;
+      const terms = { penalty: onOneRank(setup, penaltyOfHooks(hooks) ?? regularizer), hooks };
       return plainRule("train", setup, settings, setup.adapted.trained, batches, level, terms);
     },
   };
@@ -99,17 +107,18 @@ function searchPlan(
   setup: BilevelSetup,
   settings: RunConfig,
   penalty: Penalty | undefined,
-  estimator: HypergradientEstimator = ESTIMATORS[settings.hypergradient]({ terms: settings.hypergradientTerms }),
+  estimator = estimatorOf(setup.levels, settings),
 ): PhasePlan<BilevelRule> {
   const {
     lower: lowerBatches,
     upper: upperBatches,
     lowerRows,
     steps,
-  } = searchBatches(setup.rows, shared(setup, settings), setup.upperRows);
-  setup.levels.sourceWeights?.check(lowerRows);
+  } = searchBatches(setup.rows, { ...shared(setup, settings), groups: setup.groups }, setup.upperRows);
+  const { group, lower, upper, values, sourceWeights } = setup.levels;
+  sourceWeights?.check(lowerRows);
   const { unrollSteps, gradientAccumulation } = settings;
-  const { learningRate, weightDecay, upperLearningRate, upperWeightDecay } = settings;
+  const { learningRate, upperLearningRate, upperWeightDecay } = settings;
   return {
     phase: "search",
     steps,
@@ -117,18 +126,19 @@ function searchPlan(
       new BilevelRule({
         ...setup,
         hooks: setup.adapted.hooks,
-        values: setup.levels.values,
-        sourceWeights: setup.levels.sourceWeights,
-        lower: levelOf(settings, setup.levels.lower, {
+        values,
+        sourceWeights,
+        lower: levelOf(settings, lower, {
           steps: steps * unrollSteps,
           learningRate,
-          weightDecay,
+          weightDecay: lowerDecay(setup.levels, settings),
         }),
-        upper: levelOf(settings, setup.levels.upper, {
+        upper: levelOf({ ...settings, optimizer: upperOptimizer(settings) }, upper, {
           steps,
           learningRate: upperLearningRate,
           weightDecay: upperWeightDecay,
         }),
+        isIndirect: upperFacts(group).isIndirect,
         lowerBatches,
         upperBatches,
         estimator,
@@ -142,6 +152,13 @@ function searchPlan(
   };
 }
 
+const estimatorOf = ({ decays }: TwoLevels, settings: RunConfig): HypergradientEstimator =>
+  decays ? throughDecay(decays) : ESTIMATORS[settings.hypergradient]({ terms: settings.hypergradientTerms });
+
+/** The lower level's weight decay: that of the run, or those that the upper level trains. */
+const lowerDecay = ({ decays }: TwoLevels, { weightDecay }: RunConfig): LevelOptions["weightDecay"] =>
+  decays ? (tensor) => decays.of(tensor) : weightDecay;
+
 /**
  * The upper tensors keep the search's values; the lower ones are trained on all rows with a new optimizer. They start from the run's
  * starting point or, with a warm start, from the result of the search.
@@ -149,7 +166,7 @@ function searchPlan(
 function retrainPlan(setup: BilevelSetup, settings: RunConfig, penalty: Penalty | undefined): PhasePlan {
   const rows = settings.upperRowsInRetrain ? [...setup.rows, ...(setup.upperRows ?? [])] : setup.rows;
   const batches = new BatchStream(rows, shared(setup, settings));
-  const { gradientAccumulation, retrainLearningRate: learningRate, weightDecay } = settings;
+  const { gradientAccumulation, retrainLearningRate: learningRate } = settings;
   const { batchesPerPass } = batches;
   const steps = settings.retrainSteps ?? stepsOf(settings.retrainEpochs!, batchesPerPass, gradientAccumulation);
   const { lower, upper, sourceWeights } = setup.levels;
@@ -163,7 +180,7 @@ function retrainPlan(setup: BilevelSetup, settings: RunConfig, penalty: Penalty 
         restart();
       }
       for (const { tensor } of upper) tensor.setRequiresGrad(false);
-      const level = { steps, learningRate, weightDecay };
+      const level = { steps, learningRate, weightDecay: lowerDecay(setup.levels, settings) };
       return plainRule("retrain", setup, settings, lower, batches, level, { penalty, hooks, sourceWeights });
     },
   };

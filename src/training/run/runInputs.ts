@@ -77,7 +77,7 @@ export async function readRunData(
     ...trainedColumns(saved ? saved.metadata : findAdapterMetadata(folder)),
     onNote: context?.onNote,
   });
-  const used = withSubsets(splits, config);
+  const used = withSubsets(splits, config, asked.task);
   const { train, sourceColumn } = config;
   if (sourceColumn !== undefined && train === undefined)
     throw new UsageError("--source-column needs --train: a named data set's own files have no such column.");

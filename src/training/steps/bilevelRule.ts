@@ -35,6 +35,8 @@ export interface BilevelRuleOptions extends Levels {
   readonly reportsPasses?: boolean;
   /** The adapter method's additions to training. */
   readonly hooks?: TrainingHooks | undefined;
+  /** The upper loss depends on the upper tensors through the lower level alone: the second term is all of the hypergradient. */
+  readonly isIndirect?: boolean | undefined;
   /** What the upper level's tensors are worth, by name, for the log. */
   readonly values?: (() => Readonly<Record<string, number>>) | undefined;
 }
@@ -132,12 +134,12 @@ export class BilevelRule implements StepRule {
    * before this returns its promise.
    */
   async descendWith(
-    secondTerm: (point: LowerPoint, v: readonly torch.Tensor[]) => Promise<readonly torch.Tensor[]>,
+    secondTerm: (point: LowerPoint, v: readonly torch.Tensor[], update: Update) => Promise<readonly torch.Tensor[]>,
   ): Promise<FiniteGradients> {
     const { last, upperBatches } = this.#takeSteps();
     try {
       const { first, v } = torch.scope(() => this.#upperGradients(upperBatches));
-      const second = await secondTerm(last.point, v);
+      const second = await secondTerm(last.point, v, last.update);
       return checkGradients(difference(first, second), "hypergradient");
     } finally {
       releaseStep(last);
@@ -157,23 +159,27 @@ export class BilevelRule implements StepRule {
 
   /** The upper loss, the hypergradient (a tensor for each upper tensor), and the norm of its second term unless that is left out. */
   #hypergradient({ last, upperBatches }: Taken) {
-    const { estimator } = this.options;
+    const { estimator, isIndirect } = this.options;
     const { loss, first, v } = this.#upperGradients(upperBatches);
     if (!estimator.secondTerm) return { loss, tensors: first };
     const { learningRate } = last.update;
-    const second = estimator.secondTerm(last.point, { v, learningRate, weighted: this.#weighted(v, last) });
-    const secondNorm = totalNorm(second);
-    return { loss, tensors: difference(first, second), secondNorm };
+    const weighted = () => this.#weighted(v, last);
+    const second = estimator.secondTerm(last.point, { v, learningRate, weighted });
+    const tensors = difference(first, second);
+    return isIndirect ? { loss, tensors } : { loss, tensors, secondNorm: totalNorm(second) };
   }
 
-  /** ∇_M L_val(V', M), and v = ∇_{V'} L_val(V', M), of which there is nothing without a second term. */
+  /** ∇_M L_val(V', M), 0 if the loss does not depend on M itself, and v = ∇_{V'} L_val(V', M), of which there is nothing without a second term. */
   #upperGradients(batches: StepBatches) {
-    const { task, model, lower, upper, masks, ranks, estimator } = this.options;
-    const tensors = upper.tensors();
+    const { task, model, lower, upper, masks, ranks, estimator, isIndirect } = this.options;
+    const tensors = isIndirect ? [] : upper.tensors();
     const inputs = estimator.secondTerm ? [...tensors, ...lower.tensors()] : tensors;
     const objective = { ranks, task, model, batches, context: masks.contextOf(task), what: "upper loss" };
     const { loss, gradients } = stepGradients(objective, inputs);
-    return { loss, first: gradients.slice(0, tensors.length), v: gradients.slice(tensors.length) };
+    const first = isIndirect
+      ? upper.tensors().map((tensor) => torch.zerosLike(tensor))
+      : gradients.slice(0, tensors.length);
+    return { loss, first, v: gradients.slice(tensors.length) };
   }
 
   /** ξ·v, or D∘v with D the derivative of the lower optimizer's step. */
@@ -197,7 +203,7 @@ export class BilevelRule implements StepRule {
     const upperPassLoss = reportsPasses ? this.#pass.add(upperLoss, upperBatches.weight, isPassOver) : undefined;
     const note = this.#notes.fresh();
     return {
-      loss: lower.reduce((sum, { loss }) => sum + loss, 0) / lower.length,
+      loss: last.loss,
       upperLoss,
       ...(upperPassLoss !== undefined && { upperPassLoss }),
       hypergradientNorm: norm,

@@ -30,6 +30,8 @@ export interface LevelOptions extends OptimizerChoice {
   /** The number of optimizer steps of the schedule. */
   readonly steps: number;
   readonly maxGradNorm: number | undefined;
+  /** The weight decay of all tensors but biases and norms; as a function, that of a tensor at the next update. */
+  readonly weightDecay: number | ((trained: TrainedTensor) => number);
 }
 
 /** The result of one update. */
@@ -101,26 +103,34 @@ export class Level {
     const { maxGradNorm } = this.options;
     const { gradients, factor } =
       maxGradNorm === undefined ? { gradients: tensors, factor: 1 } : clipGradNorm(tensors, norm, maxGradNorm);
-    this.#isGuarded ||= mayOverflow({ ...this.options, learningRate, norm });
-    if (this.#isGuarded) this.#stepOnCopies(gradients, learningRate);
-    else this.#step(gradients, learningRate);
+    const decays = this.trained.map((member) => this.#decayOf(member));
+    this.#isGuarded ||= mayOverflow({ learningRate, norm, weightDecay: Math.max(...decays) });
+    const step = () => this.#step(gradients, decays, learningRate);
+    if (this.#isGuarded) this.#onCopies(step);
+    else step();
     return { learningRate, clipFactor: factor, gradients };
   }
 
-  #step(gradients: readonly torch.Tensor[], learningRate: number): void {
-    const members = this.trained.map(({ parameter, decays }) => ({ tensor: parameter.tensor, decays }));
+  #step(gradients: readonly torch.Tensor[], decays: readonly number[], learningRate: number): void {
+    const members = this.trained.map(({ tensor }, i) => ({ tensor, weightDecay: decays[i]! }));
     this.#optimizer.update(members, gradients, this.#state, learningRate, this.options);
   }
 
-  /** Takes over the result only if it is finite. */
-  #stepOnCopies(gradients: readonly torch.Tensor[], learningRate: number): void {
+  #decayOf(member: TrainedTensor): number {
+    const { weightDecay } = this.options;
+    if (!member.decays) return 0;
+    return typeof weightDecay === "number" ? weightDecay : weightDecay(member);
+  }
+
+  /** Takes over the result of a step only if it is finite. */
+  #onCopies(step: () => void): void {
     const state = this.#state;
     const before = this.save().tensors;
     const tensors = this.fork();
     this.#state = { ...state, memories: state.memories.map(copyOf) };
     let steps: number | undefined;
     try {
-      this.#step(gradients, learningRate);
+      step();
       const broken = Array.from(this.#everything()).find(([, tensor]) => !torch.isAllFinite(tensor));
       if (broken) throw notFinite(broken[0]);
       ({ steps } = this.#state);

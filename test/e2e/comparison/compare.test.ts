@@ -1,8 +1,8 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { compare } from "../../../src/app/commands/compare.js";
-import type { BaselineScore, EvaluationEvent } from "../../../src/base/records/index.js";
+import type { BaselineScore, EvaluationEvent, FrozenPlan } from "../../../src/base/records/index.js";
 import { bidora, eventsIn, fresh, json, jsonl, write } from "../support.js";
 import { file, type Result, rows } from "./small.js";
 
@@ -21,7 +21,7 @@ test("--dry-run lists a grid's runs separately, and counts no more parallel jobs
   expect(more).toEqual([]);
   expect(outcome.costs.seconds).toBe(tried!.seconds + counted!.seconds);
   expect(outcome.costs.peakMemoryBytes).toBe(2 * tried!.peakMemoryBytes);
-  expect(outcome.text).toMatch(/^lora \(grid\)/m);
+  expect(outcome.text).toMatch(/^lora \(tune\)/m);
 }, 100_000);
 
 test("with test rows, their metrics are reported, and all outputs name the test split", async () => {
@@ -93,3 +93,25 @@ test("a missing file of rows is reported before the first run", async () => {
   );
   expect(notes).toEqual([]);
 });
+
+const planned = { runFile: file, methods: ["lora"], maxSteps: 1 };
+
+test("a plan that was changed, or is another than the runs have, is refused", async () => {
+  const [folder, output] = [fresh("plans"), fresh("frozen")];
+  const [plan, other] = [join(folder, "plan.json"), join(folder, "other.json")];
+  await compare({ ...planned, freeze: plan, dryRun: true, output });
+  const { sha256, ...found } = json<FrozenPlan>(plan);
+  expect(found).toMatchObject({ methods: ["lora"], seeds: [0], begun: [], tasks: [{ metric: "accuracy" }] });
+  expect(json<FrozenPlan>(join(output, "comparison-frozen.json"))).toEqual({ sha256, ...found });
+  await compare({ ...planned, freeze: other, seeds: [5], dryRun: true, output: fresh("elsewhere") });
+  await expect(compare({ ...planned, freeze: other, dryRun: true, output })).rejects.toThrow(
+    /have the frozen plan .*, and --freeze/,
+  );
+  writeFileSync(plan, readFileSync(plan, "utf8").replace('"lora"', '"dora"'));
+  await expect(compare({ ...planned, freeze: plan, dryRun: true, output })).rejects.toThrow(
+    /is not a plan as --freeze wrote it/,
+  );
+  const missing = join(folder, "missing.json");
+  await expect(compare({ ...planned, freeze: missing, collect: true, output })).rejects.toThrow("missing.json");
+  expect(existsSync(missing)).toBe(false);
+}, 100_000);

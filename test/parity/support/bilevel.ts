@@ -1,10 +1,10 @@
 import { type AdaptedModel, OrthogonalityRegularizer, type TrainedRole } from "../../../src/models/adapters/index.js";
 import * as torch from "../../../src/torch/index.js";
 import type { FiniteGradients } from "../../../src/training/steps/finite.js";
-import { Level, type OptimizerChoice, type Update } from "../../../src/training/steps/level.js";
+import { Level, type LevelOptions, type OptimizerChoice, type Update } from "../../../src/training/steps/level.js";
 
 /** The default optimizer, without weight decay. */
-export const ADAMW: OptimizerChoice = {
+export const ADAMW: OptimizerChoice & Pick<LevelOptions, "weightDecay"> = {
   optimizer: "adamw",
   weightDecay: 0,
   adamBeta1: 0.9,

@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import type { Comparison } from "../../../src/base/records/comparison.js";
 import { baselinesOf } from "../../../src/studies/statistics/baselines.js";
 import { comparisonTables } from "../../../src/studies/statistics/comparisonTables.js";
-import { latexTable, markdownTable, terminalTable } from "../../../src/studies/statistics/renderTable.js";
+import { latexTable, markdownTable } from "../../../src/studies/statistics/renderTable.js";
+import { terminalTable } from "../../../src/studies/statistics/terminalTable.js";
 import { significance } from "../../../src/studies/statistics/significance.js";
 import { accuracy, perplexity, run, runsOf, task } from "./sampleComparison.js";
 

@@ -14,7 +14,7 @@ interface Golden {
   readonly cases: readonly {
     readonly dtype: torch.DType;
     readonly rates: readonly number[];
-    readonly options: Omit<OptimizerOptions, "momentum">;
+    readonly options: Omit<OptimizerOptions, "momentum"> & { readonly weightDecay: number };
   }[];
 }
 
@@ -24,7 +24,7 @@ const tensors = openSafetensors(file("adamw8bit.safetensors"));
 const NAMES = ["weight", "bias", "few"] as const;
 const { adamw8bit } = OPTIMIZERS;
 const optionsOf = (options: Partial<OptimizerOptions>): OptimizerOptions => ({
-  ...{ adamBeta1: 0.9, adamBeta2: 0.999, adamEpsilon: 1e-8, weightDecay: 0, momentum: Number.NaN },
+  ...{ adamBeta1: 0.9, adamBeta2: 0.999, adamEpsilon: 1e-8, momentum: Number.NaN },
   ...options,
 });
 
@@ -54,7 +54,7 @@ describe.each([
         torch.scope(() => {
           const parameters = NAMES.map((name) => ({
             tensor: torch.castTo(read(`start.${name}`), dtype),
-            decays: name !== "bias",
+            weightDecay: name === "bias" ? 0 : given.weightDecay,
           }));
           const state = initState(
             adamw8bit,
@@ -95,7 +95,7 @@ describe.each([
       const padded = blocks.flatMap((block) => [...block, ...new Array(perBlock - block.length).fill(0), 1]);
       const gradient = torch.tensor(Float32Array.from(padded));
       const state = initState(adamw8bit, [gradient], optionsOf({}));
-      const parameters = [{ tensor: torch.clone(gradient), decays: false }];
+      const parameters = [{ tensor: torch.clone(gradient), weightDecay: 0 }];
       run(() => adamw8bit.update(parameters, [gradient], state, 0, optionsOf({ adamBeta1: 0 })));
       const codes = [...state.memories[0]!.state1!.toArray()];
       for (const tensor of Object.values(state.memories[0]!)) tensor.dispose();
@@ -118,7 +118,7 @@ describe.each([
     torch.scope(() => {
       const gradient = torch.tensor(Float32Array.from({ length: 4096 }, (_, i) => (i === 0 ? 1e-40 : 0)));
       const state = initState(adamw8bit, [gradient], optionsOf({}));
-      const parameters = [{ tensor: torch.zeros([4096]), decays: false }];
+      const parameters = [{ tensor: torch.zeros([4096]), weightDecay: 0 }];
       run(() => adamw8bit.update(parameters, [gradient], state, 0, optionsOf({ adamBeta1: 0 })));
       const { state1, absmax1 } = state.memories[0]!;
       expect([...absmax1!.toArray()].slice(0, 2)).toEqual([Math.fround(1e-40), 0]);
@@ -139,7 +139,7 @@ describe.each([
       for (let step = 0; step < 120; step++) {
         const before = torch.clone(tensor);
         const gradients = [step % 50 < 10 ? gradient : none];
-        run(() => adamw8bit.update([{ tensor, decays: false }], gradients, state, rate, optionsOf({})));
+        run(() => adamw8bit.update([{ tensor, weightDecay: 0 }], gradients, state, rate, optionsOf({})));
         expect(torch.max(torch.abs(torch.sub(tensor, before))).item() / rate, `step ${step}`).toBeLessThan(2);
       }
       for (const memory of Object.values(state.memories[0]!)) memory.dispose();
@@ -151,7 +151,7 @@ describe.each([
       const roots = [0, 1e-19, 1e-9, 1e-5, 3.9e-4, 4.1e-4, 1];
       const gradient = torch.tensor(Float32Array.from({ length: 4096 }, (_, i) => roots[i % roots.length]!));
       const state = initState(adamw8bit, [gradient], optionsOf({}));
-      const parameters = [{ tensor: torch.zeros([4096]), decays: false }];
+      const parameters = [{ tensor: torch.zeros([4096]), weightDecay: 0 }];
       run(() => adamw8bit.update(parameters, [gradient], state, 0, optionsOf({ adamBeta2: 0 })));
       const codes = [...state.memories[0]!.state2!.toArray()].slice(0, roots.length);
       expect(codes).toEqual([0, 1, 1, 1, 1, 1, 255]);
@@ -175,9 +175,12 @@ describe.each([
 /** Parameters whose state is in 8 bits, after three steps: one for all threads and two for one, none of whole blocks. */
 function stepped(dtype: torch.DType, lay = (tensor: torch.Tensor) => tensor) {
   const draw = drawer(3);
-  const options = optionsOf({ weightDecay: 0.1 });
+  const options = optionsOf({});
   const shapes = [[600, 701], [67, 71], [4097]];
-  const parameters = shapes.map((shape, i) => ({ tensor: lay(torch.clone(draw(shape, dtype))), decays: i !== 1 }));
+  const parameters = shapes.map((shape, i) => ({
+    tensor: lay(torch.clone(draw(shape, dtype))),
+    weightDecay: i === 1 ? 0 : 0.1,
+  }));
   const state = initState(
     adamw8bit,
     parameters.map(({ tensor }) => tensor),

@@ -6,9 +6,10 @@ import { expectSameBits } from "../sameBits.js";
 
 const { adamw, adamw8bit } = OPTIMIZERS;
 const OPTIONS: OptimizerOptions = {
-  ...{ adamBeta1: 0.9, adamBeta2: 0.999, adamEpsilon: 1e-8, weightDecay: 0.1 },
+  ...{ adamBeta1: 0.9, adamBeta2: 0.999, adamEpsilon: 1e-8 },
   momentum: Number.NaN,
 };
+const DECAY = 0.1;
 const formsOf = (shape: readonly number[], dtype: torch.DType = "float32", isEmbedding = false) =>
   adamw8bit.stateForms({ shape, dtype, isEmbedding }, OPTIONS);
 
@@ -40,7 +41,10 @@ describe("the state", () => {
 /** Steps of an optimizer on parameters of these shapes; the second has no weight decay. */
 function stepped(name: "adamw" | "adamw8bit", dtype: torch.DType, shapes: readonly number[][], isEmbedding = false) {
   const draw = drawer(5);
-  const parameters = shapes.map((shape, i) => ({ tensor: torch.clone(draw(shape, dtype)), decays: i !== 1 }));
+  const parameters = shapes.map((shape, i) => ({
+    tensor: torch.clone(draw(shape, dtype)),
+    weightDecay: i === 1 ? 0 : DECAY,
+  }));
   const forms = parameters.map(({ tensor: { shape, device } }) => ({ shape, dtype, device, isEmbedding }));
   const state = initState(OPTIMIZERS[name], forms, OPTIONS);
   for (let step = 1; step <= 4; step++) {
@@ -73,8 +77,8 @@ test("a small bfloat16 tensor is updated in float32 and rounded once per step", 
   const [ofHalf, ofWide] = [initState(adamw8bit, [half], OPTIONS), initState(adamw, [wide], OPTIONS)];
   for (let step = 1; step <= 5; step++) {
     const gradient = draw([9], "bfloat16");
-    adamw8bit.update([{ tensor: half, decays: true }], [gradient], ofHalf, 0.01, OPTIONS);
-    adamw.update([{ tensor: wide, decays: true }], [torch.to(gradient, "float32")], ofWide, 0.01, OPTIONS);
+    adamw8bit.update([{ tensor: half, weightDecay: DECAY }], [gradient], ofHalf, 0.01, OPTIONS);
+    adamw.update([{ tensor: wide, weightDecay: DECAY }], [torch.to(gradient, "float32")], ofWide, 0.01, OPTIONS);
     torch.copy_(wide, torch.to(wide, "bfloat16"));
     expectSameBits(torch.to(half, "float32"), wide);
   }
@@ -102,7 +106,8 @@ test("elements that never have a gradient keep their values, and a block of them
   const tensor = torch.clone(drawer(2)([5000], "float32"));
   const before = torch.clone(tensor);
   const state = initState(adamw8bit, [tensor], OPTIONS);
-  for (let step = 1; step <= 3; step++) adamw8bit.update([{ tensor, decays: false }], [gradient], state, 0.01, OPTIONS);
+  for (let step = 1; step <= 3; step++)
+    adamw8bit.update([{ tensor, weightDecay: 0 }], [gradient], state, 0.01, OPTIONS);
   expectSameBits(torch.narrow(tensor, 0, 100, 700), torch.narrow(before, 0, 100, 700));
   expect(torch.narrow(tensor, 0, 0, 5).toArray()).not.toEqual(torch.narrow(before, 0, 0, 5).toArray());
   const { state1, state2, absmax1, absmax2 } = state.memories[0]!;

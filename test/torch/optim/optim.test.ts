@@ -19,7 +19,7 @@ import { expectSameBits } from "../sameBits.js";
 type Values = Readonly<Record<"weight" | "bias" | "scalar", readonly number[]>>;
 
 interface StepsCase {
-  readonly options: Partial<OptimizerOptions>;
+  readonly options: Partial<OptimizerOptions> & { readonly weightDecay: number };
   readonly start: Values;
   readonly steps: readonly { readonly learningRate: number; readonly gradients: Values; readonly after: Values }[];
   /** Optimizer state of each tensor after the last step. */
@@ -59,7 +59,6 @@ const optionsOf = (options: Partial<OptimizerOptions>): OptimizerOptions => ({
   adamBeta2: Number.NaN,
   adamEpsilon: Number.NaN,
   momentum: Number.NaN,
-  weightDecay: Number.NaN,
   ...options,
 });
 
@@ -92,7 +91,10 @@ test.each(cases)(
     const options = optionsOf(given);
     const tensors = tensorsOf(start);
     const state = initState(OPTIMIZERS[name], tensors, options);
-    const parameters = tensors.map((tensor, i) => ({ tensor, decays: names[i] !== "bias" }));
+    const parameters = tensors.map((tensor, i) => ({
+      tensor,
+      weightDecay: names[i] === "bias" ? 0 : given.weightDecay,
+    }));
     for (const { learningRate, gradients, after } of steps) {
       const grads = tensorsOf(gradients);
       OPTIMIZERS[name].update(parameters, grads, state, learningRate, options);
@@ -118,7 +120,7 @@ function ended(name: OptimizerName, { options: given, start, steps }: StepsCase,
   const options = optionsOf(given);
   const tensors = tensorsOf(start, "float64");
   const state = initState(OPTIMIZERS[name], tensors, options);
-  const parameters = tensors.map((tensor) => ({ tensor, decays: true }));
+  const parameters = tensors.map((tensor) => ({ tensor, weightDecay: given.weightDecay }));
   for (const [t, { learningRate, gradients }] of steps.entries()) {
     const isLast = t === steps.length - 1;
     const grads = tensorsOf(gradients, "float64").map((g) => torch.addScalar(g, isLast ? shift : 0));
@@ -154,14 +156,14 @@ test.each(cases.filter(({ name }) => OPTIMIZERS[name].derivative))(
 
 test.each(golden.sgd)("sgd: the derivative equals autograd through PyTorch's formula, with $options", (entry) => {
   const { options: given, start, steps } = entry;
-  const { momentum, weightDecay } = optionsOf(given);
+  const { momentum } = optionsOf(given);
   const [first, second] = steps as [(typeof steps)[number], (typeof steps)[number]];
   const { learningRate } = second;
   for (const [i, p] of tensorsOf(start, "float64").entries()) {
     const [buffer, gradient] = [first, second].map(({ gradients }) => tensorsOf(gradients, "float64")[i]!);
     const g = gradient!.setRequiresGrad(true);
     const v = torch.addScalar(torch.square(p), 1);
-    const decayed = torch.add(g, p, { alpha: weightDecay });
+    const decayed = torch.add(g, p, { alpha: given.weightDecay });
     const step = torch.add(torch.mulScalar(buffer!, momentum), decayed);
     const after = torch.sub(p, torch.mulScalar(step, learningRate));
     const [through] = torch.grad([after], [g], { gradOutputs: [v] });
@@ -178,7 +180,7 @@ test("Adafactor, AdamW in 8 bits and Lion have no derivative: a step depends on 
 test.each(optimizers)(
   "%s: the state outlives the scope it was created in, and a step bumps each tensor's version counter",
   (name) => {
-    const options = { adamBeta1: 0.9, adamBeta2: 0.999, adamEpsilon: 1e-8, momentum: 0.9, weightDecay: 0 };
+    const options = { adamBeta1: 0.9, adamBeta2: 0.999, adamEpsilon: 1e-8, momentum: 0.9 };
     const tensors = [torch.tensor([1, 2]), torch.tensor([1, 2], [1, 2]).setRequiresGrad(true)];
     // Inside a class instance, so that the scope does not find the tensors in its result and keep them.
     const holder = torch.scope(
@@ -190,7 +192,7 @@ test.each(optimizers)(
     for (const momentum of [0.9, 0]) {
       const before = tensors.map(({ version }) => version);
       const gradients = tensors.map((tensor) => torch.noGrad(() => torch.onesLike(tensor)));
-      const parameters = tensors.map((tensor) => ({ tensor, decays: true }));
+      const parameters = tensors.map((tensor) => ({ tensor, weightDecay: 0 }));
       OPTIMIZERS[name].update(parameters, gradients, holder.state, 0.1, { ...options, momentum });
       for (const [i, tensor] of tensors.entries()) expect(tensor.version).toBeGreaterThan(before[i]!);
     }
@@ -198,10 +200,10 @@ test.each(optimizers)(
 );
 
 test.each(optimizers)("%s: a step leaves no tensors behind except its state", (name) => {
-  const options = { adamBeta1: 0.9, adamBeta2: 0.999, adamEpsilon: 1e-8, momentum: 0.9, weightDecay: 0.1 };
+  const options = { adamBeta1: 0.9, adamBeta2: 0.999, adamEpsilon: 1e-8, momentum: 0.9 };
   const tensors = tensorsOf(golden.adamw[0]!.start);
   const state = initState(OPTIMIZERS[name], tensors, options);
-  const parameters = tensors.map((tensor) => ({ tensor, decays: true }));
+  const parameters = tensors.map((tensor) => ({ tensor, weightDecay: 0.1 }));
   const gradients = tensorsOf(golden.adamw[0]!.steps[0]!.gradients);
   const before = torch.liveHandles();
   for (let i = 0; i < 3; i++) OPTIMIZERS[name].update(parameters, gradients, state, 0.1, options);
@@ -209,7 +211,7 @@ test.each(optimizers)("%s: a step leaves no tensors behind except its state", (n
 });
 
 describe("AdamW on tensors that are not contiguous", () => {
-  const options = optionsOf({ adamBeta1: 0.9, adamBeta2: 0.99, adamEpsilon: 1e-8, weightDecay: 0.1 });
+  const options = optionsOf({ adamBeta1: 0.9, adamBeta2: 0.99, adamEpsilon: 1e-8 });
   const { adamw } = OPTIMIZERS;
   const shape = [3, 4];
   const numbers = (seed: number) => torch.normal_(torch.empty(shape), 0, 1, { generator: new torch.Generator(seed) });
@@ -231,7 +233,7 @@ describe("AdamW on tensors that are not contiguous", () => {
     );
     const state: OptimizerState = { steps: 0, memories: [Object.fromEntries(moments)] };
     for (const seed of [2, 3, 4])
-      adamw.update([{ tensor, decays: true }], [laid("gradient", numbers(seed))], state, 0.1, options);
+      adamw.update([{ tensor, weightDecay: 0.1 }], [laid("gradient", numbers(seed))], state, 0.1, options);
     return [tensor, ...moments.map(([, moment]) => moment)].map((result) => result.toArray());
   }
 
@@ -245,7 +247,7 @@ describe("AdamW on tensors that are not contiguous", () => {
   test("an expanded gradient (stride 0) gives the same step", () => {
     const [plain, expanded] = [torch.ones(shape), torch.expand(torch.ones([1, 1]), shape)].map((gradient) => {
       const tensor = numbers(1);
-      adamw.update([{ tensor, decays: false }], [gradient], initState(adamw, [tensor], options), 0.1, options);
+      adamw.update([{ tensor, weightDecay: 0 }], [gradient], initState(adamw, [tensor], options), 0.1, options);
       return tensor.toArray();
     });
     expect(expanded).toEqual(plain);
@@ -253,7 +255,7 @@ describe("AdamW on tensors that are not contiguous", () => {
 });
 
 describe("the AdamW operator", () => {
-  const options = optionsOf({ adamBeta1: 0.9, adamBeta2: 0.99, adamEpsilon: 1e-8, weightDecay: 0.1 });
+  const options = optionsOf({ adamBeta1: 0.9, adamBeta2: 0.99, adamEpsilon: 1e-8 });
 
   /** Small tensors, which one thread handles, and a large one, which all threads share; sizes that are no multiple of the vector width. */
   const SIZES = [[3, 4], [1], [0], [700, 31], [129, 77], [600, 700], [], [5000]] as const;
@@ -265,17 +267,18 @@ describe("the AdamW operator", () => {
         return SIZES.map((shape) => torch.normal_(torch.empty(shape, { dtype }), 0, 1, { generator }));
       };
       const [own, theirs] = [draw(1), draw(1)];
+      const decays = [0.1, 0, 0.3];
       const state = initState(OPTIMIZERS.adamw, own, options);
       const [means, squares] = [0, 1].map(() => theirs.map((tensor) => torch.zerosLike(tensor)));
       for (const step of [1, 2, 3]) {
         const gradients = draw(step + 1);
-        const parameters = own.map((tensor, i) => ({ tensor, decays: i % 2 === 0 }));
+        const parameters = own.map((tensor, i) => ({ tensor, weightDecay: decays[i % 3]! }));
         OPTIMIZERS.adamw.update(parameters, gradients, state, 0.01, options);
         for (const [i, tensor] of theirs.entries()) {
           const rates = { lr: 0.01, beta1: 0.9, beta2: 0.99, eps: 1e-8, amsgrad: false, maximize: false };
           const all = [[tensor], [gradients[i]!], [means![i]!], [squares![i]!]] as const;
           const count = torch.tensor([step], []);
-          torch.fusedAdamw_(...all, [], [count], { ...rates, weightDecay: i % 2 === 0 ? 0.1 : 0 });
+          torch.fusedAdamw_(...all, [], [count], { ...rates, weightDecay: decays[i % 3]! });
           expectSameBits(own[i]!, tensor);
           expectSameBits(state.memories[i]!.exp_avg!, means![i]!);
           expectSameBits(state.memories[i]!.exp_avg_sq!, squares![i]!);

@@ -50,13 +50,12 @@ export class ComparisonProgress {
 }
 
 /** A run's name for messages. */
-export const cellName = ({ task, variant, point, ...seeds }: Cell): string =>
+export const cellName = ({ task, variant, point, onCurve, ...seeds }: Cell): string =>
   [
     ...[task, variant.name],
-    point ? Object.entries(point).map(([key, value]) => `${key}=${String(value)}`) : seedsText(seeds),
-  ]
-    .flat()
-    .join(" ");
+    ...Object.entries(point ?? onCurve ?? {}).map(([key, value]) => `${key}=${String(value)}`),
+    ...(point ? [] : [seedsText(seeds)]),
+  ].join(" ");
 
 export const scoreText = (name: string, value: number | undefined): string | undefined =>
   value === undefined ? undefined : `${name} ${formatNumber(value)}`;

@@ -9,6 +9,7 @@ import {
   hasStepCosts,
   isRunFolder,
   type JsonObject,
+  type JsonValue,
   PLAN,
   type PlannedRun,
   RUN_FILE,
@@ -144,10 +145,12 @@ const shown = (value: unknown): string => (value === undefined ? "not set" : JSO
 
 /** The local files of a run's rows and model, with their checksums. */
 async function dataOf(
-  { model, data, train, validation, test }: RunSettings,
+  { model, data, train, upperTrain, validation, test }: RunSettings,
   digests: Map<string, Promise<string>>,
 ): Promise<JsonObject> {
-  const files = [model, data, train, validation, test].filter((path) => path !== undefined).flatMap(filesOf);
+  const files = [model, data, train, upperTrain, validation, test]
+    .filter((path) => path !== undefined)
+    .flatMap(filesOf);
   const found: Record<string, string> = {};
   for (const file of files) {
     const digest = digests.get(file) ?? sha256OfFile(file);
@@ -185,6 +188,8 @@ export function conditionsOf({ processes, rowsPerStep, settings, idle = [], vers
 interface ConditionedRun extends RunId {
   readonly folder: string;
   readonly conditions?: RunConditions;
+  /** The settings of a run that has been started. */
+  readonly start?: Pick<StartEvent, "settings" | "idle">;
 }
 
 /** A run that a comparison will start, with the conditions that are known before. A job's machine can choose another dtype. */
@@ -203,14 +208,22 @@ export function runToStart(
 }
 
 /**
- * Refuses runs of one method on one task that differ in a condition: their mean and deviation would be of two methods. Conditions of other
- * methods may differ, and are shown.
+ * Refuses runs of one method on one task that differ in a condition or a setting other than their seeds: their mean and deviation would be
+ * of two methods. Those of other methods may differ, and are shown.
  * @throws BidoraError `COMPARISON` naming two runs and their values
  */
 export function refuseMixed(runs: readonly ConditionedRun[]): void {
   refuseMixedSeeds(runs);
-  for (const alike of byPair(runs))
-    for (const key of Object.keys(CONDITIONS) as Condition[]) refuseDifferent(alike, key);
+  for (const alike of byPair(runs)) {
+    for (const key of Object.keys(CONDITIONS) as Condition[])
+      refuseDifferent(alike, `under different conditions (${CONDITIONS[key]}`, ({ conditions }) => conditions?.[key]);
+    const settings = new Set(alike.flatMap(({ start }) => Object.keys(start?.settings ?? {})));
+    for (const key of settings)
+      if (!MAY_DIFFER.has(key) && !SEEDS.has(key))
+        refuseDifferent(alike, `with different settings (${key}`, ({ start }) =>
+          start?.idle?.includes(key) ? undefined : start?.settings[key],
+        );
+  }
 }
 
 /** A run without a data seed has its seed as such, so that two folders could hold one run. */
@@ -224,12 +237,23 @@ function refuseMixedSeeds(runs: readonly ConditionedRun[]): void {
   );
 }
 
-function refuseDifferent(runs: readonly ConditionedRun[], key: Condition): void {
-  const [first, ...others] = runs.filter(({ conditions }) => conditions?.[key] !== undefined);
-  const other = others.find(({ conditions }) => conditions?.[key] !== first?.conditions?.[key]);
+const SEEDS: ReadonlySet<string> = new Set(["seed", "dataSeed"]);
+
+/** @param readOf a run's value; undefined if it is unknown */
+function refuseDifferent(
+  runs: readonly ConditionedRun[],
+  how: string,
+  readOf: (run: ConditionedRun) => JsonValue | undefined,
+): void {
+  const [first, ...others] = runs.filter((run) => readOf(run) !== undefined);
+  const other = others.find((run) => !isSameValue(readOf(run), readOf(first!)));
   if (!first || !other) return;
+  const text = (run: ConditionedRun) => {
+    const value = readOf(run);
+    return typeof value === "string" ? value : JSON.stringify(value);
+  };
   throw new BidoraError(
     "COMPARISON",
-    `${first.folder} and ${other.folder} are runs of ${first.method} under different conditions (${CONDITIONS[key]}: ${first.conditions?.[key]} and ${other.conditions?.[key]}): remove the folder of one of them and make its run again like the other, or keep them in two comparisons.`,
+    `${first.folder} and ${other.folder} are runs of ${first.method} ${how}: ${text(first)} and ${text(other)}): remove the folder of one of them and make its run again like the other, or keep them in two comparisons.`,
   );
 }

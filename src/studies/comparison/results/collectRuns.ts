@@ -43,6 +43,8 @@ export interface CollectedRun extends ComparedRun {
   readonly rows: number;
   /** The number of validation and test rows, and whether early stopping used the validation rows. */
   readonly scored: Partial<RowCounts> & { readonly stopsByValidation: boolean };
+  /** The settings of its last session. */
+  readonly start?: Pick<StartEvent, "settings" | "sources" | "idle">;
   readonly evaluations: readonly (Metrics & { readonly step: number; readonly seconds: number })[];
   /** The metrics of the baselines, as far as it recorded them. */
   readonly baselines?: Readonly<Partial<Record<BaselineScore["baseline"], Metrics>>>;
@@ -82,8 +84,10 @@ function spentIn(events: readonly RunEvent[], folder: string): RunCost {
       `${join(folder, EVENTS)} has lost the ${start ? "end" : "beginning"} of its run, which holds the run's cost: remove ${folder} and run it again.`,
     );
   const steps = events.filter((event) => event.event === "step");
+  const last = events.findLast((event): event is StartEvent => event.event === "start") ?? start;
   return {
     trainedParameters: start.parameters.trained,
+    totalParameters: start.parameters.total,
     seconds: secondsOfEarlierSessions(events) + done.seconds,
     peakMemoryBytes: done.peakMemoryBytes,
     steps: steps.length,
@@ -91,7 +95,8 @@ function spentIn(events: readonly RunEvent[], folder: string): RunCost {
     scored: { ...start.rows, stopsByValidation: stopsByValidation(start.settings) },
     evaluations: evaluationsIn(events),
     baselines: { ...(done.majority && { majority: done.majority }), ...startIn(events) },
-    conditions: conditionsOf(events.findLast((event): event is StartEvent => event.event === "start") ?? start),
+    conditions: conditionsOf(last),
+    start: last,
   };
 }
 

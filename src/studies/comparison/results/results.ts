@@ -19,20 +19,25 @@ import {
   writeFileAtomic,
 } from "../../../base/records/index.js";
 import { writeReport } from "../../report/writeReport.js";
+import { averagesOf } from "../../statistics/averages.js";
 import { baselinesOf } from "../../statistics/baselines.js";
 import { comparisonTables } from "../../statistics/comparisonTables.js";
 import { methodsWithoutFailure } from "../../statistics/competing.js";
 import { costToReach, type EvaluationPoint } from "../../statistics/costColumns.js";
+import { curveTables } from "../../statistics/curveTables.js";
 import type { Uncorrected } from "../../statistics/holm.js";
-import { latexTable, markdownTable, type ResultTable, terminalTable } from "../../statistics/renderTable.js";
+import { latexTable, markdownTable, type ResultTable } from "../../statistics/renderTable.js";
 import { significance } from "../../statistics/significance.js";
 import { significanceTable } from "../../statistics/significanceTable.js";
 import { summary } from "../../statistics/summary.js";
+import { terminalTable } from "../../statistics/terminalTable.js";
 import { varianceTable } from "../../statistics/varianceTable.js";
 import { refuseMixed } from "../plan/plan.js";
 import type { RequestedResults } from "../spec/spec.js";
 import { variantNamed } from "../spec/variants.js";
 import type { CollectedRun } from "./collectRuns.js";
+import { competitorsOf } from "./competitors.js";
+import { curveRuns, curvesOf } from "./curveRuns.js";
 import { frozenIn } from "./departures.js";
 import { triedPoints } from "./gridSearch.js";
 import { readPredictedRuns } from "./predictedRuns.js";
@@ -62,28 +67,41 @@ export async function writeComparison(
   options: WriteOptions,
 ): Promise<{ readonly result: ComparisonFile; readonly text: string }> {
   refuseMixed(runs);
-  const summarized = { ...summarizeRuns(runs, options, missing), tuning: await triedPoints(output) };
-  const { tasks, methods, reached, rowGroups, tuning, baselines } = summarized;
-  const frozen = frozenIn(output, { ...summarized, runs }, options.margin);
+  const summarized = summarizeRuns(runs, options, missing);
+  const { tasks, methods, competitors, reached, rowGroups, baselines } = summarized;
+  const [tuning, curve] = [await triedPoints(output, options.mainMetrics), await curveRuns(output)];
+  const ofCurve = curve.length > 0 && { curve, curves: curvesOf(curve, tasks, methods) };
+  const found = { ...summarized, tuning, ...ofCurve };
+  const frozen = frozenIn(output, { ...found, runs }, options.margin);
   const variance = await varianceOf(tasks, methods, runs);
-  const comparison = { ...summarized, ...(frozen && { frozen }), variance };
-  const tests = [...(await allRowTests(comparison, runs, options)), ...significance(comparison)];
+  const comparison = { ...found, ...(frozen && { frozen }), variance };
+  const ofRows = await allRowTests(comparison, runs, options);
+  const isOverRows = ({ test }: RowTest) => test === "bootstrap";
+  const tests = [
+    ...ofRows.filter((one) => !isOverRows(one)),
+    ...significance(comparison),
+    ...ofRows.filter(isOverRows),
+  ];
   const tables = [
     ...comparisonTables(comparison, reached),
     ...(tests.length > 0 ? [significanceTable(tests)] : []),
     ...varianceTable(comparison),
+    ...curveTables(comparison),
   ];
   const result: ComparisonFile = {
-    runs: runs.map(({ folder: _f, evaluations: _e, scored: _s, baselines: _b, ...run }) => run),
+    runs: runs.map(({ folder: _f, evaluations: _e, scored: _s, start: _start, baselines: _b, ...run }) => run),
     summary: summary(runs),
+    averages: averagesOf(comparison),
     tests,
     ...missing,
     tuning,
+    ...ofCurve,
     baselines,
     ...(variance.length > 0 && { variance }),
     notes: tables.flatMap(({ notes }) => notes),
     tasks,
     methods,
+    ...(competitors && { competitors }),
     ...(rowGroups && { rowGroups }),
     ...(frozen && { frozen }),
     reached,
@@ -109,16 +127,16 @@ const joined = (tables: readonly ResultTable[], render: (table: ResultTable) => 
 async function allRowTests(
   { tasks, methods: all, ...found }: Comparison,
   runs: readonly CollectedRun[],
-  { margin, onNote }: WriteOptions,
+  { margin, mainMetrics = {}, onNote }: WriteOptions,
 ): Promise<RowTest[]> {
   const tests: Uncorrected<RowTest>[] = [];
   // the main metric and the loss of every two methods
   const family = tasks.length * all.length * (all.length - 1);
   for (const { name } of tasks) {
     const methods = methodsWithoutFailure({ methods: all, ...found }, new Set([name]));
-    const own = runs.filter(({ task }) => task === name);
-    const scoring = scoringOf(own);
-    const predicted = await readPredictedRuns(own, scoring);
+    const ofTask = runs.filter(({ task }) => task === name);
+    const scoring = scoringOf(ofTask, own(mainMetrics, name));
+    const predicted = await readPredictedRuns(ofTask, scoring);
     tests.push(...rowTests(name, methods, predicted, scoring, { margin, family, onNote }));
   }
   return corrected(tests);
@@ -134,24 +152,28 @@ export function summarizeRuns(
   const tasks = tasksOf(runs, asked);
   const used = [...runs, ...missing.failed, ...missing.unfinished].map(({ method }) => method);
   const { reach } = asked;
-  const reached = reach === undefined ? [] : tasks.map((task) => reachedIn(runs, missing, task, reach));
+  const reached = reach === undefined ? [] : tasks.map((task) => reachedIn(runs, missing, task, reach, asked.defined));
   const rowGroups = rowGroupsOf(tasks, runs);
   const groups = rowGroups.length > 0 && { rowGroups };
+  const methods = inOrder(used, asked.methods);
   const baselines = baselinesOf(runs);
-  return { tasks, methods: inOrder(used, asked.methods), runs, ...missing, ...groups, reached, baselines };
+  return { tasks, methods, competitors: competitorsOf(methods, runs), runs, ...missing, ...groups, reached, baselines };
 }
 
-function tasksOf(runs: readonly CollectedRun[], { tasks, titles = {} }: RequestedResults): ComparedTask[] {
+function tasksOf(
+  runs: readonly CollectedRun[],
+  { tasks, titles = {}, mainMetrics = {} }: RequestedResults,
+): ComparedTask[] {
   const byTask = group(runs, ({ task }) => task);
   return inOrder([...byTask.keys()], tasks).map((name) => {
     const title = own(titles, name);
-    return { ...taskOf(name, byTask.get(name)!), ...(title !== undefined && { title }) };
+    return { ...taskOf(name, byTask.get(name)!, own(mainMetrics, name)), ...(title !== undefined && { title }) };
   });
 }
 
 /** A task with its metrics, and the rows that they were measured on. */
-function taskOf(name: string, runs: readonly CollectedRun[]): ComparedTask {
-  const { main, others, split, beside } = scoringOf(runs);
+function taskOf(name: string, runs: readonly CollectedRun[], mainMetric: string | undefined): ComparedTask {
+  const { main, others, split, beside } = scoringOf(runs, mainMetric);
   const rowsOf = (split: ScoredRows["split"]): ScoredRows => {
     const count = runs.find(({ scored }) => scored[split] !== undefined)?.scored[split];
     return { split, ...(count !== undefined && { count }) };
@@ -189,13 +211,15 @@ function reachedIn(
   { failed }: MissingRuns,
   { name, metrics: [reported], beside }: ComparedTask,
   target: number,
+  defined: RequestedResults["defined"],
 ): ScoreReached {
   const main = beside?.metrics[0] ?? reported;
   const split = metricRows(main.name) === "test" ? "test" : "validation";
   const ofTask = runs.filter(({ task }) => task === name);
   const looked = ofTask.filter(({ metrics }) => !Object.keys(metrics).some((name) => metricRows(name) === "holdout"));
   const holdsOut = (method: string) =>
-    ofTask.some((run) => run.method === method && !looked.includes(run)) || variantNamed(method)?.stopsEarly === true;
+    ofTask.some((run) => run.method === method && !looked.includes(run)) ||
+    variantNamed(method, defined)?.stopsEarly === true;
   const lost = failed.filter(({ task, method }) => task === name && !holdsOut(method));
   const costOf = ({ evaluations, ...run }: CollectedRun) => {
     const points = evaluations.flatMap(({ step, seconds, ...values }): EvaluationPoint[] => {

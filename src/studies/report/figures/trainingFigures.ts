@@ -84,7 +84,7 @@ function upperLevelFigure(subjects: readonly CurveSubject[], task?: string): Mar
     title: "Search: the two levels",
     task,
     caption:
-      "The loss on the upper level’s rows, which train the magnitudes, and on the lower level’s rows, which train the directions; the norm of the hypergradient over all magnitudes; and the norm of its second-order term relative to the whole.",
+      "The loss on the upper level’s rows, and on the lower level’s rows; the norm of the hypergradient, the gradient for all that the upper level trains (BiDoRA: the magnitudes); and the norm of its second-order term relative to the whole.",
   });
 }
 

@@ -37,7 +37,7 @@ export function withOptimizers(isMeant: (name: OptimizerName) => boolean): Appli
 }
 
 /** An option that some optimizers use, with its default, and the defaults of those optimizers that have another one. */
-function ofOptimizers(key: Exclude<keyof OptimizerOptions, "weightDecay">, usual: number) {
+function ofOptimizers(key: keyof OptimizerOptions, usual: number) {
   const own = optimizers.map((name) => [name, OPTIMIZERS[name].defaults?.[key]] as const);
   const others = own.filter(([, value]) => value !== undefined).map((pair) => pair.join(": "));
   return {
