@@ -13,6 +13,7 @@ import { fresh, write } from "../../e2e/support.js";
 
 const facts = {
   rowsOf: async () => 10_000,
+  upperRowsOf: async () => undefined,
   stepsOf: async () => 40,
   secondsOfStep: async () => ({ train: 1, search: 3, retrain: 1 }),
 };

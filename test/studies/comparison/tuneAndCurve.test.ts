@@ -5,6 +5,7 @@ import { write } from "../../e2e/support.js";
 
 const facts = {
   rowsOf: async () => 400,
+  upperRowsOf: async () => undefined,
   stepsOf: async () => 40,
   secondsOfStep: async () => ({ train: 1, search: 3, retrain: 1 }),
 };
