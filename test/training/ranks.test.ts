@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { type RunSettings, resolveRun } from "../../src/tasks/config/index.js";
+import { type RunSettings, resolveRun, upperOf } from "../../src/tasks/config/index.js";
 import * as torch from "../../src/torch/index.js";
 import { reference } from "../../src/training/hypergradients/estimators.js";
 import { checkAgreement } from "../../src/training/loop/loop.js";
@@ -34,7 +34,7 @@ function firstStep(run: Prepared, batch: number, ranks: torch.Ranks) {
   const values = (tensors: readonly torch.Tensor[]) => tensors.flatMap((tensor) => tensor.toArray());
   return setup.masks.replay(setup.masks.mark(), () =>
     torch.scope(() => {
-      if (config.method === "bidora") {
+      if (upperOf(config) !== undefined) {
         const { report, gradients } = planSearch(setup, config).begin().descend();
         return { loss: report.loss, upperLoss: report.upperLoss, values: values(gradients.tensors) };
       }
@@ -114,6 +114,14 @@ describe.each(few(Object.entries(SEARCHES), 4))("a hypergradient, %s", (name, se
     expectAlike({ ...bidora, ...settings }, size, size === 2 ? 2 : 3, tolerance),
   );
 });
+
+test.each([2, 4])("the hypergradient of weight decays of %i ranks is that of one process", (size) =>
+  expectAlike(
+    { ...sequence, method: "lora", upper: "decay", unrollSteps: 2, gradientAccumulation: 2, dropout: 0.1 },
+    size,
+    4,
+  ),
+);
 
 test("an operator without a tangent is refused where rows of all ranks are compared", async () => {
   const run = await prepared({ ...bidora, ...embedded("negatives"), hypergradient: "exact" });

@@ -15,11 +15,12 @@ import {
 } from "./curves.js";
 import { gapFigure } from "./gap.js";
 import { magnitudesFigure } from "./magnitudes.js";
+import { upperValuesFigure } from "./upperValues.js";
 
 /** The figures of runs' logs. */
 export const trainingFigures = (subjects: readonly CurveSubject[], task?: string): (Markup | undefined)[] =>
-  [lossFigure, metricsFigure, gapFigure, upperLevelFigure, magnitudesFigure, learningRateFigure].map((figure) =>
-    figure(subjects, task),
+  [lossFigure, metricsFigure, gapFigure, upperLevelFigure, upperValuesFigure, magnitudesFigure, learningRateFigure].map(
+    (figure) => figure(subjects, task),
   );
 
 const stepCurves = (
@@ -84,7 +85,7 @@ function upperLevelFigure(subjects: readonly CurveSubject[], task?: string): Mar
     title: "Search: the two levels",
     task,
     caption:
-      "The loss on the upper level’s rows, which train the magnitudes, and on the lower level’s rows, which train the directions; the norm of the hypergradient over all magnitudes; and the norm of its second-order term relative to the whole.",
+      "The loss on the upper level’s rows, by which the upper level is trained (the magnitudes, for BiDoRA), and on the lower level’s rows, by which the rest is; the norm of the hypergradient; and the norm of its second-order term relative to the whole.",
   });
 }
 
