@@ -6,6 +6,7 @@ import { comparisonTables } from "../../build/js/studies/statistics/comparisonTa
 import { markdownTable } from "../../build/js/studies/statistics/renderTable.js";
 import { significance } from "../../build/js/studies/statistics/significance.js";
 import { significanceTable } from "../../build/js/studies/statistics/significanceTable.js";
+import { CLAIMS } from "./claims.js";
 
 /** @typedef {import("../../src/base/records/comparison.js").Comparison} Comparison */
 /** @typedef {import("../../src/base/records/comparison.js").SignificanceTest} SignificanceTest */
@@ -18,7 +19,7 @@ const SHORT = ["lora", "lora+es", "dora", "dora+es", "bidora", "bidora-folds"];
 
 /** @param {string} study */
 const pathOf = (study) => join(studies, study, "comparison.json");
-/** @param {string} study @returns {Comparison} */
+/** @param {string} study @returns {Comparison & { readonly tests: readonly SignificanceTest[] }} */
 const read = (study) => JSON.parse(readFileSync(pathOf(study), "utf8"));
 
 /** JSON with a line for each entry of a list. @param {object} found */
@@ -77,6 +78,20 @@ function testsTable(found) {
   };
 }
 
+/**
+ * The planned comparisons of a study of record, over seeds and rows. They need the runs' predictions, so they are those of the file.
+ * @param {string} study
+ * @param {{ readonly tests: readonly SignificanceTest[] }} found
+ */
+function claimsTable(study, { tests }) {
+  const isClaimed = (/** @type {SignificanceTest} */ { a, b }) =>
+    CLAIMS[study]?.some((pair) => pair.includes(a) && pair.includes(b));
+  const table = significanceTable(
+    tests.filter((test) => (test.test === "two-level" || test.test === "equivalence") && isClaimed(test)),
+  );
+  return { ...table, notes: table.notes.filter((note) => !SAID_ONCE.test(note)) };
+}
+
 /** Notes of every test, which the page itself has. */
 const SAID_ONCE = /^(Tests over the seeds|Differences are positive|The rank-biserial)/;
 
@@ -94,7 +109,8 @@ function tablesOf(study) {
   }));
   const shown = tables.filter(({ columns }) => columns.length > 0);
   const hasTests = study !== QUIET && new Set(found.runs.map(({ seed }) => seed)).size > 1;
-  return [...shown, ...(hasTests ? [testsTable(found)] : [])].map(markdownTable).join("\n");
+  const tests = study in CLAIMS ? claimsTable(study, found) : testsTable(found);
+  return [...shown, ...(hasTests ? [tests] : [])].map(markdownTable).join("\n");
 }
 
 /** One row per task, with the main metric of the most important methods. */

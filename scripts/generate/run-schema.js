@@ -19,12 +19,21 @@ function renderRunSchema() {
     type: ["object", "null"],
     properties: mapValues(all, (option, key) => orNull(schemaOf(key, option))),
     additionalProperties: false,
-    ...eitherRunOrComparison(),
+    allOf: [eitherRunOrComparison(), ownMethods()],
     definitions: {
       task: settingsIn(all, taskKeys, {
         name: { type: "string", minLength: 1, description: "the task's name in tables and folders" },
+        perMethod: { ...OF_METHODS, description: "settings of single methods on this task" },
+        mainMetric: schemaOf("mainMetric", all.mainMetric),
       }),
       method: settingsIn(all, methodKeys),
+      definedMethod: {
+        ...settingsIn(all, methodKeys, {
+          name: { type: "string", minLength: 1, description: "the method's name in tables and folders" },
+          method: { ...wordsOf(variantNames), description: "what it is" },
+        }),
+        required: ["name", "method"],
+      },
     },
   };
   return `${JSON.stringify(schema, null, 2)}\n`;
@@ -39,6 +48,13 @@ function eitherRunOrComparison() {
     then: { properties: Object.fromEntries(ofRuns.map((key) => [key, false])) },
   };
 }
+/** Only a file that defines methods can have settings of methods with other names than bidora's. */
+function ownMethods() {
+  return {
+    if: { required: ["methods"], properties: { methods: { type: "array", contains: { type: "object" } } } },
+    else: { properties: { perMethod: { type: ["object", "null"], propertyNames: wordsOf(variantNames) } } },
+  };
+}
 /** Settings of a task or a method of a comparison, where nothing may be empty. */
 const settingsIn = (all, keys, others = {}) => ({
   type: "object",
@@ -51,10 +67,25 @@ const separatedWords = (words) => ({
   type: "string",
   pattern: separated(`(${words.join("|").replaceAll("+", "\\+")})`),
 });
+/** Settings by method. */
+const OF_METHODS = { type: "object", additionalProperties: { $ref: "#/definitions/method" } };
 /** Values that the table of options leaves open, because they have checks of their own. */
 const CHECKED = {
   methods: {
-    anyOf: [{ type: "array", minItems: 1, items: wordsOf(variantNames) }, separatedWords(variantNames)],
+    anyOf: [
+      {
+        type: "array",
+        minItems: 1,
+        items: {
+          anyOf: [
+            wordsOf(variantNames),
+            { type: "string", pattern: "\\+es$" },
+            { $ref: "#/definitions/definedMethod" },
+          ],
+        },
+      },
+      separatedWords(variantNames),
+    ],
   },
   tasks: {
     anyOf: [
@@ -66,11 +97,7 @@ const CHECKED = {
       separatedWords(runOptions.task.words),
     ],
   },
-  perMethod: {
-    type: "object",
-    propertyNames: wordsOf(variantNames),
-    additionalProperties: { $ref: "#/definitions/method" },
-  },
+  perMethod: OF_METHODS,
 };
 function schemaOf(key, option) {
   const { $schema: _, ...values } = z.toJSONSchema(option.schema, { target: "draft-7" });

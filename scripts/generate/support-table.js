@@ -1,8 +1,9 @@
-// Writes the tables that come from built registries into documentation: models and tasks, and the estimators of the hypergradient; with
-// --check only compares.
+// Writes the tables that come from built registries into documentation: models and tasks, the estimators of the hypergradient, and
+// what an upper level can train; with --check only compares.
 import { readFileSync, writeFileSync } from "node:fs";
 import { ARCHITECTURES, findDesign } from "../../build/js/models/index.js";
-import { ESTIMATOR_FACTS } from "../../build/js/tasks/config/index.js";
+import { ESTIMATOR_FACTS, methodNames } from "../../build/js/tasks/config/index.js";
+import { UPPER_GROUPS } from "../../build/js/tasks/config/upperGroups.js";
 import { TASKS } from "../../build/js/tasks/index.js";
 
 const cell = (text) => text.replaceAll("|", "\\|");
@@ -32,9 +33,20 @@ function renderEstimatorTable() {
   ].join("\n");
 }
 
+/** What an upper level can train, and with which methods: a table in Markdown. */
+function renderGroupTable() {
+  const rows = Object.entries(UPPER_GROUPS).map(([name, { about, methods }]) => {
+    const named =
+      methods.length === methodNames.length ? "all but `bidora`" : methods.map((method) => `\`${method}\``).join(", ");
+    return `| \`${name}\` | ${cell(about)} | ${named} |`;
+  });
+  return ["| `--upper` | the upper level trains | `--method` |", "|---|---|---|", ...rows].join("\n");
+}
+
 const TABLES = [
   { file: "docs/models.md", name: "support", table: renderSupportTable() },
   { file: "docs/method.md", name: "estimators", table: renderEstimatorTable() },
+  { file: "docs/method.md", name: "groups", table: renderGroupTable() },
 ];
 
 for (const { file, name, table } of TABLES) {

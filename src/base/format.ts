@@ -60,3 +60,17 @@ export const shellLine = (words: readonly string[]): string => words.map(quoted)
 function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
+
+/** Breaks text at spaces into lines of at most `width` characters, if no word is longer. @param first indents the first line */
+export function wrap(text: string, width: number, indent = "", first = indent): string[] {
+  const lines: string[] = [];
+  let line = first;
+  for (const word of text.split(" ")) {
+    if (line.trim() !== "" && line.length + word.length + 1 > width) {
+      lines.push(line);
+      line = indent;
+    }
+    line += line.trim() === "" ? word : ` ${word}`;
+  }
+  return [...lines, line];
+}

@@ -54,6 +54,7 @@ export {
   kebabCase,
   shellLine,
   words,
+  wrap,
 } from "./format.js";
 export {
   ADAPTER_CONFIG,

@@ -36,11 +36,41 @@ function countsOf(classes: readonly number[]): ReadonlyMap<number, number> {
 
 /** The mean squared error of always predicting the mean of the known numbers. */
 export function lossOfMean(known: readonly number[], numbers: readonly number[]): number {
-  // Without rounding where all numbers are the same.
-  const [first = 0] = known;
-  const mean = first + meanOf(known.map((number) => number - first));
+  const mean = exactMean(known);
   return meanOf(numbers.map((number) => (number - mean) ** 2));
+}
+
+/** The mean, without rounding where all numbers are the same. */
+export function exactMean(numbers: readonly number[]): number {
+  const [first = 0] = numbers;
+  return first + meanOf(numbers.map((number) => number - first));
 }
 
 const meanOf = (numbers: readonly number[]): number =>
   numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
+
+/** The class that occurs most often; of several the first by id. Undefined for no classes. */
+export function mostFrequent(classes: readonly number[]): number | undefined {
+  const counts = [...countsOf(classes)].sort(([a], [b]) => a - b);
+  const most = Math.max(...counts.map(([, count]) => count));
+  return counts.find(([, count]) => count === most)?.[0];
+}
+
+/**
+ * The set of labels that has the highest micro-averaged F1 on the known examples if it is predicted for each of them. With k labels F1 is
+ * 2·(their occurrences) / (k·examples + all occurrences), so the best k are the most frequent ones, and only their number is to be found.
+ * @param known 0 or 1 for each label
+ * @returns the labels' ids in order; none if no example has a label
+ */
+export function bestLabelSet(known: readonly (readonly number[])[]): number[] {
+  const counts = (known[0] ?? []).map((_, id) => known.reduce((sum, target) => sum + target[id]!, 0));
+  const all = counts.reduce((sum, count) => sum + count, 0);
+  const order = counts.map((_, id) => id).sort((a, b) => counts[b]! - counts[a]! || a - b);
+  let [hits, best, size] = [0, 0, 0];
+  for (const [place, id] of order.entries()) {
+    hits += counts[id]!;
+    const f1 = (2 * hits) / ((place + 1) * known.length + all);
+    if (f1 > best) [best, size] = [f1, place + 1];
+  }
+  return order.slice(0, size).sort((a, b) => a - b);
+}

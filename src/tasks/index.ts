@@ -32,6 +32,7 @@ export { type ClassPrediction, sequenceClassification } from "./sequenceClassifi
 export {
   aNamedTask,
   aTask,
+  type ConstantPredictor,
   type ContrastiveTask,
   type EmbeddedText,
   type EvaluatedSplits,

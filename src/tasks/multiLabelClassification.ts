@@ -3,7 +3,7 @@ import { binaryCrossEntropy } from "../models/nn/index.js";
 import * as torch from "../torch/index.js";
 import type { EncodedExample, ExampleOutputs } from "./batch.js";
 import { targetOf } from "./batch.js";
-import { lossOfShares } from "./constant.js";
+import { bestLabelSet, lossOfShares } from "./constant.js";
 import { type LabelMap, loadTexts, type TextExample } from "./data/index.js";
 import { readLabels } from "./data/table.js";
 import { combineMetrics, type LabelSet, labelScores, mapPrediction, subsetAccuracy } from "./metrics/index.js";
@@ -45,6 +45,10 @@ export const multiLabelClassification: Task<
         now.map((target) => target[id]!),
       );
     return now[0]!.reduce((sum, _, id) => sum + ofLabel(id), 0) / now[0]!.length;
+  },
+  constantPrediction(known, names) {
+    const labels = bestLabelSet(known.map(targetOf)).map((id) => names[id]);
+    return { of: () => ({ labels }) };
   },
   predict([outputs], _rows, labels) {
     const logits = (outputs as ExampleOutputs).vector();

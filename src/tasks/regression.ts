@@ -4,7 +4,7 @@ import { meanSquaredError } from "../models/nn/index.js";
 import * as torch from "../torch/index.js";
 import type { EncodedExample } from "./batch.js";
 import { targetOf } from "./batch.js";
-import { lossOfMean } from "./constant.js";
+import { exactMean, lossOfMean } from "./constant.js";
 import {
   type Dataset,
   type LoadRowsOptions,
@@ -40,6 +40,10 @@ export const regression: Task<TextExample<number>, EncodedExample<number>, Numbe
       torch.tensor(examples.map(targetOf), [examples.length], outputs.dtype, outputs.device),
     ),
   constantLoss: (known, examples) => lossOfMean(known.map(targetOf), examples.map(targetOf)),
+  constantPrediction(known) {
+    const value = exactMean(known.map(targetOf));
+    return { of: () => ({ value }) };
+  },
   predict: ([outputs]) => ({ value: outputs?.values[0] as number }),
   prediction: z.object({ value: z.number() }),
   scorer: ({ metrics }) => {

@@ -4,7 +4,7 @@ import { crossEntropy } from "../models/nn/index.js";
 import * as torch from "../torch/index.js";
 import type { EncodedExample, ExampleOutputs } from "./batch.js";
 import { targetOf } from "./batch.js";
-import { lossOfShares } from "./constant.js";
+import { lossOfShares, mostFrequent } from "./constant.js";
 import { LabelMap, loadTexts, readName, type TextExample } from "./data/index.js";
 import { positiveLabel } from "./data/labels.js";
 import { mapPrediction } from "./metrics/index.js";
@@ -39,6 +39,10 @@ export const sequenceClassification: Task<
   loss: (outputs, { examples }) =>
     crossEntropy(outputs, torch.tensor(examples.map(targetOf), [examples.length], "int64", outputs.device)),
   constantLoss: (known, examples) => lossOfShares(known.map(targetOf), examples.map(targetOf)),
+  constantPrediction(known, labels) {
+    const label = labels[mostFrequent(known.map(targetOf)) ?? 0];
+    return { of: () => ({ label }) };
+  },
   predict([outputs], _rows, labels) {
     const logits = (outputs as ExampleOutputs).vector();
     const best = argmax(logits);

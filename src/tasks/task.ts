@@ -95,6 +95,12 @@ export interface Task<
    * @param known the examples that it knows
    */
   constantLoss?(known: readonly X[], examples: readonly X[]): number;
+  /**
+   * The best single prediction for every example that the labels of known examples suggest, whatever the example: a baseline. Of equally
+   * good ones the first by the order of the outputs. Absent for tasks whose predictions depend on each example's own words.
+   * @param labels the names of the outputs
+   */
+  constantPrediction?(known: readonly X[], labels: readonly string[]): ConstantPredictor<Reference>;
   /** Whether an example that is longer than the model takes is encoded in several parts. */
   readonly splitsExamples?: boolean;
   /**
@@ -109,6 +115,12 @@ export interface Task<
   readonly prediction?: Schema;
   /** The metrics that the task reports. */
   scorer(options: ScorerOptions): Scorer<Reference, Prediction>;
+}
+
+/** Predicts the same for every example. */
+export interface ConstantPredictor<Reference = unknown> {
+  /** What is scored of the prediction for an example with this reference, of which it may take the number of words. */
+  of(reference: Reference): object;
 }
 
 /** What only a task has that compares examples with each other, in losses and in metrics, as the task of embedding texts does. */

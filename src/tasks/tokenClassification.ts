@@ -6,7 +6,7 @@ import type { EncodedWords } from "../text/index.js";
 import * as torch from "../torch/index.js";
 import type { EncodedExample, ExampleOutputs } from "./batch.js";
 import { targetOf } from "./batch.js";
-import { lossOfShares } from "./constant.js";
+import { lossOfShares, mostFrequent } from "./constant.js";
 import { type LabelMap, loadWords, type WordsExample } from "./data/index.js";
 import {
   combineMetrics,
@@ -63,6 +63,10 @@ export const tokenClassification: Task<WordsExample, EncodedWordsExample, WordsP
     return crossEntropy(outputs, torch.tensor(classes, [classes.length], "int64", outputs.device));
   },
   constantLoss: (known, examples) => lossOfShares(labeledClasses(known), labeledClasses(examples)),
+  constantPrediction(known, names) {
+    const label = names[mostFrequent(labeledClasses(known)) ?? 0];
+    return { of: (words) => ({ labels: words.map(() => label) }) };
+  },
   splitsExamples: true,
   predict(outputs, examples, labels) {
     const words = examples.flatMap(({ wordStarts }, part) =>

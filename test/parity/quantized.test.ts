@@ -153,6 +153,10 @@ describe("BiDoRA", () => {
   );
 });
 
+test.each(["lora", "dora"] as const)("scales of %s", (method) =>
+  nearly({ family: "bert", method, baseDtype: "nf4", settings: { upper: "scales", hypergradient: "exact" } }),
+);
+
 describe("a quantized base", () => {
   const input = () =>
     modelInput([

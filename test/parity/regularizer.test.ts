@@ -11,6 +11,8 @@ import { get } from "./goldenFiles.js";
 import { openAdapted } from "./support/adapted.js";
 import { casesOf, goldenTensors, section } from "./support/cases.js";
 import { distance, named } from "./support/compare.js";
+import { runPhases } from "./support/phases.js";
+import { encodeRows } from "./support/rows.js";
 
 class Layers extends Module {
   constructor(
@@ -179,3 +181,23 @@ test.each(casesOf("hypergradients"))("$family, axis $axis, norm gradient $normGr
   );
   expect(distance(named(directions, gradients), section(golden, "regularizerGradient"))).toBeLessThan(1e-8);
 });
+
+test.each(casesOf("hypergradients"))(
+  "in plain DoRA: $family, axis $axis, norm gradient $normGradient",
+  async (entry) => {
+    const golden = goldenTensors(entry.family, entry.file);
+    const start = new Map([...section(golden, "before"), ...section(golden, "magnitude")]);
+    const rows = await encodeRows(entry.family, entry);
+    const afterStep = async (regularizer: number) => {
+      const problem = await openAdapted(entry.family, entry, { ...entry, dtype: "float64", start });
+      const sgd = { method: "dora", optimizer: "sgd", learningRate: 1, schedule: "constant", maxSteps: 1 } as const;
+      return runPhases(problem, rows, { ...sgd, regularizer }).phases[0]!.end;
+    };
+    const [free, bound] = [await afterStep(0), await afterStep(0.5)];
+    const expected = section(golden, "regularizerGradient");
+    const moved = new Map([...free].map(([name, tensor]) => [name, torch.sub(tensor, bound.get(name)!)]));
+    for (const [name, tensor] of moved) if (!expected.has(name)) expect(torch.norm(tensor).item(), name).toBe(0);
+    const doubled = new Map([...expected.keys()].map((name) => [name, torch.mulScalar(moved.get(name)!, 2)]));
+    expect(distance(doubled, expected)).toBeLessThan(1e-8);
+  },
+);

@@ -72,3 +72,77 @@ test.each([
   const task: Task = TASKS[kind];
   expect(task.constantLoss!(known.map(row), rows.map(row))).toBeCloseTo(expected, 12);
 });
+
+/** What a task's constant predictor predicts for a row with this reference. */
+function constantOf(kind: string, known: readonly unknown[], labels: readonly string[], reference: unknown) {
+  const task = TASKS[kind as keyof typeof TASKS] as Task;
+  return task.constantPrediction!(known.map(row), labels).of(reference);
+}
+
+test.each([
+  ["the most frequent class", "sequence-classification", [0, 1, 1, 2], ["a", "b", "c"], { label: "b" }],
+  [
+    "of equally frequent classes the first output",
+    "sequence-classification",
+    [2, 1, 2, 1],
+    ["a", "b", "c"],
+    { label: "b" },
+  ],
+  ["the mean", "regression", [1, 2, 6], ["value"], { value: 3 }],
+  ["the mean of equal numbers, without rounding", "regression", [0.1, 0.1, 0.1], ["value"], { value: 0.1 }],
+])("a constant predictor takes %s", (_, kind, known, labels, expected) => {
+  expect(constantOf(kind, known, labels, undefined)).toEqual(expected);
+});
+
+test("a constant predictor of words takes the most frequent label, of tokens that have one, for each word", () => {
+  const known = [
+    [-100, 0, 1, -100],
+    [-100, 1, -100, 1],
+  ];
+  expect(constantOf("token-classification", known, ["O", "B-PER"], ["O", "O", "B-PER"])).toEqual({
+    labels: ["B-PER", "B-PER", "B-PER"],
+  });
+});
+
+test.each([
+  // F1 of the first k labels by frequency: 2·3/(4 + 6), 2·5/(8 + 6), 2·6/(12 + 6).
+  [
+    [
+      [1, 0, 1],
+      [1, 1, 0],
+      [1, 0, 1],
+      [0, 0, 0],
+    ],
+    ["a", "c"],
+  ],
+  [
+    [
+      [0, 0],
+      [0, 0],
+    ],
+    [],
+  ],
+  [
+    [
+      [0, 1],
+      [1, 1],
+    ],
+    ["a", "b"],
+  ],
+])("a constant set of labels is the one with the highest micro F1 on the known rows: %j", (known, labels) => {
+  const names = ["a", "b", "c"];
+  expect(constantOf("multi-label-classification", known, names, undefined)).toEqual({ labels });
+  // No other set does better.
+  const f1 = (set: readonly number[]) => {
+    const hits = known.reduce((sum, target) => sum + set.reduce((own, one, id) => own + one * target[id]!, 0), 0);
+    const marked = known.flat().reduce((sum, one) => sum + one, 0);
+    const guessed = known.length * set.reduce((sum, one) => sum + one, 0);
+    return hits === 0 ? 0 : (2 * hits) / (guessed + marked);
+  };
+  const width = known[0]!.length;
+  const sets = Array.from({ length: 2 ** width }, (_, bits) =>
+    Array.from({ length: width }, (_, id) => (bits >> id) & 1),
+  );
+  const chosen = names.slice(0, width).map((name) => Number(labels.includes(name)));
+  expect(f1(chosen)).toBe(Math.max(...sets.map(f1)));
+});

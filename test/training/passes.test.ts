@@ -90,3 +90,24 @@ test("cg takes no more than a budget counts, also where it ends early", async ()
     SETTINGS.maxSteps * rowsPerStep(planSettings({ ...SETTINGS, ...settings, hypergradientTerms: 1 }), ROWS).search,
   );
 });
+
+test("an upper level with a file of its own: a budget counts the batches of both files", () => {
+  // batches of 4: 10 rows make 3, of 10/3 on average; 6 rows make 2 of 3; 16 together make 4 of 4
+  const settings = {
+    ...SETTINGS,
+    method: "lora",
+    upper: "head",
+    upperTrain: "u.jsonl",
+    hypergradient: "exact",
+  } as const;
+  const { search, retrain } = rowsPerStep(planSettings(settings), 10, 6);
+  expect(search).toBeCloseTo((1 + 1) * (10 / 3) + 3, 12);
+  expect(retrain).toBe(4);
+  const without = { ...settings, upperRowsInRetrain: false };
+  expect(rowsPerStep(planSettings(without), 10, 6).retrain).toBeCloseTo(10 / 3, 12);
+  // formulas need no second pass
+  expect(rowsPerStep(planSettings({ ...settings, upper: "decay", weightDecay: 0.01 }), 10, 6).search).toBeCloseTo(
+    10 / 3 + 3,
+    12,
+  );
+});

@@ -49,12 +49,17 @@ test("the lower schedule counts every lower step, other schedules their own step
   expect(retrain).toEqual([0, 1, 2, 3].map((t) => 5e-3 * scheduleFactor("cosine", t, 4, 0.25)));
 });
 
-test("a search step reports the mean loss of its lower steps", async () => {
-  const lossOf = async (unrollSteps: number) => {
-    const { plans } = await plansOf({ batchSize: 22, maxSteps: 1, unrollSteps });
-    return torch.scope(() => plans[0]!.begin().step().loss);
+test("a search step reports the loss before its last lower step", async () => {
+  const lossesOf = async (unrollSteps: number, maxSteps: number) => {
+    const rates = { schedule: "constant", warmupRatio: 0, learningRate: 1e-2, upperLearningRate: 0 } as const;
+    const { plans } = await plansOf({ batchSize: 22, maxSteps, unrollSteps, ...rates });
+    const rule = plans[0]!.begin();
+    return Array.from({ length: maxSteps }, () => torch.scope(() => rule.step().loss));
   };
-  expect(await lossOf(3)).toBeCloseTo(await lossOf(1), 6);
+  const [first, , third] = await lossesOf(1, 3);
+  const [unrolled] = await lossesOf(3, 1);
+  expect(unrolled).toBeCloseTo(third!, 6);
+  expect(Math.abs(third! - first!)).toBeGreaterThan(1e-4);
 });
 
 test("second derivatives leave out a regularizer that covers no layer", async () => {
@@ -76,6 +81,19 @@ test("second derivatives leave out a regularizer that covers no layer", async ()
     return torch.scope(() => planPhases(setup, settings)[0]!.begin().step().hypergradientNorm);
   };
   expect(normOf(0.1)).toBe(normOf(0));
+});
+
+test("only DoRA and BiDoRA have the regularizer", async () => {
+  const afterStep = async (method: "lora" | "dora", regularizer: number) => {
+    const { model, adapted } = await openAdapted("bert", CASE);
+    const [masks, start] = [new ReplayableMasks(new torch.Generator(0)), takeSnapshot(adapted.trained)];
+    const settings = planSettings({ method, learningRate: 1e-2, maxSteps: 1, regularizer });
+    const setup = { model, adapted, rows, task: TASKS["sequence-classification"], masks, ranks: torch.ALONE, start };
+    torch.scope(() => planPhases(setup, settings)[0]!.begin().step());
+    return valuesOf(takeSnapshot(adapted.trained));
+  };
+  expect(await afterStep("lora", 1)).toEqual(await afterStep("lora", 0));
+  expect(await afterStep("dora", 1)).not.toEqual(await afterStep("dora", 0));
 });
 
 describe("levels", () => {

@@ -9,6 +9,7 @@ import { type Prepared, prepare, setupOf } from "../../src/training/run/prepare.
 import { restoreSnapshot } from "../../src/training/steps/trainedTensors.js";
 import { GOLDEN } from "../parity/goldenFiles.js";
 import { few } from "../support/few.js";
+import { withSources } from "../support/sources.js";
 import { together } from "./together.js";
 
 const EMBEDDINGS = join(GOLDEN, "embeddings");
@@ -89,7 +90,12 @@ test("ranks without rows take part", async () => {
   await expectAlike({ ...embedded("negatives"), ...plain, method: "lora" }, 4, 2);
 });
 
-const bidora = { method: "bidora", searchFraction: 0.5 } as const;
+// without a warm-up, whose first step has the learning rate 0, and so no second term
+const bidora = { method: "bidora", searchFraction: 0.5, warmupRatio: 0 } as const;
+const scales = { ...sequence, method: "dora", upper: "scales" } as const;
+const sources = { method: "lora", upper: "sources", sourceColumn: "from" } as const;
+const sourced = (settings: typeof sequence | ReturnType<typeof embedded>) =>
+  ({ ...settings, ...sources, train: withSources(settings.train, ["a", "b"]) }) as const;
 const SEARCHES: Readonly<Record<string, RunSettings>> = {
   exact: { ...sequence, hypergradient: "exact", regularizer: 0.1, dropout: 0.1 },
   "finite differences": { ...sequence, hypergradient: "finite-difference", regularizer: 0.1 },
@@ -98,6 +104,19 @@ const SEARCHES: Readonly<Record<string, RunSettings>> = {
   cg: { ...sequence, hypergradient: "cg", hypergradientTerms: 2, regularizer: 0.1 },
   "first order": { ...sequence, hypergradient: "first-order" },
   "exact, unrolled, accumulated": { ...sequence, unrollSteps: 2, gradientAccumulation: 2, xi: "optimizer" },
+  "exact, scales, accumulated": { ...scales, gradientAccumulation: 2, dropout: 0.1 },
+  "finite differences, scales": { ...scales, hypergradient: "finite-difference" },
+  "exact, sources, accumulated": { ...sourced(sequence), gradientAccumulation: 2, dropout: 0.1 },
+  "exact, sources, ranking": { ...sourced(embedded("negatives")), searchFraction: 0.7 },
+  "forward differences, sources, ranking in mini-batches": {
+    ...{
+      ...sourced(embedded("negatives")),
+      searchFraction: 0.7,
+      hypergradient: "forward-difference",
+      miniBatchSize: 1,
+    },
+  },
+  "neumann, sources": { ...sourced(sequence), hypergradient: "neumann", hypergradientTerms: 3 },
   "exact, ranking": { ...embedded("negatives"), hypergradient: "exact" },
   "exact, ranking, in mini-batches": { ...embedded("negatives"), hypergradient: "exact", miniBatchSize: 1 },
   "finite differences, symmetric ranking": {

@@ -1,4 +1,5 @@
 /** The text of `--help` and `--help-all`. */
+import { wrap } from "../../base/index.js";
 import { flagOf, type Option, type OptionTable } from "../../base/settings/index.js";
 
 const WIDTH = 80;
@@ -20,7 +21,7 @@ export function renderHelp({ usage, about, options }: CommandHelp, all = false):
   const hasAdvanced = Object.values(options).some((option) => option.advanced);
   const more =
     hasAdvanced && !all ? ["Options after “also”, and rarer ones, are in --help-all and docs/options.md."] : [];
-  return [`Usage: bidora ${usage}`, ...wrap(about, ""), ...sections.flat(), ...more].join("\n");
+  return [`Usage: bidora ${usage}`, ...wrap(about, WIDTH), ...sections.flat(), ...more].join("\n");
 }
 
 type Entries = readonly (readonly [string, Option])[];
@@ -41,7 +42,7 @@ function renderGroup(group: string, entries: Entries, all: boolean): string[] {
   if (shown.length + rest.length === 0) return [];
   const lines = shown.flatMap(([key, option]) => renderOption(key, option, all));
   const also = rest.map(([key, option]) => shownFlag(key, option)).join(", ");
-  return [`${group}:`, ...lines, ...(also ? wrap(`also ${also}`, "    ", "  ") : [])];
+  return [`${group}:`, ...lines, ...(also ? wrap(`also ${also}`, WIDTH, "    ", "  ") : [])];
 }
 
 /** A switch that is on by default is listed in the form that turns it off. */
@@ -78,21 +79,7 @@ export const helpText = ({ help, appliesWhen, valueAppliesWhen = {} }: Option): 
 function renderOption(key: string, option: Option, all: boolean): string[] {
   const name = option.default === true ? flagOf(key).replace("--", "--[no-]") : flagOf(key);
   const flag = `  ${`${name} ${option.placeholder}`.trim()}`;
-  const help = wrap(`${all ? helpText(option) : option.help}${shownDefault(option)}`, " ".repeat(FLAGS));
+  const help = wrap(`${all ? helpText(option) : option.help}${shownDefault(option)}`, WIDTH, " ".repeat(FLAGS));
   if (flag.length + 1 > FLAGS) return [flag, ...help];
   return [flag.padEnd(FLAGS) + help[0]?.slice(FLAGS), ...help.slice(1)];
-}
-
-/** Breaks text at spaces into lines that fit the screen. @param first indents the first line */
-function wrap(text: string, indent: string, first = indent): string[] {
-  const lines: string[] = [];
-  let line = first;
-  for (const word of text.split(" ")) {
-    if (line.trim() !== "" && line.length + word.length + 1 > WIDTH) {
-      lines.push(line);
-      line = indent;
-    }
-    line += line.trim() === "" ? word : ` ${word}`;
-  }
-  return [...lines, line];
 }

@@ -1,6 +1,6 @@
 /** `bidora analyze`: measures how a run changes the weights. */
 
-import { formatNumber, UsageError } from "../../base/index.js";
+import { UsageError } from "../../base/index.js";
 import type { Analysis } from "../../base/records/index.js";
 import {
   choice,
@@ -20,13 +20,21 @@ import {
   describeRun,
   isOfOneTask,
   type ModelTrajectoryOptions,
+  methodSlopes,
   modelTrajectory,
   type RunFolder,
   type RunTrajectory,
   runFolders,
   SkippedRuns,
 } from "../../studies/analysis/index.js";
-import { analysisFiles, linesOf, phaseNotes, writeAnalysis } from "../../studies/report/index.js";
+import {
+  analysisFiles,
+  linesOf,
+  methodTable,
+  numberText,
+  phaseNotes,
+  writeAnalysis,
+} from "../../studies/report/index.js";
 import { overwrite, runOptions, session } from "../../tasks/config/index.js";
 import { chosenTask } from "../../tasks/datasets/index.js";
 import { setThreads } from "../../torch/index.js";
@@ -113,16 +121,27 @@ export const analyze = (
   hooks: Pick<Hooks, "onNote" | "onDownload" | "hub" | "task"> = {},
 ): Promise<AnalyzeResult> => call("analyze", analyzeCommand, settings, hooks);
 
-/** One row for each run and kind of layer. */
-function slopes({ axis, runs }: Analysis): string {
+/** The slopes by method, if there is a comparison, and those of each run and kind of layer. */
+function slopes(analysis: Analysis): string {
+  const { axis, runs } = analysis;
   const rows = runs.flatMap((run) =>
-    linesOf(run).map(({ layers, phase, fit: { slope, correlation, points, note } }) => {
-      const numbers = [slope, correlation].map((value) => (value === null ? "–" : formatNumber(value)));
+    linesOf(run).map(({ layers, phase, fit: { slope, within, across, correlation, points, note } }) => {
+      const numbers = [slope, within, across, correlation].map((value) => numberText(value, "–"));
       return [run.name, run.method, layers, phase ?? "–", ...numbers, points, note ?? ""];
     }),
   );
-  const table = formatTable(["run", "method", "layers", "phase", "slope", "correlation", "points", ""], rows);
-  return [`Slope of ΔM over ΔD, magnitudes along ${axis}`, table, ...phaseNotes(runs)].join("\n");
+  const numbers = ["slope", "within layers", "across layers", "correlation"];
+  const table = formatTable(["run", "method", "layers", "phase", ...numbers, "points", ""], rows);
+  return [`Slope of ΔM over ΔD, magnitudes along ${axis}`, table, ...byMethod(analysis), ...phaseNotes(runs)].join(
+    "\n",
+  );
+}
+
+function byMethod(analysis: Analysis): string[] {
+  const found = methodTable(analysis, "–");
+  if (found === undefined) return [];
+  const head = found.head.map((name) => name.toLowerCase());
+  return ["", found.title, formatTable(head, found.rows), ...found.notes];
 }
 
 async function analysisOf(
@@ -139,12 +158,14 @@ async function analysisOf(
   const how = { ...context, axis, model, revision, targetModules, task, base: new BaseCheck() };
   const trajectories = await trajectoriesOf(described, how, unfit);
   const folders = unfit.refuseNone(described.filter((folder) => trajectories.has(folder)));
-  for (const note of unfit.notes) context.onNote?.(note);
   const runs = analyzedRuns(
     folders,
     folders.map((folder) => trajectories.get(folder)!),
   );
-  return { axis, axisFrom, runs, notes: unfit.notes };
+  const { methods, notes: unlike } = methodSlopes(folders, runs);
+  const notes = [...unfit.notes, ...unlike];
+  for (const note of notes) context.onNote?.(note);
+  return { axis, axisFrom, runs, methods, notes };
 }
 
 async function describe(runs: readonly RunFolder[], unfit: SkippedRuns): Promise<AnalyzedFolder[]> {

@@ -11,26 +11,28 @@ import {
 } from "../../base/index.js";
 import {
   comparedRunsIn,
+  curveRunsIn,
   holdOutput,
   isFinished,
   metricName,
-  plannedRuns,
+  type RunId,
   readFrozenPlan,
   readMetrics,
   recordFailure,
+  seedsText,
   writerOf,
 } from "../../base/records/index.js";
 import { filled, flagOf, type Given, pick, refuseWithoutEffect } from "../../base/settings/index.js";
 import {
   type AskedRuns,
   askedRuns,
-  bestSettings,
   type Cell,
   ComparisonProgress,
   type ComparisonResult,
   type ComparisonSettings,
   type ComparisonWatch,
   cellName,
+  cellsOnceTried,
   checkComparisonFolder,
   checkStarted,
   checkTasks,
@@ -38,26 +40,22 @@ import {
   commandOf,
   compareOptions,
   costsText,
-  type Detectable,
-  detectableOn,
+  detectableIn,
   detectableText,
   divergedCells,
   type EndedRun,
   type ExpectedCosts,
   expectedCosts,
   factsIn,
-  finalCells,
-  freeze,
-  gridCells,
+  foundRuns,
+  freezePlan,
   hasDiverged,
   type KnownFacts,
   keepPlan,
   launcherOf,
   missingRuns,
   otherFinishedCells,
-  type Pair,
   pairsOf,
-  type RunFacts,
   readSpec,
   refuseForeignRuns,
   refuseMixed,
@@ -70,10 +68,12 @@ import {
   savePlan,
   scoreText,
   scoringOf,
+  triedCells,
+  tunedKeys,
   watchedMetric,
   writeComparison,
 } from "../../studies/comparison/index.js";
-import { resolveRun, runFile } from "../../tasks/config/index.js";
+import { runFile } from "../../tasks/config/index.js";
 import { resolveDevice } from "../../torch/index.js";
 import { type Context, call, defineRunCommand, HUB_HOOKS, type HubHooks, refuseAsRank, type Shown } from "./command.js";
 
@@ -123,12 +123,10 @@ async function compareRuns(given: Given<typeof options>, context: Context): Prom
   if (modes.length > 1)
     throw new UsageError(`${modes.map(([key]) => flagOf(key)).join(" and ")} are mutually exclusive.`);
   const { runFile, ...flags } = given;
-  const runs = collect ? [...comparedRunsIn(settings.output), ...plannedRuns(settings.output)] : undefined;
-  const found = runs?.map(({ task }) => task);
-  const spec = readSpec(flags, runFile, found && [...new Set(found)]);
+  const spec = readSpec(flags, runFile, collect ? foundRuns(settings.output) : undefined);
   if (!list && !dryRun && !collect) launcherOf(spec.launcher);
   if (collect) {
-    refuseForeignRuns(spec.output, comparedRunsIn(spec.output));
+    refuseForeignRuns(spec.output, [...comparedRunsIn(spec.output), ...curveRunsIn(spec.output)]);
     if (spec.freeze !== undefined) keepPlan(spec.output, readFrozenPlan(spec.freeze), spec.freeze);
     return gather(spec, context, { ...askedRuns(spec), ...spec.named });
   }
@@ -139,49 +137,45 @@ async function compareRuns(given: Given<typeof options>, context: Context): Prom
     const facts = factsIn(output);
     const pairs = pairsOf(spec);
     await checkTasks(spec, facts, { ...context, isListed: list });
-    const tried = await cellsOfGrid(spec, pairs, facts);
-    const cellsOnceTried = () => cellsThatCount(spec, pairs, facts, tried);
-    const all = [...tried, ...(await cellsThatCount(spec, pairs, facts, []))];
-    await frozen(spec, all, facts, context);
+    const tried = await triedCells(spec, pairs, facts);
+    const cells = () => cellsOnceTried(spec, pairs, facts, tried);
+    const all = [...tried, ...(await cellsOnceTried(spec, pairs, facts, []))];
+    await freezePlan(spec, all, facts, context);
     if (dryRun) return expected(all, spec, facts, context);
     const beside = await otherFinishedCells(spec, comparedRunsIn(output), facts);
-    await checkStarted(spec.output, beside, spec.grid.flatMap(Object.keys));
+    await checkStarted(spec.output, beside, tunedKeys(spec.tuning));
     await savePlan(spec.output, tried);
     const diverged = await divergedCells(output, tried);
     const open = tried.filter((cell) => !diverged.has(cell));
-    if (list) return listed(open.every(hasEnded) ? await planned(spec.output, cellsOnceTried) : open);
+    if (list) return listed(open.every(hasEnded) ? await planned(spec.output, cells) : open);
     return onPage(spec, context, async (context) => {
       const unfinished = await runAll(open, spec, context);
       if (unfinished === "stopped") return { kind: "stopped" };
-      // a grid point that diverges is out; the others are compared
+      // a point that diverges is out; the others are compared
       const inTheWay = unfinished.filter(({ error }) => !hasDiverged(error ?? {}));
       if (inTheWay.length > 0) throw runsFailed(inTheWay, tried.length);
-      return compareCells(await planned(spec.output, cellsOnceTried), spec, context);
+      return compareCells(await planned(spec.output, cells), spec, context);
     });
   });
 }
 
-/** Freezes the plan for --freeze, or reads it. */
-async function frozen(spec: Spec, cells: readonly Cell[], facts: KnownFacts, { onNote }: Context): Promise<void> {
-  const { freeze: file, output, grid } = spec;
-  if (file === undefined) return;
-  const planned = await checkStarted(output, cells, grid.flatMap(Object.keys));
-  const { plan, isNew } = freeze(file, { spec, cells, planned, facts });
-  onNote?.(`${isNew ? "Froze the plan in" : "The frozen plan is"} ${file}, SHA-256 ${plan.sha256}.`);
-}
-
-async function planned(output: string, cellsOnceTried: () => Promise<Cell[]>): Promise<Cell[]> {
-  const cells = await cellsOnceTried();
+async function planned(output: string, find: () => Promise<Cell[]>): Promise<Cell[]> {
+  const cells = await find();
   await savePlan(output, cells);
   return cells;
 }
 
 async function compareCells(cells: readonly Cell[], spec: Spec, context: WatchedContext): Promise<CompareOutcome> {
   const made = await collectRuns(spec.output);
-  const waiting = made.length === 0 ? [] : cells.filter((cell) => !hasEnded(cell));
+  const waiting = made.length === 0 ? [] : cells.filter((cell) => !hasEnded(cell) && !cell.onCurve);
   refuseMixed([...made, ...waiting.map((cell) => runToStart(cell, spec.launcher))]);
-  const unfinished = await runAll(cells, spec, context);
-  if (unfinished === "stopped") return { kind: "stopped" };
+  const ofCurve = cells.filter(({ onCurve }) => onCurve !== undefined);
+  const diverged = await divergedCells(spec.output, ofCurve);
+  const open = cells.filter((cell) => !diverged.has(cell));
+  const ended = await runAll(open, spec, context);
+  if (ended === "stopped") return { kind: "stopped" };
+  // a run of the curve that diverges is a result of it
+  const unfinished = ended.filter(({ cell, error }) => !(cell.onCurve && hasDiverged(error ?? {})));
   // finished runs are summarized even if others failed
   const outcome = unfinished.length < cells.length ? await gather(spec, context, askedRuns(spec)) : undefined;
   if (outcome && unfinished.length === 0) return outcome;
@@ -212,47 +206,12 @@ async function expected(
   return { kind: "expected", costs: { ...costs, detectable }, text };
 }
 
-/** Which difference each task would show, by the runs that are there. */
-async function detectableIn(
-  { tasks, seeds, pilot, output }: Spec,
-  cells: readonly Cell[],
-  facts: KnownFacts,
-): Promise<Detectable[]> {
-  const runs = await collectRuns(pilot ?? output);
-  if (pilot !== undefined && runs.length === 0)
-    throw new UsageError(`--pilot takes the folder of a comparison with finished runs; there is none in ${pilot}.`);
-  const found: Detectable[] = [];
-  for (const { name } of tasks) {
-    const { settings } = cells.find(({ task }) => task === name)!;
-    const rows = facts.reported(resolveRun(settings))?.rows;
-    found.push(await detectableOn({ task: name, seeds: seeds.length, rows }, runs));
-  }
-  return found;
-}
-
 const hasEnded = ({ folder }: Cell): boolean => isFinished(folder);
 
 const listed = (cells: readonly Cell[]): CompareOutcome => ({
   kind: "listed",
   commands: cells.map((cell) => shellLine([...ownCommand, ...commandOf(cell)])),
 });
-
-async function cellsOfGrid(spec: Spec, pairs: readonly Pair[], facts: RunFacts): Promise<Cell[]> {
-  const cells: Cell[] = [];
-  for (const pair of pairs) cells.push(...(await gridCells(spec, pair, facts)));
-  return cells;
-}
-
-async function cellsThatCount(
-  spec: Spec,
-  pairs: readonly Pair[],
-  facts: RunFacts,
-  tried: readonly Cell[],
-): Promise<Cell[]> {
-  const cells: Cell[] = [];
-  for (const pair of pairs) cells.push(...(await finalCells(spec, pair, facts, bestSettings(pair, tried))));
-  return cells;
-}
 
 /** Refuses a device that is not there, once and not in each run. @throws BidoraError `DEVICE` */
 function requireDevices(cells: readonly Cell[]): void {
@@ -263,7 +222,7 @@ function requireDevices(cells: readonly Cell[]): void {
 /** @returns the runs that failed or were stopped */
 async function runAll(
   cells: readonly Cell[],
-  { jobs, launcher, output }: Spec,
+  { jobs, launcher, output, tasks }: Spec,
   { watch, ...context }: WatchedContext,
 ): Promise<readonly EndedRun[] | "stopped"> {
   const waiting = cells.filter((cell) => !hasEnded(cell));
@@ -286,12 +245,12 @@ async function runAll(
     },
     onEvent: (cell, event) => {
       progress.event(cell, event);
-      context.onEvent?.(event, { task: cell.task, method: cell.variant.name, seed: cell.seed });
+      context.onEvent?.(event, runIdOf(cell));
       watch?.event(cell, event);
     },
     onEnd: (end) => {
       if (end.status === "failed") saveFailure(output, end);
-      const score = scoreOf(end);
+      const score = scoreOf(end, tasks.find(({ name }) => name === end.cell.task)?.mainMetric);
       progress.end(end, score);
       watch?.end(end, score);
     },
@@ -300,13 +259,18 @@ async function runAll(
   return ended.filter(({ status }) => status !== "done");
 }
 
-/** The score of a run on the rows it is compared by; of a point of the grid, on the rows it is chosen by. */
-function scoreOf({ cell, status }: EndedRun): string | undefined {
+const runIdOf = ({ task, variant, seed, dataSeed }: Cell): RunId => ({
+  ...{ task, method: variant.name, seed },
+  ...(dataSeed !== undefined && { dataSeed }),
+});
+
+/** The score of a run on the rows it is compared by; of a tried point, on the rows it is chosen by. */
+function scoreOf({ cell, status }: EndedRun, mainMetric: string | undefined): string | undefined {
   if (status !== "done") return undefined;
   const metrics = readMetrics(cell.folder);
   const name = cell.point
-    ? metricName(watchedMetric(cell.folder).name, "holdout")
-    : scoringOf([{ folder: cell.folder, metrics }]).main.name;
+    ? metricName(watchedMetric(cell.folder, mainMetric).name, "holdout")
+    : scoringOf([{ folder: cell.folder, metrics }], mainMetric).main.name;
   return scoreText(name, own(metrics, name));
 }
 
@@ -315,7 +279,7 @@ async function gather(spec: Spec, { onNote }: CallContext, asked: AskedRuns): Pr
   const runs = await collectRuns(output);
   const missing = await missingRuns(output, asked);
   const [failed] = missing.failed;
-  const why = failed ? `${failed.method} seed ${failed.seed} on ${failed.task} failed: ${failed.reason}` : undefined;
+  const why = failed ? `${failed.method} ${seedsText(failed)} on ${failed.task} failed: ${failed.reason}` : undefined;
   if (runs.length === 0)
     throw new BidoraError(
       "COMPARISON",

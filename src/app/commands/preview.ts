@@ -5,7 +5,7 @@ import { IGNORED_LABEL } from "../../models/nn/index.js";
 import { askedRun, runFile, runOptions } from "../../tasks/config/index.js";
 import { type EncodedExample, encodeExamples, type Task } from "../../tasks/index.js";
 import type { Tokenizer } from "../../text/index.js";
-import { readRunData, startOf } from "../../training/run/index.js";
+import { nestedNotes, readRunData, startOf } from "../../training/run/index.js";
 import { call, defineRunCommand, HUB_HOOKS, type HubHooks, type Shown } from "./command.js";
 
 const ownOptions = {
@@ -63,6 +63,7 @@ export const previewCommand = defineRunCommand({
     // What has no effect on a run may be there: only rows are shown.
     const begin = await startOf(askedRun(given), context, "all");
     const { choice, splits, tokenizer, labels, model, maxLength } = await readRunData(begin, context);
+    for (const note of nestedNotes(splits, begin.config, choice.task)) context.onNote?.(note);
     const { task } = choice;
     const encoding = { labels, maxLength, trainOn: begin.config.trainOn, model };
     const encoded = await encodeExamples(task, splits.train.examples, tokenizer, encoding);

@@ -14,7 +14,7 @@ const ownOptions = {
     defaultText: "--dtype",
   }),
   implicitProducts: option(whole(1), {
-    group: "BiDoRA",
+    group: "Second level",
     help: "products with the Hessian that solving the target of neumann and cg may take",
     placeholder: "N",
     default: 20,
@@ -26,7 +26,7 @@ const NOT_HERE = [
   ...(["validation", "test", "testSplit", "epochs", "maxSteps", "warmupRatio", "schedule"] as const),
   ...(["output", "overwrite", "resume", "dashboard", "evalEvery", "saveEvery", "keepCheckpoints", "log"] as const),
   ...(["earlyStopping", "earlyStoppingMetric", "profile", "searchPatience", "warmStart"] as const),
-  ...(["retrainSteps", "retrainEpochs", "retrainLearningRate"] as const),
+  ...(["retrainSteps", "retrainEpochs", "retrainLearningRate", "upperRowsInRetrain"] as const),
 ] as const;
 
 const options = {

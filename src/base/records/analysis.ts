@@ -12,6 +12,10 @@ export interface LineFit {
   readonly intercept: number | null;
   /** Pearson's correlation, from -1 to 1; null if one of the two does not vary. */
   readonly correlation: number | null;
+  /** The slope through time: of the points' distances from the mean point of their layer. Null if ΔD varies in no layer. */
+  readonly within?: number | null;
+  /** The slope from layer to layer: of the line through the layers' mean points. Null if there is no such line. */
+  readonly across?: number | null;
   /** Why a value is null, in one sentence. */
   readonly note?: string;
 }
@@ -51,6 +55,8 @@ export interface AnalyzedFits {
   readonly kinds: Readonly<Record<string, LineFit>>;
   /** The lines of all layers by phase, in a run with several phases. */
   readonly phases?: Partial<Readonly<Record<Phase, LineFit>>>;
+  /** The lines of each kind by phase, in a run with several phases. */
+  readonly phaseKinds?: Partial<Readonly<Record<Phase, Readonly<Record<string, LineFit>>>>>;
 }
 
 /** A run's slope compared with that of full fine-tuning. */
@@ -63,6 +69,32 @@ export interface AgainstFull {
   /** The run's slope minus that mean. */
   readonly difference: number;
   readonly hasSameSign: boolean;
+}
+
+/** A slope over the seeds of a method. */
+export interface SlopeSpread {
+  /** The runs that have this slope. */
+  readonly seeds: number;
+  readonly mean: number;
+  /** The sample standard deviation; null for one run, as is the interval. */
+  readonly deviation: number | null;
+  /** Student's 95 % confidence interval of the mean. */
+  readonly interval: { readonly low: number; readonly high: number } | null;
+}
+
+/** The slopes of all layers, or of one kind, over the runs of a method on a task of a comparison. Null where no run has one. */
+export interface MethodSlopes {
+  /** The task and the method as the comparison names them, such as `mrpc/bidora`. */
+  readonly name: string;
+  readonly method: string;
+  readonly phase: Phase | null;
+  /** `all`, or the kind of module. */
+  readonly layers: string;
+  readonly slope: SlopeSpread | null;
+  readonly within: SlopeSpread | null;
+  readonly across: SlopeSpread | null;
+  /** The slope in the BiDoRA paper (arXiv 2410.09758), and whether the mean has its sign. */
+  readonly paper?: { readonly slope: number; readonly hasSameSign: boolean };
 }
 
 /** The weights of one run at its saved steps. */
@@ -84,6 +116,8 @@ export interface Analysis {
   /** The source of the axis: the user, the runs' own magnitudes, or the default. */
   readonly axisFrom: "asked" | "runs" | "default";
   readonly runs: readonly AnalyzedRun[];
+  /** Slopes over the seeds of each method of a comparison; empty without one. */
+  readonly methods?: readonly MethodSlopes[];
   /** Notes for the reader. */
   readonly notes: readonly string[];
 }

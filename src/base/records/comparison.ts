@@ -1,37 +1,21 @@
 // What comparison.json holds, which sums up a comparison.
+import type { BaselineScore, ComparedRun, RunId, VarianceEntry } from "./comparedRun.js";
+import type { RowGroup, SignificanceTest } from "./comparisonTests.js";
 import type { JsonObject } from "./json.js";
-import type { Findings, Goal, Metrics } from "./metrics.js";
+import type { Goal, Metrics } from "./metrics.js";
 
-/** Names a run of a comparison. */
-export interface RunId {
-  readonly task: string;
-  readonly method: string;
-  readonly seed: number;
-}
-
-/** What a run's scores and costs depend on beside the settings that it was given, with its name in tables. */
-export const CONDITIONS = {
-  processes: "Processes",
-  rowsPerStep: "Rows per step",
-  dtype: "dtype",
-  baseDtype: "Base dtype",
-  magnitudeAxis: "Magnitude axis",
-  bidora: "Version of bidora",
-  libtorch: "Version of libtorch",
-} as const;
-
-/** What is known of a run's conditions. Those that mean nothing for its method are left out. */
-export type RunConditions = Readonly<Partial<Record<keyof typeof CONDITIONS, string | number>>>;
-
-/** The results of a finished run. */
-export interface ComparedRun extends RunId, Findings {
-  readonly metrics: Metrics;
-  readonly trainedParameters: number;
-  /** Wall time of the whole run. */
-  readonly seconds: number;
-  readonly peakMemoryBytes: number;
-  readonly conditions?: RunConditions;
-}
+export {
+  BASELINES,
+  type BaselineScore,
+  CONDITIONS,
+  type ComparedRun,
+  type RunConditions,
+  type RunId,
+  seedsName,
+  seedsNamed,
+  seedsText,
+  type VarianceEntry,
+} from "./comparedRun.js";
 
 /** A metric, and which way is better. */
 export interface ComparedMetric {
@@ -87,25 +71,9 @@ export interface MissingRuns {
   readonly unfinished: readonly UnfinishedRun[];
 }
 
-/** What tasks can have in common: rows that are trained on, that scores are of, or both in different tasks; or files. */
-export type SharedRows = "training rows" | "evaluated rows" | "rows that one trains on and another evaluates" | "files";
-
-/** Tasks that share rows. Their scores are not independent, however many tasks they are. */
-export interface RowGroup {
-  /** At least two. */
-  readonly tasks: readonly string[];
-  readonly share: readonly SharedRows[];
-}
-
-/** Tasks that count as one in a test. */
-export interface JoinedTasks extends RowGroup {
-  /** Those of them whose runs are equal to the runs of a task before: they are left out. */
-  readonly repeated?: readonly string[];
-}
-
-/** A point of the grid that was tried for a method on a task. */
+/** A point that was tried for a method on a task. */
 export interface TriedPoint extends RunId {
-  /** The values of those settings of the grid that have an effect on the method. */
+  /** The values of those tried settings that have an effect on the method. */
   readonly point: JsonObject;
   /** The main metric on the held-out rows; null if the run has no results. */
   readonly score: number | null;
@@ -119,6 +87,57 @@ export interface TriedPoint extends RunId {
   readonly reason?: string;
 }
 
+/** A run with one value of the curve's setting. It judges nothing, and is in no test. */
+export interface CurveRun extends RunId {
+  /** The setting with its value. */
+  readonly point: JsonObject;
+  /** Null if the run has no results. */
+  readonly metrics: Metrics | null;
+  /** Wall time of the run; null if it has not begun. */
+  readonly seconds: number | null;
+  /** Why it has no results, and whether because its training diverged. */
+  readonly reason?: string;
+  readonly diverged?: true;
+}
+
+/** A method's scores at one value of the curve's setting, over those seeds that ended at all values. */
+export interface CurvePoint {
+  readonly value: number;
+  /** Null if a run diverged. */
+  readonly mean: number | null;
+  /** Of a sample (n − 1); null for a single seed. */
+  readonly deviation: number | null;
+  /** How many seeds diverged. */
+  readonly diverged: number;
+  /** The share of resamples of the seeds in which the value is the best; null for a single seed. */
+  readonly best: number | null;
+}
+
+/** A method's scores over the curve's setting. */
+export interface CurveSummary {
+  readonly task: string;
+  readonly method: string;
+  readonly setting: string;
+  readonly metric: ComparedMetric;
+  readonly seeds: readonly number[];
+  /** By value, from the smallest. */
+  readonly points: readonly CurvePoint[];
+  /** The value with the best mean; null if runs diverged at all values. */
+  readonly best: number | null;
+  /** By how much the mean at the best value is too good, because it was chosen by these runs; null for a single seed. */
+  readonly optimism: number | null;
+}
+
+/** What a method of a comparison is. */
+export interface Competitor {
+  readonly name: string;
+  readonly method: string;
+  /** The settings that its runs were given, where all of them have the same value; without rows, model and folders. */
+  readonly settings: JsonObject;
+  /** The settings that its runs on different tasks were given with different values. */
+  readonly byTask?: readonly string[];
+}
+
 /** The plan that was frozen before the runs. */
 export interface Frozen {
   readonly sha256: string;
@@ -130,11 +149,20 @@ export interface Frozen {
 export interface Comparison extends Partial<MissingRuns> {
   readonly tasks: readonly ComparedTask[];
   readonly methods: readonly string[];
+  /** What the methods are, if their runs say it. */
+  readonly competitors?: readonly Competitor[];
   readonly runs: readonly ComparedRun[];
   /** The tasks that share rows, each in one group at most. All other tasks have rows of their own, as far as known. */
   readonly rowGroups?: readonly RowGroup[];
-  /** All points of the grid that were tried. */
+  /** All points that were tried. */
   readonly tuning?: readonly TriedPoint[];
+  /** The runs of the curve, and what they show. */
+  readonly curve?: readonly CurveRun[];
+  readonly curves?: readonly CurveSummary[];
+  /** Missing in files of earlier versions. */
+  readonly baselines?: readonly BaselineScore[];
+  /** Of runs with data seeds. */
+  readonly variance?: readonly VarianceEntry[];
   readonly frozen?: Frozen;
 }
 
@@ -150,125 +178,15 @@ export interface SummaryEntry {
   readonly n: number;
 }
 
-/** The effect sizes of paired samples a and b, over the differences a − b. A value that does not exist is null. */
-export interface PairedEffect {
-  /** In the unit of the scores. */
-  readonly meanDifference: number;
-  /** Of the mean difference: the sample deviation of the differences over √n; null for one pair. */
-  readonly standardError: number | null;
-  /** Cohen's d_z: the mean difference over the sample deviation of the differences; null if that is 0 or does not exist. */
-  readonly cohensDz: number | null;
-  /**
-   * The matched-pairs rank-biserial correlation, (W+ − W−) / (W+ + W−): 1 if a is above b in every pair that differs, −1
-   * if it is below in every such pair, 0 if no pair differs.
-   */
-  readonly rankBiserial: number;
+/** The mean over tasks of each task's main metric, for a method with all runs of all tasks. */
+export interface TaskAverage {
+  readonly method: string;
+  readonly mean: number;
+  /** Over seeds, of the mean over tasks with each seed, and of a sample (n − 1); null for a single seed. */
+  readonly deviation: number | null;
+  /** How many seeds all tasks have. */
+  readonly n: number;
 }
-
-/** The population that a test samples from. Its p-value says nothing about any other. */
-export type Population =
-  | "seeds of this task"
-  | "seeds of these tasks"
-  | "tasks"
-  | "rows of this task"
-  | "seeds and rows of this task";
-
-interface Tested {
-  readonly a: string;
-  readonly b: string;
-  readonly metric: string;
-  readonly population: Population;
-  /** How many pairs there are: of runs, of tasks or of rows. Tasks that share rows have one pair for each seed, or count as one task. */
-  readonly pairs: number;
-  /** In how many of the pairs the two methods differ. */
-  readonly differing: number;
-  /** How many runs (or tasks) of a and b were left out, because they have no partner or lack the metric. */
-  readonly unmatched: number;
-  /** The tested task; absent for a test over several tasks. */
-  readonly task?: string;
-}
-
-interface WithP extends Tested {
-  readonly p: number;
-  /** p corrected within the entries of one test, one metric and one task; of `two-level`, over all entries of the comparison. */
-  readonly pHolm: number;
-}
-
-/**
- * Wilcoxon's signed-rank test. `wilcoxon`: over pairs of runs on the same task with the same seed; tasks that share rows give one pair for
- * each seed, the means of their runs. `wilcoxon-tasks`: over tasks, by the means of those runs.
- */
-export interface WilcoxonTest extends WithP {
-  readonly test: "wilcoxon" | "wilcoxon-tasks";
-  /** The tasks of a test over several tasks, if these are not all of them. */
-  readonly tasks?: readonly string[];
-  /** What the metric counts, as in `ComparedMetric`. */
-  readonly kind?: string;
-  /** How many pairs are left out since their runs are equal to those of another seed: it counts once. */
-  readonly repeated?: number;
-  /** The tasks of the test whose pairs are joined. */
-  readonly joined?: readonly JoinedTasks[];
-  /** min(W+, W−) */
-  readonly statistic: number;
-  /** How much better a is than b: positive where it is better, also for metrics where lower is better. */
-  readonly effect: PairedEffect;
-}
-
-/** What tests over resampled rows have in common. Their pairs are the rows that both methods have predicted. */
-interface Resamples {
-  /** The ends of the interval of the difference. */
-  readonly low: number;
-  readonly high: number;
-  /** Of the interval: 0.95, or 0.9 for equivalence. */
-  readonly confidence: number;
-  /** How often the rows were resampled. */
-  readonly resamples: number;
-}
-
-/** The paired bootstrap over rows that both methods have predicted. */
-export interface BootstrapTest extends WithP, Resamples {
-  readonly test: "bootstrap";
-  /** How much better a is than b, in an interval from `low` to `high`: the difference of the metric, negated where lower is better. */
-  readonly statistic: number;
-  /** The Monte Carlo standard error of p, which depends on the resamples. */
-  readonly pStandardError: number;
-}
-
-/** What tests over seeds and rows have in common. */
-interface OverSeedsAndRows extends Resamples {
-  readonly task: string;
-  /** How many seeds both methods have. */
-  readonly seeds: number;
-  /** How much better a is than b: the mean over seeds of the differences of the metric, negated where lower is better. */
-  readonly difference: number;
-}
-
-/** The bootstrap over the seeds and the rows of a task. */
-export interface TwoLevelTest extends WithP, OverSeedsAndRows {
-  readonly test: "two-level";
-  readonly task: string;
-  /** The Monte Carlo standard error of p, which depends on the resamples. */
-  readonly pStandardError: number;
-}
-
-/** Whether two methods differ by less than a margin, by the resamples of the bootstrap over seeds and rows. */
-export interface EquivalenceTest extends Tested, OverSeedsAndRows {
-  readonly test: "equivalence";
-  readonly task: string;
-  /** What `--margin` gave, in the unit of the metric. */
-  readonly margin: number;
-  /** Whether both ends of the interval are strictly within ± the margin. */
-  readonly equivalent: boolean;
-}
-
-/** A test of two methods over the rows of a task. */
-export type RowTest = TwoLevelTest | EquivalenceTest | BootstrapTest;
-
-/** One test of two methods. */
-export type SignificanceTest = WilcoxonTest | RowTest;
-
-export const isWilcoxon = (test: SignificanceTest): test is WilcoxonTest =>
-  test.test === "wilcoxon" || test.test === "wilcoxon-tasks";
 
 /** What a run had cost when it first reached a score. */
 export interface Cost {
@@ -284,7 +202,7 @@ export interface ScoreReached {
   /** The rows that were evaluated during training, if that is known. */
   readonly split?: ScoredRows["split"];
   /** One entry for each run that was evaluated; its cost is null if it never reached the score. */
-  readonly runs: readonly { readonly method: string; readonly seed: number; readonly cost: Cost | null }[];
+  readonly runs: readonly (Omit<RunId, "task"> & { readonly cost: Cost | null })[];
 }
 
 /** The content of `comparison.json`. */
@@ -293,10 +211,12 @@ export interface ComparisonFile extends Comparison {
   readonly unfinished: readonly UnfinishedRun[];
   /** Missing for a comparison that is still running, as is `notes`: the sentences below the tables. */
   readonly summary?: readonly SummaryEntry[];
+  /** For several tasks whose main metrics can be averaged. */
+  readonly averages?: readonly TaskAverage[];
   readonly notes?: readonly string[];
   readonly tests: readonly SignificanceTest[];
   /** What each run had cost when it reached the score that `--reach` names. */
   readonly reached: readonly ScoreReached[];
-  /** Budget, seeds, number of jobs and grid, for readers of the results. */
+  /** Budget, seeds, number of jobs and points, for readers of the results. */
   readonly conditions: Readonly<Record<string, unknown>>;
 }

@@ -4,7 +4,8 @@ import * as z from "zod";
 import { BidoraError } from "../errors.js";
 import { firstFault } from "../schema.js";
 import { writeFileAtomic } from "./atomic.js";
-import { type BootstrapTest, CONDITIONS, type Comparison, type ComparisonFile } from "./comparison.js";
+import { BASELINES, CONDITIONS, type Comparison, type ComparisonFile } from "./comparison.js";
+import type { BootstrapTest } from "./comparisonTests.js";
 import { readJsonObject } from "./json.js";
 
 export const COMPARISON = "comparison.json";
@@ -13,7 +14,8 @@ const CONDITION_KEYS = Object.keys(CONDITIONS) as (keyof typeof CONDITIONS)[];
 
 const number = z.number();
 const name = z.string();
-const id = { task: name, method: name, seed: number };
+const seeds = { seed: number, dataSeed: number.exactOptional() };
+const id = { task: name, method: name, ...seeds };
 
 const evaluatedRows = z.array(z.enum(["validation", "test", "holdout"])).exactOptional();
 
@@ -21,6 +23,7 @@ const run = z.object({
   ...id,
   metrics: z.record(name, number),
   trainedParameters: number,
+  totalParameters: number.exactOptional(),
   seconds: number,
   peakMemoryBytes: number,
   untrained: z.literal(true).exactOptional(),
@@ -39,6 +42,13 @@ const triedPoint = z.object({
   reason: name.exactOptional(),
 });
 
+const baseline = z.object({ task: name, baseline: z.enum(BASELINES), metric: name, value: number });
+
+const variance = z.object({
+  ...{ task: name, method: name, metric: name, seeds: number, dataSeeds: number },
+  ...{ dataSeed: number, seed: number, residual: number, rows: number.nullable() },
+});
+
 const metric = z.object({ name, goal: z.enum(["maximize", "minimize"]), kind: name.exactOptional() });
 const split = z.enum(["validation", "test"]);
 const rows = z.object({ split, count: number.exactOptional() });
@@ -49,6 +59,26 @@ const comparedTask = z.object({
   rows: rows.exactOptional(),
   beside: z.object({ rows, metrics: z.array(metric) }).exactOptional(),
   chosenByRows: z.array(name).exactOptional(),
+});
+
+const curveRun = z.object({
+  ...id,
+  point: z.record(name, z.json()),
+  metrics: z.record(name, number).nullable(),
+  seconds: number.nullable(),
+  reason: name.exactOptional(),
+  diverged: z.literal(true).exactOptional(),
+});
+const curvePoint = z.object({
+  value: number,
+  mean: number.nullable(),
+  deviation: number.nullable(),
+  diverged: number,
+  best: number.nullable(),
+});
+const curveSummary = z.object({
+  ...{ task: name, method: name, setting: name, metric, seeds: z.array(number), points: z.array(curvePoint) },
+  ...{ best: number.nullable(), optimism: number.nullable() },
 });
 
 const tested = {
@@ -104,7 +134,7 @@ const reached = z.object({
   task: name,
   target: number,
   split: split.exactOptional(),
-  runs: z.array(z.object({ method: name, seed: number, cost: cost.nullable() })),
+  runs: z.array(z.object({ method: name, ...seeds, cost: cost.nullable() })),
 });
 
 const schema = z.object({
@@ -122,9 +152,16 @@ const schema = z.object({
     .default([]),
   unfinished: z.array(z.object({ ...id, state: z.enum(["running", "stopped", "waiting", "missing"]) })).default([]),
   tuning: z.array(triedPoint).default([]),
+  curve: z.array(curveRun).exactOptional(),
+  curves: z.array(curveSummary).exactOptional(),
+  baselines: z.array(baseline).exactOptional(),
+  variance: z.array(variance).exactOptional(),
   notes: z.array(name).exactOptional(),
   tasks: z.array(comparedTask),
   methods: z.array(name),
+  competitors: z
+    .array(z.object({ name, method: name, settings: z.record(name, z.json()), byTask: z.array(name).exactOptional() }))
+    .exactOptional(),
   rowGroups: z.array(z.object(rowGroup)).exactOptional(),
   frozen: z.object({ sha256: name, departures: z.array(name) }).exactOptional(),
   reached: z.array(reached),

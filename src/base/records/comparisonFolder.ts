@@ -1,9 +1,10 @@
-// The folder of a comparison: its runs in TASK/METHOD/seed-N, and the files about them next to comparison.json.
+// The folder of a comparison: its runs in TASK/METHOD/seed-N or seed-N-data-D, and the files about them next to comparison.json.
 import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { writeFileAtomic } from "./atomic.js";
-import { type ComparisonFile, isWilcoxon, type JoinedTasks, type RunId, type SignificanceTest } from "./comparison.js";
+import { type ComparisonFile, type RunId, seedsName, seedsNamed, seedsText } from "./comparison.js";
 import { COMPARISON, readComparisonFile } from "./comparisonFile.js";
+import { isWilcoxon, type JoinedTasks, type SignificanceTest } from "./comparisonTests.js";
 import { type JsonObject, parsedJson, readOptionalJsonObject } from "./json.js";
 import { REPORT } from "./names.js";
 import { removeOwnFiles } from "./outputFolder.js";
@@ -26,29 +27,50 @@ interface PlacedRun extends RunId {
   readonly folder: string;
 }
 
-export const comparedRunFolder = (folder: string, { task, method, seed }: RunId): string =>
-  join(folder, task, method, `seed-${seed}`);
+export const comparedRunFolder = (folder: string, { task, method, ...seeds }: RunId): string =>
+  join(folder, task, method, seedsName(seeds));
 
-/** The folder of a method's grid. */
+/** The folder of the points that were tried for a method. */
 export const GRID = "grid";
-
-const SEED = /^seed-(\d+)$/;
+/** The folder of a method's runs with each value of the curve's setting. */
+export const CURVE = "curve";
 
 /** The runs whose folders exist, started or not. Runs of a grid are not among them. */
 export function comparedRunsIn(folder: string): PlacedRun[] {
   return methodsIn(folder).flatMap(({ folder: above, ...run }) =>
     foldersIn(above).flatMap((name) => {
-      const seed = SEED.exec(name)?.[1];
-      return seed === undefined ? [] : { ...run, seed: Number(seed), folder: join(above, name) };
+      const seeds = seedsNamed(name);
+      return seeds ? { ...run, ...seeds, folder: join(above, name) } : [];
     }),
   );
 }
 
-/** The runs of grids whose folders exist, started or not, each with the name of its point. */
+/** The runs that tried points and whose folders exist, started or not, each with the name of its point. */
 export function gridRunsIn(folder: string): (Omit<PlacedRun, "seed"> & { readonly name: string })[] {
   return methodsIn(folder).flatMap(({ folder: above, ...run }) =>
     foldersIn(join(above, GRID)).map((name) => ({ ...run, name, folder: join(above, GRID, name) })),
   );
+}
+
+/** A run of the curve, with the name of its point. */
+interface CurvePlace extends PlacedRun {
+  readonly name: string;
+}
+
+const OF_CURVE = new RegExp(String.raw`^([^/\\]+)[/\\]([^/\\]+)[/\\]${CURVE}[/\\]([^/\\]+)[/\\]seed-(\d+)$`);
+
+/** The runs of the curve that were planned or whose folders exist. */
+export function curveRunsIn(folder: string): CurvePlace[] {
+  const there = methodsIn(folder).flatMap(({ folder: above }) =>
+    foldersIn(join(above, CURVE)).flatMap((name) =>
+      foldersIn(join(above, CURVE, name)).map((seed) => relative(folder, join(above, CURVE, name, seed))),
+    ),
+  );
+  return [...new Set([...Object.keys(readPlan(folder)), ...there])].flatMap((path) => {
+    const [, task, method, name, seed] = OF_CURVE.exec(path) ?? [];
+    if (task === undefined || method === undefined || name === undefined) return [];
+    return { task, method, name, seed: Number(seed), folder: join(folder, path) };
+  });
 }
 
 const methodsIn = (folder: string): Omit<PlacedRun, "seed">[] =>
@@ -82,13 +104,14 @@ export const readPlan = (folder: string): ByRun<PlannedRun> => readByRun(folder,
 
 export const writePlan = (folder: string, plan: ByRun<PlannedRun>): void => writeByRun(folder, PLAN, plan);
 
-const COUNTED = /^([^/\\]+)[/\\]([^/\\]+)[/\\]seed-(\d+)$/;
+const COUNTED = /^([^/\\]+)[/\\]([^/\\]+)[/\\](seed-[^/\\]+)$/;
 
 /** The run whose folder in a comparison has this name; undefined for those of a grid. */
 export function plannedRunOf(name: string): RunId | undefined {
-  const [, task, method, seed] = COUNTED.exec(name) ?? [];
-  if (task === undefined || method === undefined || seed === undefined) return undefined;
-  return { task, method, seed: Number(seed) };
+  const [, task, method, last = ""] = COUNTED.exec(name) ?? [];
+  const seeds = seedsNamed(last);
+  if (task === undefined || method === undefined || seeds === undefined) return undefined;
+  return { task, method, ...seeds };
 }
 
 /** Every run that was ever planned, started or not. Runs of a grid are not among them. */
@@ -186,7 +209,7 @@ export async function withLogs(folder: string, found: ComparisonFile): Promise<C
   });
   const runs = found.runs.map(async (one) => {
     const [shown, log] = [titled(one), await logOf(folder, one)];
-    return { ...shown, log: log && { ...log, name: `${shown.task} ${shown.method} seed ${shown.seed}` } };
+    return { ...shown, log: log && { ...log, name: `${shown.task} ${shown.method} ${seedsText(shown)}` } };
   });
   return {
     ...found,
@@ -195,6 +218,10 @@ export async function withLogs(folder: string, found: ComparisonFile): Promise<C
     failed: found.failed.map(titled),
     unfinished: found.unfinished.map(titled),
     tuning: (found.tuning ?? []).map(titled),
+    ...(found.curve && { curve: found.curve.map(titled) }),
+    ...(found.curves && { curves: found.curves.map(titled) }),
+    ...(found.baselines && { baselines: found.baselines.map(titled) }),
+    ...(found.variance && { variance: found.variance.map(titled) }),
     tests: found.tests.map(titledTest),
     ...(found.rowGroups && { rowGroups: found.rowGroups.map(titledGroup) }),
     reached: found.reached.map(titled),

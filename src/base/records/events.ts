@@ -108,7 +108,7 @@ export interface StartEvent extends Timed {
 /** One optimizer step. In a search it is a lower and an upper step together. */
 export interface StepEvent extends InTraining {
   readonly event: "step";
-  /** Mean loss of the step's training rows. */
+  /** Mean loss of the step's training rows, before the step; in a search those of the last lower step. */
   readonly loss: number;
   /** The loss on the upper level's rows, in a search. */
   readonly upperLoss?: number;
@@ -141,7 +141,7 @@ export interface StepEvent extends InTraining {
   readonly note?: string;
 }
 
-/** Metrics on the validation rows. */
+/** Metrics on the validation rows, or, at step 0 (with `evalOnStart`), of the start on the test rows or else the validation rows. */
 export interface EvaluationEvent extends InTraining {
   readonly event: "evaluation";
   readonly metrics: Metrics;
@@ -170,6 +170,8 @@ export interface DoneEvent extends Timed {
   readonly chosenBy?: "validation";
   /** No trained tensor of the result differs from the run's start; absent otherwise. */
   readonly untrained?: true;
+  /** The same metrics of the constant that the training rows' labels suggest; absent for tasks without one. Earlier versions wrote none. */
+  readonly majority?: Metrics;
   /** Wall time of the whole run, including evaluations. */
   readonly seconds: number;
   readonly peakMemoryBytes: number;

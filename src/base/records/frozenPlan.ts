@@ -13,6 +13,7 @@ export interface FrozenPlan {
   readonly sha256: string;
   readonly methods: readonly string[];
   readonly seeds: readonly number[];
+  readonly dataSeeds?: readonly number[];
   /** Each task with its main metric; null if its rows were not there to know it by. */
   readonly tasks: readonly { readonly name: string; readonly metric: string | null }[];
   readonly tests: readonly string[];

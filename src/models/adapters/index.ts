@@ -52,6 +52,7 @@ export type { AdapterMethod, LayerFacts, LayerPart, ModelDefaults, TensorSpec } 
 export { type AdapterPlacement, Bottleneck } from "./methods/adapter.js";
 export { type DoraConfig, doraConfig } from "./methods/dora.js";
 export { type LoraConfig, loraConfig } from "./methods/lora.js";
+export { scaleFactors, trainScales } from "./methods/scales.js";
 export { isRegularized, OrthogonalityRegularizer } from "./orthogonality.js";
 export {
   adaptedPaths,

@@ -1,30 +1,94 @@
 import * as torch from "../../torch/index.js";
 import { addLowRank, afterLinear, type LowRankFactors, lowRankLinear } from "../../torch/operators/index.js";
-import { Dropout, Embedding, type ForwardContext, type Linear, type Parameter } from "../nn/index.js";
+import { Dropout, Embedding, type ForwardContext, type Linear, Parameter } from "../nn/index.js";
 
-/** The trained low-rank update s·B·A of one weight. A: [r, in], B: [out, r]. */
+/** A trained number that multiplies an update. */
+class Factor {
+  readonly parameter: Parameter;
+  #read: { readonly tensor: torch.Tensor; readonly version: number; readonly value: number } | undefined;
+
+  constructor({ dtype, device }: torch.Tensor) {
+    this.parameter = Parameter.of(torch.keep(torch.ones([], { dtype, device })));
+  }
+
+  get tensor(): torch.Tensor {
+    return this.parameter.tensor;
+  }
+
+  /** Whether it is trained at present, so that derivatives need it as a tensor. */
+  get isTrained(): boolean {
+    return this.tensor.requiresGrad;
+  }
+
+  /** Its value, read from the tensor's device once. */
+  get value(): number {
+    const { tensor } = this;
+    torch.dependOn([tensor]);
+    const { version } = tensor;
+    if (this.#read?.tensor !== tensor || this.#read.version !== version)
+      this.#read = { tensor, version, value: tensor.item() };
+    return this.#read.value;
+  }
+}
+
+/** The trained low-rank update s·B·A of one weight, or c·s·B·A with a factor. A: [r, in], B: [out, r]. */
 export class LowRank {
   readonly dropout: Dropout;
+  #factor: Factor | undefined;
 
   constructor(
     /** The trained parameters: A, B, and with `lora_bias` a bias of B, [out]. */
     readonly parameters: { readonly a: Parameter; readonly b: Parameter; readonly bBias?: Parameter | undefined },
-    readonly scale: number,
+    private readonly ownScale: number,
     dropout: number,
   ) {
     this.dropout = new Dropout(dropout);
+  }
+
+  /** Releases the factor; A and B belong to the module tree. */
+  dispose(): void {
+    this.#factor?.parameter.values.dispose();
   }
 
   get a(): torch.Tensor {
     return this.parameters.a.tensor;
   }
 
+  /** B, or c·B while c is trained. */
   get b(): torch.Tensor {
-    return this.parameters.b.tensor;
+    return this.#scaled(this.parameters.b.tensor);
   }
 
+  /** The bias of B, or c times it while c is trained. */
   get bBias(): torch.Tensor | undefined {
-    return this.parameters.bBias?.tensor;
+    const { bBias } = this.parameters;
+    return bBias && this.#scaled(bBias.tensor);
+  }
+
+  #scaled(tensor: torch.Tensor): torch.Tensor {
+    return this.#factor?.isTrained ? torch.mul(tensor, this.#factor.tensor) : tensor;
+  }
+
+  /** s, or c·s with a constant c: the same numbers as of a saved update with alpha·c. */
+  get scale(): number {
+    return this.#factor && !this.#factor.isTrained ? this.ownScale * this.#factor.value : this.ownScale;
+  }
+
+  /** c, if the update has a factor. */
+  get factor(): number | undefined {
+    return this.#factor?.value;
+  }
+
+  /** Gives the update, with B's bias, a factor c of 1 if it has none. @returns c, of shape [] */
+  addFactor(): Parameter {
+    this.#factor ??= new Factor(this.parameters.b.tensor);
+    return this.#factor.parameter;
+  }
+
+  /** The tensors that the update is computed from. */
+  get sources(): readonly torch.Tensor[] {
+    const { a, b } = this.parameters;
+    return [a.tensor, b.tensor, ...(this.#factor ? [this.#factor.tensor] : [])];
   }
 
   /** A, B and s, as operators take them. */

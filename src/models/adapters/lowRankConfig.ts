@@ -1,4 +1,4 @@
-import { fullMatch } from "../../base/index.js";
+import { exactPattern, fullMatch } from "../../base/index.js";
 import {
   type AppliesWhen,
   alternatives,
@@ -115,6 +115,13 @@ export function toSettings(config: LowRankConfig): Omit<Values<LowRankOptions>, 
 /** The keys of a pattern that match the end of `path`, as PEFT reads `rank_pattern` and `alpha_pattern`. */
 export function matchingKeys(pattern: Pattern, path: string): string[] {
   return Object.keys(pattern).filter((key) => fullMatch(`(.*\\.)?(${key})`, path));
+}
+
+/** A pattern with a value for each of these paths, by the path itself where no other path matches it. */
+export function patternByPath(values: ReadonlyMap<string, number>): Pattern {
+  const byPath = Object.fromEntries(values);
+  const isClear = Array.from(values.keys()).every((path) => matchingKeys(byPath, path).length === 1);
+  return isClear ? byPath : Object.fromEntries(Array.from(values, ([path, value]) => [exactPattern(path), value]));
 }
 
 /** The value of the first key that matches the end of `path`. */

@@ -59,6 +59,11 @@ export abstract class LowRankAdapter extends Adapter {
     this.child("lora_dropout", lowRank.dropout);
   }
 
+  protected override release(): void {
+    this.lowRank.dispose();
+    super.release();
+  }
+
   get rank(): number {
     return this.lowRank.rank;
   }

@@ -30,7 +30,7 @@ export interface StoredMetadata extends Use {
   readonly initLoraWeights?: (typeof INIT_LORA_WEIGHTS)[number] | undefined;
   /** The run's last phase. */
   readonly phase?: Phase | undefined;
-  /** The search of a BiDoRA run. */
+  /** The search of a run with two levels. */
   readonly search?:
     | {
         /** Completed steps. */

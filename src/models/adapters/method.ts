@@ -112,7 +112,7 @@ export interface LayerPart<Config extends AdapterConfig> {
    * @param parameters the slot's tensors and the shared ones, by name
    */
   build(slot: Slot, config: Config, parameters: ReadonlyMap<string, Parameter>): Adapter;
-  /** The method's additions to training; undefined for none. A bilevel run does not call it. */
+  /** The method's additions to training; undefined for none. */
   trainingHooks?(adapted: AdaptedModel<Config>): TrainingHooks;
   /** A layer's rank and scale, for reports. */
   facts(config: Config, path: string): LayerFacts;

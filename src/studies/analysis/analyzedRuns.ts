@@ -1,6 +1,6 @@
 // The runs that are analyzed: their folders, their saved steps, and what is known of them before any weights are read.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { basename, join, resolve, sep } from "node:path";
+import { basename, dirname, join, resolve, sep } from "node:path";
 import { BidoraError, CONFIG_FILE, type Phase, statOf } from "../../base/index.js";
 import {
   CHECKSUMS,
@@ -33,6 +33,8 @@ export interface RunFolder {
   readonly group: string;
   /** Whether it was found in a comparison instead of named by the caller. */
   readonly isFound: boolean;
+  /** The folder with the runs of its method, which differ in their seeds, and its name; undefined if the caller named the run. */
+  readonly seedsOf: { readonly folder: string; readonly name: string } | undefined;
 }
 
 /** Levels of folders between a comparison and its runs: TASK/METHOD/seed-N. */
@@ -44,10 +46,13 @@ const DEPTH = 3;
  */
 export function runFolders(given: readonly string[]): RunFolder[] {
   const found = given.flatMap((path) => {
-    if (isRun(path)) return [{ name: basename(resolve(path)), path, group: "", isFound: false }];
+    if (isRun(path)) return [{ name: basename(resolve(path)), path, group: "", isFound: false, seedsOf: undefined }];
     const below = runsBelow(path);
     if (below.length === 0) throw noRun(path);
-    return below.map((name) => ({ name, path: join(path, name), group: groupOf(name), isFound: true }));
+    return below.map((name) => ({
+      ...{ name, path: join(path, name), group: groupOf(name), isFound: true },
+      seedsOf: seedsOf(path, name),
+    }));
   });
   const names = numbered(found.map(({ name }) => name));
   return found.map((run, at) => ({ ...run, name: names[at]! }));
@@ -65,6 +70,12 @@ function runsBelow(folder: string, depth = DEPTH): string[] {
     if (isRunFolder(path)) return [name];
     return runsBelow(path, depth - 1).map((below) => join(name, below));
   });
+}
+
+/** @param name the path of a run below `given`, which is a comparison's folder or one in it */
+function seedsOf(given: string, name: string): RunFolder["seedsOf"] {
+  const parent = dirname(name);
+  return { folder: resolve(given, parent), name: parent === "." ? basename(resolve(given)) : parent };
 }
 
 const groupOf = (name: string): string => name.split(sep).slice(0, -2).join("/");

@@ -10,33 +10,37 @@ import type {
 } from "../../base/records/index.js";
 import { modulePathOf } from "../report/runs.js";
 import { type AnalyzedFolder, isFull } from "./analyzedRuns.js";
+import { lineOfLayers } from "./lines.js";
 import type { RunTrajectory } from "./trajectories.js";
 
 /** The lines of one run: for the phase that compares with full fine-tuning, and for each phase if there are several. */
 export function fitsOf(layers: readonly AnalyzedLayer[]): AnalyzedFits {
   const through = (wanted: (layer: AnalyzedLayer, step: AnalyzedStep) => boolean): LineFit =>
-    leastSquares(
-      layers.flatMap((layer) =>
+    lineOfLayers(
+      layers.map((layer) =>
         layer.steps.filter((step) => wanted(layer, step)).map(({ deltaD, deltaM }) => [deltaD, deltaM] as const),
       ),
     );
   const kinds = [...new Set(layers.map(({ kind }) => kind))];
+  const byKind = (wanted: (step: AnalyzedStep) => boolean) =>
+    Object.fromEntries(
+      kinds.map((kind) => [kind, through((layer, step) => layer.kind === kind && wanted(step))] as const),
+    );
   const phases = PHASES.filter((phase) => layers.some(({ steps }) => steps.some((step) => step.phase === phase)));
   const compared = comparedPhase(phases);
   const isCompared = (step: AnalyzedStep) => phases.length < 2 || step.phase === compared;
   return {
     phase: compared,
     all: through((_, step) => isCompared(step)),
-    kinds: Object.fromEntries(
-      kinds.map((kind) => [kind, through((layer, step) => layer.kind === kind && isCompared(step))]),
-    ),
+    kinds: byKind(isCompared),
     ...(phases.length > 1 && {
       phases: Object.fromEntries(phases.map((phase) => [phase, through((_, step) => step.phase === phase)])),
+      phaseKinds: Object.fromEntries(phases.map((phase) => [phase, byKind((step) => step.phase === phase)])),
     }),
   };
 }
 
-/** In a search magnitudes and directions move together, as in full fine-tuning; in retraining the magnitudes are frozen. */
+/** In a search magnitudes and directions move together, as in full fine-tuning; in retraining the upper level is frozen. */
 const comparedPhase = (phases: readonly Phase[]): Phase | null =>
   phases.includes("search") ? "search" : (phases[0] ?? null);
 
@@ -126,43 +130,4 @@ function shortest(kind: string, all: readonly string[]): string {
   const ends = names.map((_, at) => names.slice(names.length - 1 - at).join("."));
   const isTaken = (end: string) => all.some((other) => other !== kind && (other === end || other.endsWith(`.${end}`)));
   return ends.find((end) => !isTaken(end)) ?? kind;
-}
-
-/** A spread below this share of the largest value counts as rounding. */
-const ROUNDING = 1e-9;
-
-/**
- * The line y = slope · x + intercept with the least squared error.
- * @param points x and y of each
- */
-export function leastSquares(points: readonly (readonly [x: number, y: number])[]): LineFit {
-  const count = points.length;
-  if (count < 2) return without(count, `There ${count === 1 ? "is one point" : "are no points"}: a line needs two.`);
-  const [xs, ys] = [points.map(([x]) => x), points.map(([, y]) => y)];
-  if (isConstant(xs)) return without(count, "ΔD is the same in all points: there is no slope.");
-  const [meanX, meanY] = [mean(xs), mean(ys)];
-  const spread = (a: readonly number[], aMean: number, b: readonly number[], bMean: number) =>
-    a.reduce((sum, value, at) => sum + (value - aMean) * (b[at]! - bMean), 0);
-  if (isConstant(ys))
-    return { points: count, slope: 0, intercept: meanY, correlation: null, note: "ΔM is the same in all points." };
-  const [xx, xy, yy] = [spread(xs, meanX, xs, meanX), spread(xs, meanX, ys, meanY), spread(ys, meanY, ys, meanY)];
-  const slope = xy / xx;
-  const correlation = Math.min(1, Math.max(-1, xy / Math.sqrt(xx) / Math.sqrt(yy)));
-  return { points: count, slope, intercept: meanY - slope * meanX, correlation };
-}
-
-const without = (points: number, note: string): LineFit => ({
-  points,
-  slope: null,
-  intercept: null,
-  correlation: null,
-  note,
-});
-
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-
-function isConstant(values: readonly number[]): boolean {
-  const lowest = values.reduce((least, value) => Math.min(least, value));
-  const highest = values.reduce((most, value) => Math.max(most, value));
-  return highest - lowest <= ROUNDING * Math.max(Math.abs(highest), Math.abs(lowest));
 }

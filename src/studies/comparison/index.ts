@@ -10,12 +10,8 @@ export { commandOf, type EndedRun, runCells, saveFailure } from "./jobs/jobs.js"
 export { launcherOf } from "./jobs/launchers.js";
 export {
   type Cell,
-  finalCells,
-  gridCells,
   otherFinishedCells,
-  type Pair,
   pairsOf,
-  type RunFacts,
 } from "./plan/cells.js";
 export { checkTasks } from "./plan/checkTasks.js";
 export {
@@ -26,7 +22,7 @@ export {
   factsIn,
   type KnownFacts,
 } from "./plan/estimates.js";
-export { freeze, keepPlan } from "./plan/freeze.js";
+export { freezePlan, keepPlan } from "./plan/freeze.js";
 export {
   checkComparisonFolder,
   checkStarted,
@@ -35,11 +31,14 @@ export {
   runToStart,
   savePlan,
 } from "./plan/plan.js";
+export { cellsOnceTried, triedCells } from "./results/cellsOnceTried.js";
 export { collectRuns, hasDiverged, missingRuns } from "./results/collectRuns.js";
-export { type Detectable, detectableOn, detectableText } from "./results/detectable.js";
-export { bestSettings, divergedCells } from "./results/gridSearch.js";
+export { foundRuns } from "./results/competitors.js";
+export { detectableIn, detectableText } from "./results/detectable.js";
+export { divergedCells } from "./results/gridSearch.js";
 export { type ComparisonResult, writeComparison } from "./results/results.js";
 export { scoringOf, watchedMetric } from "./results/scoring.js";
 export { type ComparisonSettings, compareOptions } from "./spec/compareOptions.js";
 export { type AskedRuns, askedRuns, readSpec, requestedResults, type Spec } from "./spec/spec.js";
+export { tunedKeys } from "./spec/tuning.js";
 export { type Variant, variantsOf } from "./spec/variants.js";

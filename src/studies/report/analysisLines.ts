@@ -8,13 +8,13 @@ interface NamedLine {
   readonly fit: LineFit;
 }
 
-/** A run's lines for a table: first that of all layers in the phase that is compared with full fine-tuning, last those of other phases. */
+/** A run's lines for a table: first those of the phase that is compared with full fine-tuning, then those of other phases. */
 export function linesOf({ fits }: AnalyzedRun): NamedLine[] {
-  const { phase, all, kinds, phases = {} } = fits;
-  const of = (layers: string, fit: LineFit): NamedLine => ({ layers, phase, fit });
-  const single = Object.entries(kinds).map(([kind, fit]) => of(kind, fit));
+  const { phase, all, kinds, phases = {}, phaseKinds = {} } = fits;
+  const of = (phase: Phase | null, all: LineFit, kinds: Readonly<Record<string, LineFit>> = {}): NamedLine[] =>
+    Object.entries({ all, ...kinds }).map(([layers, fit]) => ({ layers, phase, fit }));
   const others = (Object.entries(phases) as [Phase, LineFit][]).filter(([name]) => name !== phase);
-  return [of("all", all), ...single, ...others.map(([phase, fit]): NamedLine => ({ layers: "all", phase, fit }))];
+  return [...of(phase, all, kinds), ...others.flatMap(([name, fit]) => of(name, fit, phaseKinds[name]))];
 }
 
 /** Notes about runs with several phases, and about runs with saved steps of retraining only. */
@@ -24,12 +24,12 @@ export function phaseNotes(runs: readonly AnalyzedRun[]): string[] {
   return [
     ...(several.length > 0
       ? [
-          `For ${namesOf(several)}, the search is the phase that is compared with full fine-tuning, because magnitudes and directions move together there. Retraining freezes the magnitudes and trains the directions from scratch, so it has its own row.`,
+          `For ${namesOf(several)}, the search is the phase that is compared with full fine-tuning, because magnitudes and directions move together there. Retraining freezes the upper level (BiDoRA: the magnitudes) and trains all else from scratch, so it has its own row.`,
         ]
       : []),
     ...(retrained.length > 0
       ? [
-          `The line of ${namesOf(retrained)} fits retraining only, where the magnitudes are frozen: it shows how layers differ, not how training moves them. Use --save-every to keep steps of the search, which can be compared with full fine-tuning.`,
+          `The line of ${namesOf(retrained)} fits retraining only, where the upper level is frozen (BiDoRA: the magnitudes): it shows how layers differ, not how training moves them. Use --save-every to keep steps of the search, which can be compared with full fine-tuning.`,
         ]
       : []),
   ];

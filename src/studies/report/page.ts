@@ -122,6 +122,7 @@ th:first-child{overflow-wrap:anywhere}
 thead th{color:var(--soft);font-weight:600;vertical-align:bottom}
 thead th[scope=colgroup]{text-align:center}
 tbody tr:last-child>*{border-bottom:0}
+tbody.apart tr:first-child>*{border-top:2px solid var(--rule)}
 td{white-space:nowrap}
 .text td,.text th{text-align:left;white-space:normal;overflow-wrap:anywhere;min-width:96px;vertical-align:top}
 .rows{margin:8px 0 0;padding:0;list-style:none;font-size:14px}

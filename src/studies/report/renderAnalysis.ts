@@ -20,6 +20,7 @@ import {
   table,
 } from "./html.js";
 import { renderPage } from "./page.js";
+import { methodTable, numberText } from "./slopeTables.js";
 
 /** An analysis as one self-contained HTML file. All names are escaped. */
 export function renderAnalysis(analysis: Analysis, generator: string): string {
@@ -31,7 +32,7 @@ export function renderAnalysis(analysis: Analysis, generator: string): string {
     about: axisText(analysis),
     content: [
       ...notes.map(alert),
-      section("slopes", "Slopes", [slopesTable(runs)]),
+      section("slopes", "Slopes", [methodsTable(analysis), slopesTable(runs)]),
       changesFigure(runs),
       section("numbers", "Numbers", runs.map(numbersTable)),
     ],
@@ -52,6 +53,14 @@ function axisText({ axis, axisFrom }: Analysis): string {
   return `One magnitude and one direction for ${what}: axis ${axis}, ${FROM[axisFrom]}.`;
 }
 
+/** One row for each method of a comparison and kind of layer. */
+function methodsTable(analysis: Analysis): Markup {
+  const found = methodTable(analysis, NOTHING);
+  if (found === undefined) return html``;
+  const rows = found.rows.map(([name = "", ...cells]) => row(name, cells));
+  return html`${table(found.title, found.head, rows)}${found.notes.map((note) => html`<p>${note}</p>`)}`;
+}
+
 /** One row for each run and kind of layer. */
 function slopesTable(runs: readonly AnalyzedRun[]): Markup {
   const hasFull = runs.some(({ againstFull }) => againstFull !== undefined);
@@ -62,13 +71,15 @@ function slopesTable(runs: readonly AnalyzedRun[]): Markup {
       const full = [number(beside?.slope), number(beside?.difference), sign];
       const cells = [
         ...[run.method, layers, phase ?? NOTHING],
-        ...[number(fit.slope), number(fit.intercept), number(fit.correlation), String(fit.points)],
+        ...[number(fit.slope), number(fit.within), number(fit.across)],
+        ...[number(fit.intercept), number(fit.correlation), String(fit.points)],
         ...(hasFull ? full : []),
       ];
       return row(run.name, cells, fit.note);
     }),
   );
-  const head = ["Run", "Method", "Layers", "Phase", "Slope", "Intercept", "Correlation", "Points"];
+  const slopes = ["Slope", "Within layers", "Across layers"];
+  const head = ["Run", "Method", "Layers", "Phase", ...slopes, "Intercept", "Correlation", "Points"];
   const beside = ["Slope of full fine-tuning", "Difference", "Same sign"];
   const notes = [...new Set(runs.flatMap((run) => linesOf(run).flatMap(({ fit }) => fit.note ?? [])))];
   return html`${table("Lines of ΔM over ΔD", hasFull ? [...head, ...beside] : head, rows)}${notes.map((note) => html`<p>${NOTHING}: ${note}</p>`)}${phaseNotes(runs).map((note) => html`<p>${note}</p>`)}`;
@@ -84,8 +95,7 @@ function numbersTable({ name, layers }: AnalyzedRun): Markup {
   return collapsed(name, table(`Layers of ${name}`, ["Layer", "Step", "Phase", "ΔM", "ΔD"], rows));
 }
 
-const number = (value: number | null | undefined): string =>
-  value === null || value === undefined ? NOTHING : formatNumber(value);
+const number = (value: number | null | undefined): string => numberText(value, NOTHING);
 
 interface Point extends AnalyzedStep {
   readonly path: string;

@@ -1,14 +1,22 @@
 // The report of a comparison.
 import { formatNumber, formatSeconds, own } from "../../base/index.js";
-import type { ComparedTask, Comparison, ComparisonLog, TriedPoint } from "../../base/records/index.js";
+import {
+  type ComparedTask,
+  type Comparison,
+  type ComparisonLog,
+  seedsText,
+  type TriedPoint,
+} from "../../base/records/index.js";
 import { scoresHeading } from "../statistics/checkComparison.js";
 import { comparisonTables } from "../statistics/comparisonTables.js";
 import { pointText } from "../statistics/costColumns.js";
 import { significanceTable } from "../statistics/significanceTable.js";
+import { varianceTable } from "../statistics/varianceTable.js";
 import { costFigure, type RunCost } from "./figures/cost.js";
 import type { CurveSubject } from "./figures/curves.js";
 import { differencesFigure } from "./figures/pairedDifferences.js";
 import { legend } from "./figures/palette.js";
+import { settingCurves } from "./figures/settingCurve.js";
 import { trainingFigures } from "./figures/trainingFigures.js";
 import {
   alert,
@@ -44,7 +52,9 @@ export function renderComparison(found: ComparisonLog, live?: LivePart): string 
       table,
       isOne
         ? scoresHeading("Scores and costs of each method", tasks[0]?.rows)
-        : (["Scores of each method", "Costs of each method"][i] ?? ""),
+        : i === 0
+          ? "Scores of each method"
+          : scoresHeading(`Scores and costs on ${tasks[i - 1]!.name}`, tasks[i - 1]!.rows),
     ),
   );
   const significance =
@@ -61,11 +71,17 @@ export function renderComparison(found: ComparisonLog, live?: LivePart): string 
       section("scores", "Scores and costs", tables),
       differencesFigure(found),
       significance && section("significance", "Significance", [significance]),
+      ...varianceTable(found).map((table) =>
+        section("variance", "Variance", [comparedTable(table, "Components of the variance of a run’s score")]),
+      ),
       legend(all),
       ...tasks.flatMap((task) => {
         // The name is in the titles if there are several tasks.
         const name = isOne ? undefined : task.name;
-        const figures = [costOf(found, task, name), ...trainingFigures(subjectsOf(task.name), name)];
+        const figures = [
+          ...[costOf(found, task, name), ...settingCurves(found, task, name)],
+          ...trainingFigures(subjectsOf(task.name), name),
+        ];
         return isOne ? figures : taskPart(task.name, `${task.name}: costs and curves`, figures);
       }),
       conditionsSection(found),
@@ -87,7 +103,7 @@ function aboutOf({ tasks, runs }: ComparisonLog, logs: readonly Run[]): string {
 function missingAlert({ runs }: ComparisonLog): Markup | undefined {
   const missing = runs.filter(({ log }) => log === undefined);
   if (missing.length === 0) return undefined;
-  const names = missing.map(({ task, method, seed }) => `${task} ${method} seed ${seed}`).join(", ");
+  const names = missing.map((run) => `${run.task} ${run.method} ${seedsText(run)}`).join(", ");
   return alert(`Not in the curves, because the log can’t be read: ${names}.`);
 }
 
@@ -114,26 +130,27 @@ function costOf(
   const spent = runs.flatMap((run): RunCost[] => {
     const score = own(run.metrics, main.name);
     if (run.task !== name || score === undefined) return [];
-    const { method, seed, seconds, trainedParameters, peakMemoryBytes } = run;
+    const { method, seconds, trainedParameters, peakMemoryBytes } = run;
     const cost = { seconds, trainedParameters, peakMemoryBytes };
-    return [{ name: method, index: methods.indexOf(method), run: `${method} seed ${seed}`, score, ...cost }];
+    return [{ name: method, index: methods.indexOf(method), run: `${method} ${seedsText(run)}`, score, ...cost }];
   });
   return costFigure(spent, { metric: main.name, goal: main.goal }, task);
 }
 
-/** The conditions of a comparison: the budget of each run, and the values that a grid tried and chose. */
+/** The conditions of a comparison: the budget of each run, and the points that were tried and chosen. */
 function conditionsSection({ conditions, methods, tasks, runs, tuning = [] }: ComparisonLog): Markup {
-  const { budget, seeds, jobs } = conditions;
+  const { budget, seeds, dataSeeds, jobs } = conditions;
   const facts = [
     ["Methods", methods.join(", ")],
     ["Tasks", tasks.map(({ name }) => name).join(", ")],
     ["Runs", String(runs.length)],
     ["Seeds", Array.isArray(seeds) ? seeds.join(", ") : NOTHING],
+    ...(Array.isArray(dataSeeds) ? [["Data seeds", dataSeeds.join(", ")] as const] : []),
     ["Budget of each run", budgetText(budget)],
     ["Runs at once", typeof jobs === "number" ? String(jobs) : NOTHING],
     ...others(conditions),
   ] as const;
-  return section("conditions", "Conditions", [factList(facts), tuning.length > 0 ? gridTable(tuning) : undefined]);
+  return section("conditions", "Conditions", [factList(facts), tuning.length > 0 ? triedTable(tuning) : undefined]);
 }
 
 type Point = Readonly<Record<string, unknown>>;
@@ -146,14 +163,14 @@ function budgetText(budget: unknown): string {
 }
 
 /** Conditions that a later version may add. */
-const KNOWN: ReadonlySet<string> = new Set(["budget", "seeds", "jobs", "grid"]);
+const KNOWN: ReadonlySet<string> = new Set(["budget", "seeds", "dataSeeds", "jobs", "grid", "tune", "curve"]);
 const others = (conditions: ComparisonLog["conditions"]): (readonly [string, string])[] =>
   Object.entries(conditions)
     .filter(([key]) => !KNOWN.has(key))
     .map(([key, value]) => [key, typeof value === "object" ? JSON.stringify(value) : String(value)]);
 
 /** Every point that was tried, with its score and its time. */
-function gridTable(tuning: readonly TriedPoint[]): Markup {
+function triedTable(tuning: readonly TriedPoint[]): Markup {
   const rows = tuning.map((point) =>
     row(point.method, [
       point.task,
@@ -163,9 +180,9 @@ function gridTable(tuning: readonly TriedPoint[]): Markup {
       point.chosen ? "yes" : "",
     ]),
   );
-  const about = html`<p class="note">The ${counted(tuning.length, "run")} of the grid, scored by the task’s main metric on training rows that each held out. Settings without effect on a method are left out of its points.</p>`;
+  const about = html`<p class="note">The ${counted(tuning.length, "run")} of the tuning, with seed ${[...new Set(tuning.map(({ seed }) => seed))].join(", ")}, scored by the task’s main metric on training rows that each held out. Settings without effect on a method are left out of its points.</p>`;
   const head = ["Method", "Task", "Point", "Score", "Time", "Chosen"];
-  return html`${about}${collapsedIfLong(GRID_TITLE, rows.length, table(GRID_TITLE, head, rows))}`;
+  return html`${about}${collapsedIfLong(TRIED_TITLE, rows.length, table(TRIED_TITLE, head, rows))}`;
 }
 
-const GRID_TITLE = "Points of the grid";
+const TRIED_TITLE = "Points that were tried";

@@ -41,7 +41,9 @@ export interface Point {
 export function toRuns(logs: readonly RunLog[]): Run[] {
   const names = uniqueNames(logs);
   return logs.map((log, index) => {
-    const byKind = group(log.events, ({ event }) => event);
+    // The start's evaluation is of the reported rows, and not a point of the curves of those that are watched.
+    const trained = log.events.filter((event) => event.event !== "evaluation" || event.step > 0);
+    const byKind = group(trained, ({ event }) => event);
     const of = (<E extends RunEvent["event"]>(event: E) => byKind.get(event) ?? []) as Run["of"];
     // A run that failed, was resumed and then finished has not failed.
     const done = of("done").at(-1);

@@ -9,11 +9,12 @@ import {
   type Goal,
   metricRows,
   type ScoredRows,
+  seedsText,
 } from "../../base/records/index.js";
 
 /**
  * Checks a comparison for runs that would count twice or not at all.
- * @throws BidoraError `COMPARISON` for two runs of one task, method and seed, for a metric that is not a finite number, for a task
+ * @throws BidoraError `COMPARISON` for two runs of one task, method and seeds, for a metric that is not a finite number, for a task
  *   or method that is listed twice or missing from the list, and for a metric with different goals in two tasks
  */
 export function checkComparison({ tasks, methods, runs, failed = [] }: Comparison): void {
@@ -37,15 +38,16 @@ function checkNames(what: string, named: readonly string[], used: ReadonlySet<st
   }
 }
 
-/** @throws BidoraError `COMPARISON` for two runs of one task, method and seed, and for a metric that is not a finite number */
+/** @throws BidoraError `COMPARISON` for two runs of one task, method and seeds, and for a metric that is not a finite number */
 export function checkRuns(runs: readonly ComparedRun[]): void {
   const seen = new Set<string>();
-  for (const { task, method, seed, metrics } of runs) {
-    const key = JSON.stringify([task, method, seed]);
+  for (const { task, method, metrics, ...run } of runs) {
+    const seeds = seedsText(run);
+    const key = JSON.stringify([task, method, seeds]);
     if (seen.has(key)) {
       throw new BidoraError(
         "COMPARISON",
-        `Expected one run of "${method}" with seed ${seed} on "${task}", got two; rename a task, or remove one of the runs.`,
+        `Expected one run of "${method}" with ${seeds} on "${task}", got two; rename a task, or remove one of the runs.`,
       );
     }
     seen.add(key);
@@ -53,7 +55,7 @@ export function checkRuns(runs: readonly ComparedRun[]): void {
       if (Number.isFinite(value)) continue;
       throw new BidoraError(
         "COMPARISON",
-        `Expected a finite number as "${name}" of "${method}" with seed ${seed} on "${task}", got ${value}; leave that run out, and report it.`,
+        `Expected a finite number as "${name}" of "${method}" with ${seeds} on "${task}", got ${value}; leave that run out, and report it.`,
       );
     }
   }
@@ -77,7 +79,7 @@ export const isOfRows = (metric: string, rows: ScoredRows | undefined): boolean 
   rows === undefined || (metricRows(metric) === "test") === (rows.split === "test");
 
 /** The rows in words: `test, 4,693 rows`. */
-const rowsText = ({ split, count }: ScoredRows): string =>
+export const rowsText = ({ split, count }: ScoredRows): string =>
   count === undefined ? `${split} rows` : `${split}, ${formatCount(count)} ${count === 1 ? "row" : "rows"}`;
 
 /** The heading of a task's scores: its name, and the rows that the scores are of. */

@@ -1,7 +1,7 @@
 // The tables of a comparison: methods by tasks, with their scores and costs.
 import { BidoraError, own } from "../../base/index.js";
 import {
-  CONDITIONS,
+  type BaselineScore,
   type ComparedMetric,
   type ComparedTask,
   type Comparison,
@@ -10,49 +10,92 @@ import {
   type ScoredRows,
   type ScoreReached,
 } from "../../base/records/index.js";
-import { checkComparison, metricHeading, scoresHeading } from "./checkComparison.js";
+import { averagesOf, goalOfAverage } from "./averages.js";
+import { baselineNotes, shownBaselines } from "./baselines.js";
+import { checkComparison, metricHeading, rowsText, scoresHeading } from "./checkComparison.js";
 import { competes, competitionNotes, countMissing, flawWords } from "./competing.js";
-import { costColumns, gridNotes } from "./costColumns.js";
-import { NOTHING, plain, plainColumns, type ResultCell, type ResultColumn, type ResultTable } from "./renderTable.js";
+import { conditionNotes } from "./conditionNotes.js";
+import { costColumns, parametersColumn, tuningNotes } from "./costColumns.js";
+import { NOTHING, plain, type ResultCell, type ResultColumn, type ResultTable } from "./renderTable.js";
 import { mean, round12, sampleDeviation } from "./summary.js";
 
 /**
- * Methods by tasks: scores, the best of each column marked, and costs. A single table for one task; for several, one of scores and one
- * of costs. Unknown values are "–".
+ * The tables of a comparison, methods by columns, the best of each column marked; unknown values are "–". For one task a single table of
+ * scores and costs; for several one of main metrics with their average and the trained parameters, then a table of each task.
  * @throws BidoraError `COMPARISON` as `checkComparison`, and for a target score of a task or method that is not compared
  */
 export function comparisonTables(comparison: Comparison, reached: readonly ScoreReached[] = []): ResultTable[] {
   checkComparison(comparison);
   checkReached(comparison, reached);
-  const { tasks, methods } = comparison;
+  const { tasks } = comparison;
   const counts = seedCounts(comparison);
   const usual = Math.max(0, ...counts);
-  const scores = tasks.map((task) => scoreColumns(comparison, task, usual));
-  const costs = tasks.map((task) => [
-    ...conditionColumns(comparison, task.name),
-    ...costColumns(
-      comparison,
-      task,
-      reached.find((one) => one.task === task.name),
-    ),
-  ]);
-  const table = (columns: readonly ResultColumn[][], notes: readonly string[]): ResultTable => ({
-    heading: "Method",
-    names: methods,
-    columns: columns.flat(),
-    notes,
-  });
-  const scoreNotes = [
-    ...seedsNote(usual, counts),
+  const notes = [
+    ...seedsNote(usual, counts, comparison),
     ...competitionNotes(comparison),
+    ...baselineNotes(comparison),
     ...rowsNotes(tasks),
     ...frozenNotes(comparison),
   ];
-  const costNotes = [...(usual > 1 ? ["Time and memory are means over seeds."] : []), ...gridNotes(comparison)];
-  return tasks.length <= 1
-    ? [table([...scores, ...costs], [...scoreNotes, ...costNotes])]
-    : [table(scores, scoreNotes), table(costs, costNotes)];
+  const costNotes = [...(usual > 1 ? ["Time and memory are means over seeds."] : []), ...tuningNotes(comparison)];
+  const conditions = conditionNotes(comparison);
+  const ofTasks = tasks.map((task, i) => {
+    const goal = reached.find((one) => one.task === task.name);
+    const columns = [...scoreColumns(comparison, task, usual), ...costColumns(comparison, task, goal)];
+    return tableOf(comparison, columns, i === tasks.length - 1 ? costNotes : []);
+  });
+  if (tasks.length > 1) return [mainTable(comparison, usual, [...notes, ...conditions]), ...ofTasks];
+  return [tableOf(comparison, ofTasks[0]?.columns ?? [], [...notes, ...costNotes, ...conditions])];
 }
+
+/** The baselines stand apart, below the methods. */
+function tableOf(comparison: Comparison, columns: readonly ResultColumn[], notes: readonly string[]): ResultTable {
+  const apart = shownBaselines(comparison);
+  const names = [...comparison.methods, ...apart];
+  return {
+    heading: "Method",
+    names,
+    ...(apart.length > 0 && { apart: apart.length }),
+    columns: columns.map((column) => filledTo(names.length, column)),
+    notes,
+  };
+}
+
+/** The main metric of each task, their average, and the trained parameters. */
+function mainTable(comparison: Comparison, usual: number, notes: readonly string[]): ResultTable {
+  const { tasks, methods, runs } = comparison;
+  const scores = tasks.map((task) => scoreColumn(comparison, task.name, task.metrics[0], task.rows, usual));
+  const average = averageColumn(comparison, usual);
+  const columns = [...scores.map((column, i) => ({ ...column, group: tasks[i]!.name })), ...average];
+  const rows = tasks.flatMap(({ name, rows }) => (rows ? [`${name} ${rowsText(rows)}`] : []));
+  return tableOf(
+    comparison,
+    [...columns, parametersColumn(methods, runs)],
+    [...(average.length > 0 ? [AVERAGE] : []), ...(rows.length > 0 ? [`Rows: ${rows.join("; ")}.`] : []), ...notes],
+  );
+}
+
+const AVERAGE =
+  "Average: the mean over tasks of their main metrics, for methods with all runs of all tasks; ± is the deviation over seeds of that mean with each seed.";
+
+function averageColumn(comparison: Comparison, usual: number): ResultColumn[] {
+  const goal = goalOfAverage(comparison);
+  if (goal === undefined) return [];
+  const averages = averagesOf(comparison);
+  const scores = comparison.methods.map((method): Score => {
+    const found = averages.find((one) => one.method === method);
+    const competing = comparison.tasks.every(({ name }) => competes(comparison, name, method));
+    return { deviation: null, n: 0, ...found, failed: 0, missing: 0, flaws: [], competes: competing };
+  });
+  const cells = cellsOf(scores, goal, usual, decimalsFor(meansOf(scores)));
+  return [{ group: "", title: goalTitle("Average", goal), align: "right", cells }];
+}
+
+/** A column with a cell for each row of its table: baselines cost nothing. */
+const filledTo = (rows: number, column: ResultColumn): ResultColumn => ({
+  ...column,
+  cells: Array.from({ length: rows }, (_, row) => column.cells[row] ?? plain(NOTHING)),
+});
 
 function checkReached({ tasks, methods }: Comparison, reached: readonly ScoreReached[]): void {
   for (const { task, runs } of reached) {
@@ -88,11 +131,13 @@ function frozenNotes({ frozen }: Comparison): string[] {
   return [`The plan was frozen with the SHA-256 hash ${sha256}. ${what}`];
 }
 
-function seedsNote(usual: number, counts: readonly number[]): string[] {
+function seedsNote(usual: number, counts: readonly number[], { runs }: Comparison): string[] {
   if (usual === 0) return [];
   if (usual === 1) return ["One run each: differences between them may be due to chance."];
   const differs = counts.some((count) => count !== usual);
-  return [`Mean ± sample standard deviation over ${usual} seeds${differs ? ", unless n is given" : ""}.`];
+  const isCrossed = runs.some(({ dataSeed }) => dataSeed !== undefined);
+  const over = isCrossed ? "runs, each with a seed and a data seed" : "seeds";
+  return [`Mean ± sample standard deviation over ${usual} ${over}${differs ? ", unless n is given" : ""}.`];
 }
 
 /** The scores of a method's runs on a task; no mean for no scores. */
@@ -115,15 +160,30 @@ interface Score {
 function scoreColumns(comparison: Comparison, task: ComparedTask, usualSeeds: number): ResultColumn[] {
   const { name, metrics, rows, beside } = task;
   const columnsOn = (some: readonly ComparedMetric[], of: ScoredRows | undefined): ResultColumn[] =>
-    some.map((metric) => {
-      const scores = comparison.methods.map((method) => scoreOf(comparison, name, method, metric.name));
-      const heading = metricHeading(metric, of);
-      const title = metric.goal === "minimize" ? `${heading} ↓` : heading;
-      return { group: scoresHeading(name, of), title, align: "right", cells: cellsOf(scores, metric.goal, usualSeeds) };
-    });
+    some.map((metric) => scoreColumn(comparison, name, metric, of, usualSeeds));
   const shown = beside ? columnsOn(beside.metrics, beside.rows).map(unmarked) : [];
   return [...columnsOn(metrics, rows), ...shown];
 }
+
+function scoreColumn(
+  comparison: Comparison,
+  task: string,
+  metric: ComparedMetric,
+  rows: ScoredRows | undefined,
+  usualSeeds: number,
+): ResultColumn {
+  const scores = comparison.methods.map((method) => scoreOf(comparison, task, method, metric.name));
+  const title = goalTitle(metricHeading(metric, rows), metric.goal);
+  const decimals = decimalsFor(meansOf(scores));
+  const below = shownBaselines(comparison).map((baseline) => {
+    const value = baselineScore(comparison, { task, baseline, metric: metric.name });
+    return plain(value === undefined ? NOTHING : figure(value, decimals));
+  });
+  const cells = [...cellsOf(scores, metric.goal, usualSeeds, decimals), ...below];
+  return { group: scoresHeading(task, rows), title, align: "right", cells };
+}
+
+const goalTitle = (title: string, goal: Goal): string => (goal === "minimize" ? `${title} ↓` : title);
 
 const unmarked = (column: ResultColumn): ResultColumn => ({
   ...column,
@@ -154,11 +214,15 @@ function scoreOf(comparison: Comparison, task: string, method: string, metric: s
     : { mean: mean(values), deviation: sampleDeviation(values), ...facts };
 }
 
-function cellsOf(scores: readonly Score[], goal: Goal, usualSeeds: number): ResultCell[] {
-  const means = meansOf(scores);
+const baselineScore = (
+  { baselines = [] }: Comparison,
+  { task, baseline, metric }: Omit<BaselineScore, "value">,
+): number | undefined =>
+  baselines.find((known) => known.task === task && known.baseline === baseline && known.metric === metric)?.value;
+
+function cellsOf(scores: readonly Score[], goal: Goal, usualSeeds: number, decimals: number): ResultCell[] {
   const sound = meansOf(scores.filter(({ competes }) => competes));
   const best = goal === "maximize" ? Math.max(...sound) : Math.min(...sound);
-  const decimals = decimalsFor(means);
   return scores.map((score) => {
     const { mean, deviation, competes } = score;
     if (mean === undefined) return plain(noScoreText(score));
@@ -201,16 +265,4 @@ function decimalsFor(values: readonly number[]): number {
 function figure(value: number, decimals: number): string {
   const text = value.toFixed(decimals);
   return text.startsWith("-") && Number(text) !== 0 ? text.replace("-", "−") : text.replace("-", "");
-}
-
-/** The conditions in which a task's methods differ, one column each. */
-function conditionColumns({ methods, runs }: Comparison, task: string): ResultColumn[] {
-  const column = plainColumns(methods, task);
-  const ofTask = runs.filter((run) => run.task === task);
-  return (Object.keys(CONDITIONS) as (keyof typeof CONDITIONS)[]).flatMap((key) => {
-    const valuesOf = (method: string) =>
-      ofTask.flatMap((run) => (run.method === method ? (run.conditions?.[key] ?? []) : []));
-    if (new Set(methods.flatMap(valuesOf)).size < 2) return [];
-    return column(CONDITIONS[key], (method) => [...new Set(valuesOf(method))].join(", ") || NOTHING);
-  });
 }

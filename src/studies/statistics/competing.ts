@@ -7,6 +7,7 @@ import {
   type MetricRows,
   metricRows,
   type RunId,
+  seedsText,
   type UnfinishedRun,
 } from "../../base/records/index.js";
 
@@ -40,7 +41,10 @@ function notCompeting({ tasks, runs, failed = [], unfinished = [] }: Found): Not
   ];
 }
 
-const idOf = ({ task, method, seed }: RunId): RunId => ({ task, method, seed });
+const idOf = ({ task, method, seed, dataSeed }: RunId): RunId => ({
+  ...{ task, method, seed },
+  ...(dataSeed !== undefined && { dataSeed }),
+});
 
 const reportedRows = ({ metrics: [main] }: ComparedTask): MetricRows => metricRows(main.name);
 
@@ -94,14 +98,18 @@ export const byPair = <T extends Pick<RunId, "task" | "method">>(runs: readonly 
   ...group(runs, ({ task, method }) => JSON.stringify([task, method])).values(),
 ];
 
-const seedsText = (runs: readonly RunId[]): string =>
-  `seed${runs.length > 1 ? "s" : ""} ${runs.map(({ seed }) => seed).join(", ")}`;
+const allSeeds = (runs: readonly RunId[]): string =>
+  runs.some(({ dataSeed }) => dataSeed !== undefined)
+    ? runs.map(seedsText).join("; ")
+    : `seed${runs.length > 1 ? "s" : ""} ${runs.map(({ seed }) => seed).join(", ")}`;
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 function failureNotes({ failed = [], unfinished = [], runs }: Found): string[] {
   return byPair(failed).map((those) => {
-    const { task, method, seed, reason } = those[0]!;
+    const { task, method, reason } = those[0]!;
     const all = [...runs, ...failed, ...unfinished].filter((run) => run.task === task && run.method === method);
-    return `${method} failed in ${those.length} of ${all.length} runs on ${task} (${seedsText(those)}). Seed ${seed}: ${reason}`;
+    return `${method} failed in ${those.length} of ${all.length} runs on ${task} (${allSeeds(those)}). ${capital(seedsText(those[0]!))}: ${reason}`;
   });
 }
 
@@ -117,7 +125,7 @@ function unfinishedNote({ unfinished = [] }: Found): string[] {
   if (unfinished.length === 0) return [];
   const named = unfinished
     .slice(0, NAMED)
-    .map(({ task, method, seed, state }) => `${method} seed ${seed} on ${task} (${STATES[state]})`);
+    .map((run) => `${run.method} ${seedsText(run)} on ${run.task} (${STATES[run.state]})`);
   const more = unfinished.length - named.length;
   return [`Not finished, and not included: ${named.join(", ")}${more > 0 ? ` and ${more} more` : ""}.`];
 }
@@ -149,5 +157,5 @@ function flawNotes(found: Found): string[] {
 
 const namesOf = (runs: readonly RunId[]): string =>
   byPair(runs)
-    .map((those) => `${those[0]!.method} (${seedsText(those)})`)
+    .map((those) => `${those[0]!.method} (${allSeeds(those)})`)
     .join(", ");

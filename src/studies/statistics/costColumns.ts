@@ -1,4 +1,4 @@
-// What runs cost, what a run had cost when it reached a score, and what the grid tried.
+// What runs cost, what a run had cost when it reached a score, and what was tried before.
 import { group, sum } from "d3-array";
 import { formatBytes, formatCount, formatNumber, formatSeconds } from "../../base/index.js";
 import type {
@@ -15,8 +15,8 @@ import { NOTHING, plainColumns, type ResultColumn } from "./renderTable.js";
 import { mean } from "./summary.js";
 
 /**
- * Trained parameters, means over seeds (time, peak memory and, for a task with a target score, time and steps to reach it), and the points
- * of the grid with their time.
+ * Trained parameters, means over seeds (time, to which that of all tried points is added, peak memory and, for a task with a target score,
+ * time and steps to reach it), and the number of points that were tried.
  */
 export function costColumns(
   { methods, runs, tuning = [] }: Comparison,
@@ -24,16 +24,25 @@ export function costColumns(
   reached: ScoreReached | undefined,
 ): ResultColumn[] {
   const column = plainColumns(methods, task.name);
+  const ofTask = runs.filter((run) => run.task === task.name);
   const costs = COSTS.map(({ title, read, format }) =>
     column(title, (method) => {
-      const own = runs.filter((run) => run.task === task.name && run.method === method);
+      const own = ofTask.filter((run) => run.method === method);
       // Values that are missing in a run's files are left out.
       const known = own.map(read).filter(Number.isFinite);
-      return known.length === 0 ? NOTHING : format(known);
+      if (known.length === 0) return NOTHING;
+      return `${format(known)}${title === TIME ? tuningTime(pointsTriedFor({ tuning }, task.name, method)) : ""}`;
     }),
   );
-  const grid = column("Grid", (method) => gridText(gridPointsOf({ tuning }, task.name, method)));
-  return [...costs, ...(tuning.length > 0 ? [grid] : []), ...(reached ? reachColumns(reached, task.rows, column) : [])];
+  const counts = methods.map((method) => pointsTriedFor({ tuning }, task.name, method).length);
+  const tried = column("Points tried", (method) => triedText(counts[methods.indexOf(method)]!, counts));
+  const parameters = parametersColumn(methods, ofTask, task.name);
+  return [
+    parameters,
+    ...costs,
+    ...(tuning.length > 0 ? [tried] : []),
+    ...(reached ? reachColumns(reached, task.rows, column) : []),
+  ];
 }
 
 interface CostColumn {
@@ -42,21 +51,47 @@ interface CostColumn {
   readonly format: (values: readonly number[]) => string;
 }
 
+const TIME = "Time";
+
 const COSTS: readonly CostColumn[] = [
-  { title: "Trained parameters", read: (run) => run.trainedParameters, format: formatRange },
-  { title: "Time", read: (run) => run.seconds, format: (values) => formatSeconds(mean(values)) },
+  { title: TIME, read: (run) => run.seconds, format: (values) => formatSeconds(mean(values)) },
   { title: "Peak memory", read: (run) => run.peakMemoryBytes, format: (values) => formatBytes(mean(values)) },
 ];
 
-function formatRange(counts: readonly number[]): string {
-  const [least, most] = [Math.min(...counts), Math.max(...counts)];
-  return least === most ? formatCount(most) : `${formatCount(least)}–${formatCount(most)}`;
+/** The trained parameters of each method in these runs, and their share of the model's. Heads of several tasks have different sizes. */
+export function parametersColumn(methods: readonly string[], runs: readonly ComparedRun[], group = ""): ResultColumn {
+  return plainColumns(methods, group)("Trained parameters", (method) => {
+    const own = runs.filter((run) => run.method === method);
+    if (own.length === 0) return NOTHING;
+    const shares = own.flatMap(({ trainedParameters, totalParameters }) =>
+      totalParameters === undefined ? [] : 100 * (trainedParameters / totalParameters),
+    );
+    const counts = formatRange(
+      own.map(({ trainedParameters }) => trainedParameters),
+      formatCount,
+    );
+    return shares.length < own.length ? counts : `${counts} (${formatRange(shares, percent)} %)`;
+  });
 }
 
-function gridText(tried: readonly TriedPoint[]): string {
-  if (tried.length === 0) return NOTHING;
-  const seconds = sum(tried, ({ seconds }) => seconds ?? 0);
-  return `${formatCount(tried.length)} ${tried.length === 1 ? "point" : "points"}, ${formatSeconds(seconds)}`;
+/** Three significant digits, as in 0.653, without zeros at the end. */
+const percent = (share: number): string => String(Number(share.toPrecision(3)));
+
+function formatRange(values: readonly number[], format: (value: number) => string): string {
+  const [least, most] = [format(Math.min(...values)), format(Math.max(...values))];
+  return least === most ? most : `${least}–${most}`;
+}
+
+/** ` + 2m 10s tuning` */
+function tuningTime(tried: readonly TriedPoint[]): string {
+  return tried.length === 0 ? "" : ` + ${formatSeconds(sum(tried, ({ seconds }) => seconds ?? 0))} tuning`;
+}
+
+/** How many points a method had to choose from, and whether other methods had fewer or more: `6 (others 3)`. */
+function triedText(count: number, all: readonly number[]): string {
+  if (count === 0) return NOTHING;
+  const others = [...new Set(all.filter((other) => other > 0 && other !== count))].sort((a, b) => a - b);
+  return `${formatCount(count)}${others.length === 0 ? "" : ` (others ${others.join(", ")})`}`;
 }
 
 function reachColumns(
@@ -108,14 +143,24 @@ export const pointText = ({ point }: Pick<TriedPoint, "point">): string =>
     .map(([key, value]) => `${key}=${typeof value === "object" ? JSON.stringify(value) : String(value)}`)
     .join(", ");
 
-const gridPointsOf = ({ tuning = [] }: Pick<Comparison, "tuning">, task: string, method: string): TriedPoint[] =>
+const pointsTriedFor = ({ tuning = [] }: Pick<Comparison, "tuning">, task: string, method: string): TriedPoint[] =>
   tuning.filter((point) => point.task === task && point.method === method);
 
-/** Notes on the time of the grid, on grids of unequal size, and on choices among equal scores. */
-export function gridNotes({ tuning = [], methods }: Comparison): string[] {
+/** Notes on the time of the tuning, its seed, unequal numbers of points, and choices among equal scores. */
+export function tuningNotes({ tuning = [], methods, runs }: Comparison): string[] {
   if (tuning.length === 0) return [];
-  const time = "Time is that of the reported runs; that of the grid is the sum over its points.";
-  return [time, ...unequalNotes(tuning, methods), ...tieNotes(tuning)];
+  const time =
+    "Time is that of one reported run + that of the tuning, once for all seeds: the sum over all points that were tried for the method.";
+  return [time, ...seedNotes(tuning, runs), ...unequalNotes(tuning, methods), ...tieNotes(tuning)];
+}
+
+/** A seed that judges was in the choice, too: its draw of initial values and order suits the chosen point by chance. */
+function seedNotes(tuning: readonly TriedPoint[], runs: Comparison["runs"]): string[] {
+  const both = [...new Set(tuning.map(({ seed }) => seed))].filter((seed) => runs.some((run) => run.seed === seed));
+  if (both.length === 0) return [];
+  return [
+    `Seed ${both.join(", ")} of the tuning is also one of the reported runs, whose initial values the chosen points suit; --tune-seed takes another one.`,
+  ];
 }
 
 function unequalNotes(tuning: readonly TriedPoint[], methods: readonly string[]): string[] {
@@ -124,7 +169,7 @@ function unequalNotes(tuning: readonly TriedPoint[], methods: readonly string[])
     if (new Set(counts).size < 2) return [];
     const each = methods.map((name, i) => `${name} ${counts[i]}`).join(", ");
     return [
-      `On ${task}, the methods have different numbers of grid points (${each}): settings without effect on a method are not tried for it. A method with more points had more to choose from.`,
+      `On ${task}, the methods have different numbers of points (${each}), by points of their own or since settings without effect on a method are not tried for it. A method with more points had more to choose from.`,
     ];
   });
 }
@@ -135,6 +180,6 @@ const tieNotes = (tuning: readonly TriedPoint[]): string[] =>
     if (tied === undefined || score === null) return [];
     const all = tuning.filter((other) => other.task === task && other.method === method).length;
     return [
-      `On ${task}, ${tied} of the ${all} points of ${method}'s grid have its best score, ${formatNumber(score)}, so the scores do not decide among them: ${pointText(one)} was taken, as equal scores go to the point with the most default values, and then to the first.`,
+      `On ${task}, ${tied} of the ${all} points of ${method} have its best score, ${formatNumber(score)}, so the scores do not decide among them: ${pointText(one)} was taken, as equal scores go to the point with the most default values, and then to the first.`,
     ];
   });

@@ -7,6 +7,7 @@ import {
   type ComparedRun,
   type JoinedTasks,
   type RowGroup,
+  seedsName,
 } from "../../base/records/index.js";
 import { mean } from "./summary.js";
 
@@ -47,7 +48,7 @@ function withoutRepeatedSeeds(scope: Scope, units: readonly (readonly SeedPair[]
   const seen = new Set<string>();
   return units.filter((unit) => {
     const runs = runsOf(scope, a, b).filter((run) =>
-      unit.some(({ task, seed }) => run.task === task && run.seed === seed),
+      unit.some(({ task, seed }) => run.task === task && seedsName(run) === seed),
     );
     // Runs that differ can have equal scores on few rows, but not the same loss.
     if (!runs.every(({ metrics }) => Object.keys(metrics).some((name) => bareMetric(name) === "loss"))) return true;
@@ -93,7 +94,7 @@ function joinedTasks(scope: Scope, pairs: readonly SeedPair[], a: string, b: str
     const results = tested.map((name) =>
       textOf(
         runsOf(scope, a, b).filter(({ task }) => task === name),
-        ({ method, seed }) => [method, seed],
+        (run) => [run.method, seedsName(run)],
       ),
     );
     const repeated = tested.filter((_, i) => results.indexOf(results[i]!) < i);
@@ -121,7 +122,7 @@ interface PairedRuns {
   readonly b: number;
 }
 
-type SeedPair = PairedRuns & { readonly seed: number };
+type SeedPair = PairedRuns & { readonly seed: string };
 
 function pairedRuns(scope: Scope, a: string, b: string): SeedPair[] {
   const others = scoredRuns(scope, b);
@@ -131,15 +132,15 @@ function pairedRuns(scope: Scope, a: string, b: string): SeedPair[] {
   });
 }
 
-/** A method's runs that have a score, by task and seed. */
+/** A method's runs that have a score, by task and seeds. */
 function scoredRuns({ runs, metricOf }: Scope, method: string) {
-  const found = new Map<string, { readonly task: string; readonly seed: number; readonly score: number }>();
+  const found = new Map<string, Omit<SeedPair, "a" | "b"> & { readonly score: number }>();
   for (const run of runs.filter((one) => one.method === method)) {
     const { name, goal } = metricOf(run.task);
     const sign = goal === "minimize" ? -1 : 1;
     const value = own(run.metrics, name);
     if (value === undefined) continue;
-    const { task, seed } = run;
+    const [task, seed] = [run.task, seedsName(run)];
     found.set(JSON.stringify([task, seed]), { task, seed, score: sign * value });
   }
   return found;

@@ -30,4 +30,11 @@ export {
   unusedSettings,
   withFound,
 } from "./run.js";
-export { type LevelSettings, type UpperGroup, upperFacts, upperOf, upperOptimizer } from "./upperGroups.js";
+export {
+  dividesRows,
+  type LevelSettings,
+  type UpperGroup,
+  upperFacts,
+  upperOf,
+  upperOptimizer,
+} from "./upperGroups.js";

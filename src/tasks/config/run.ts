@@ -19,7 +19,7 @@ import {
 import { ADAPTER_METHODS, type AdapterMethod } from "../../models/adapters/index.js";
 import { OPTIMIZERS } from "../../torch/optim/index.js";
 import { METHODS } from "./methods.js";
-import { bidoraOptions } from "./options/bidora.js";
+import { bidoraOptions, REGULARIZER } from "./options/bidora.js";
 import { dataOptions, modelOptions } from "./options/data.js";
 import { embeddingOptions } from "./options/embedding.js";
 import { textOptions } from "./options/generation.js";
@@ -47,7 +47,9 @@ export type RunKey = keyof RunTable;
 export type RunSettings = Given<RunTable>;
 
 /** Options with a default that follows from others. */
-type Resolved = "model" | "normGradient" | "learningRate" | "upperLearningRate" | "retrainLearningRate" | "output";
+type Resolved =
+  | ("model" | "normGradient" | "learningRate" | "upperLearningRate" | "retrainLearningRate")
+  | ("regularizer" | "output");
 
 /** All settings of a run, those settled that don't depend on the files of the model and the data. */
 export type RunValues = Omit<Values<RunTable>, Resolved> & {
@@ -200,6 +202,7 @@ function derivedSettings(settings: Values<RunTable>): RunSettings {
     upperLearningRate: (upper && upperFacts(upper).learningRate) ?? rate,
     retrainLearningRate: rate,
     normGradient: METHODS[method].upper ? "full" : "detached",
+    regularizer: method === "dora" && upper === undefined ? 0 : REGULARIZER,
     ...adapterOf(settings)?.derived?.(settings),
     ...OPTIMIZERS[optimizer].defaults,
     ...retrainLength(settings),

@@ -58,6 +58,13 @@ export type LevelSettings = { readonly method?: Method | undefined; readonly upp
 export const upperOf = ({ method, upper }: LevelSettings): UpperGroup | undefined =>
   upper ?? (method && METHODS[method].upper);
 
+/** Whether a run divides its training rows between two levels. */
+export const dividesRows = ({
+  upperTrain,
+  ...run
+}: LevelSettings & { readonly upperTrain?: string | undefined }): boolean =>
+  upperOf(run) !== undefined && upperTrain === undefined;
+
 /** The optimizer of a run's upper level. */
 export function upperOptimizer(run: LevelSettings & { readonly optimizer: OptimizerName }): OptimizerName {
   const group = upperOf(run);
@@ -76,10 +83,10 @@ export function withTwoLevels(isExcepted: (facts: UpperGroupFacts) => boolean = 
   };
 }
 
-/** In runs whose upper level trains the magnitudes. */
-export const withMagnitudes: AppliesWhen = {
-  only: "with --method bidora or --upper magnitudes",
-  holds: (run: LevelSettings) => upperOf(run) === "magnitudes",
+/** In runs whose upper level trains the magnitudes, and in those of DoRA with one level. */
+export const withRegularizer: AppliesWhen = {
+  only: "with --method bidora, --upper magnitudes, or --method dora without --upper",
+  holds: (run: LevelSettings) => upperOf(run) === "magnitudes" || (run.method === "dora" && !run.upper),
 };
 
 /** @throws UsageError if the method does not train the group */

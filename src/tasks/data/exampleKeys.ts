@@ -32,7 +32,7 @@ function written(read: unknown): string | undefined {
 }
 
 /** The input without what the model is to answer. A text alone is the same example as a list of one. */
-function readByModel(input: unknown): unknown {
+export function readByModel(input: unknown): unknown {
   if (!isObject(input)) return input;
   if ("prompt" in input) return [input.prompt];
   if ("text" in input) return [input.text];

@@ -19,7 +19,8 @@ export {
   loadTexts,
   loadWords,
 } from "./loadExamples.js";
-export { BatchOrder, batchesPerPass, type OrderState } from "./order.js";
+export { countNested } from "./nestedRows.js";
+export { BatchOrder, batchesPerPass, type OrderState, type RowSeed } from "./order.js";
 export { type Answer, loadQuestions, type QuestionExample } from "./questions.js";
 export {
   byPrompt,

@@ -9,11 +9,20 @@ export interface OrderState {
   readonly index: number;
 }
 
-export interface OrderOptions {
+/** What the draws that concern rows are seeded by: which are taken and held out, and their order. */
+export interface RowSeed {
+  readonly seed: number;
+  /** By default the seed of everything else. */
+  readonly dataSeed?: number | undefined;
+}
+
+/** The seed of draws that concern rows. */
+export const rowSeed = ({ seed, dataSeed }: RowSeed): number => dataSeed ?? seed;
+
+export interface OrderOptions extends RowSeed {
   /** The number of examples. */
   readonly examples: number;
   readonly batchSize: number;
-  readonly seed: number;
   /** Otherwise every pass has the examples in file order. */
   readonly shuffle: boolean;
   /** Drops the last batch of a pass if it is short. */
@@ -74,14 +83,12 @@ export class BatchOrder {
   }
 }
 
-function batchesOfPass(
-  { examples, batchSize, seed, shuffle, dropLast, lengths }: OrderOptions,
-  pass: number,
-): number[][] {
+function batchesOfPass(options: OrderOptions, pass: number): number[][] {
+  const { examples, batchSize, shuffle, dropLast, lengths } = options;
   const order = Array.from({ length: examples }, (_, example) => example);
   const whole = (batch: readonly number[]) => !dropLast || batch.length === batchSize;
   if (!shuffle) return chunks(order, batchSize).filter(whole);
-  const shuffleInPlace = shuffler(seed, pass);
+  const shuffleInPlace = shuffler(rowSeed(options), pass);
   shuffleInPlace(order);
   if (lengths === undefined) return chunks(order, batchSize).filter(whole);
   const sorted = chunks(order, batchSize * CHUNK_BATCHES).flatMap((chunk) =>

@@ -15,13 +15,23 @@ import { readPlainTsv } from "../data/tableFiles.js";
 import type { NamedDatasetFacts, NamedDatasets, Split } from "./dataset.js";
 import { hubFiles, missingFiles, namesIn } from "./files.js";
 
+/** The folder and the file of the diagnostic set, which the Hub names `ax`. */
+const DIAGNOSTIC = "diagnostic";
+
+/** The number of test rows that were published, by the file in which the server takes their predictions. */
+export const TEST_ROWS = {
+  ...{ "CoLA.tsv": 1063, "SST-2.tsv": 1821, "MRPC.tsv": 1725, "STS-B.tsv": 1379, "QQP.tsv": 390_965 },
+  ...{ "MNLI-m.tsv": 9796, "MNLI-mm.tsv": 9847, "QNLI.tsv": 5463, "RTE.tsv": 3000, "WNLI.tsv": 146, "AX.tsv": 1104 },
+} as const;
+
 /**
- * The nine sets of the benchmark, from its TSV files, or, where there are none, from Parquet files named as on the Hub
- * (`train-00000-of-00001.parquet`, in the folder itself or in one named `mrpc`, …), whose label ids become the same names. Test rows
- * have no labels. The validation rows of `glue/mnli` are the matched and the mismatched ones together; `glue/mnli-matched` and
+ * The nine sets of the benchmark and its diagnostic set (`glue/ax`, test rows for a model of `glue/mnli`), from its TSV files, or, where
+ * there are none, from Parquet files named as on the Hub (`train-00000-of-00001.parquet`, in the folder itself or in one named `mrpc`, …),
+ * whose label ids become the same names. Test rows have no labels. The validation rows of `glue/mnli` are the matched and the mismatched ones together; `glue/mnli-matched` and
  * `glue/mnli-mismatched` have one of the two.
  */
 export const glue = {
+  "glue/ax": { ...mnli("diagnostic"), labeled: [] },
   "glue/cola": set(["matthews-correlation"], ["unacceptable", "acceptable"], {
     folder: "CoLA",
     textColumns: ["sentence"],
@@ -79,14 +89,15 @@ export const glue = {
 } as const satisfies NamedDatasets;
 
 function mnli(...parts: readonly string[]): NamedDatasetFacts {
+  const isDiagnostic = parts.includes(DIAGNOSTIC);
   return set(["accuracy"], ["entailment", "neutral", "contradiction"], {
-    folder: "MNLI",
+    folder: isDiagnostic ? DIAGNOSTIC : "MNLI",
     textColumns: ["sentence1", "sentence2"],
     hubColumns: ["premise", "hypothesis"],
     labelColumn: "gold_label",
     fileLabels: ["entailment", "neutral", "contradiction"],
     validation: parts.map((part) => `dev_${part}`),
-    test: parts.map((part) => `test_${part}`),
+    test: isDiagnostic ? [DIAGNOSTIC] : parts.map((part) => `test_${part}`),
   });
 }
 
@@ -102,8 +113,22 @@ function set(
     labelNames,
     metrics,
     labeled: ["train", "validation"],
+    submission: {
+      labels: source.fileLabels,
+      files: (source.test ?? ["test"]).map((stem) => {
+        const name = submitted(source.folder, stem);
+        return { name, stem, rows: TEST_ROWS[name] };
+      }),
+    },
     load: (directory, split) => readGlue(source, regression ? undefined : labelNames, directory, split),
   };
+}
+
+/** The file for test rows: matched and mismatched ones go to the server in a file each. */
+function submitted(folder: string, stem: string): keyof typeof TEST_ROWS {
+  const name = folder === DIAGNOSTIC ? "AX" : folder;
+  const part = stem === "test_matched" ? "-m" : stem === "test_mismatched" ? "-mm" : "";
+  return `${name}${part}.tsv` as keyof typeof TEST_ROWS;
 }
 
 /** How the files of one set are laid out: as published, tab-separated with quotes as plain characters, and on the Hub. */
@@ -177,8 +202,8 @@ async function tsvFiles(set: GlueSet, directory: string, stems: readonly string[
 
 async function parquetFiles(set: GlueSet, directory: string, stems: readonly string[]): Promise<string[]> {
   const found: string[][] = [];
-  const configuration = set.folder.toLowerCase().replace("-", "");
-  const splits = stems.map((stem) => stem.replace(/^dev/, "validation"));
+  const configuration = set.folder === DIAGNOSTIC ? "ax" : set.folder.toLowerCase().replace("-", "");
+  const splits = stems.map((stem) => stem.replace(/^dev/, "validation").replace(DIAGNOSTIC, "test"));
   for (const split of splits) found.push(await hubFiles(directory, [configuration], split));
   const missing = found.findIndex((files) => files.length === 0);
   if (missing === -1) return found.flat();

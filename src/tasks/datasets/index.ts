@@ -7,7 +7,7 @@ export {
   type TaskChoice,
   taskOf,
 } from "./choice.js";
-export type { Split, Splits } from "./dataset.js";
+export type { GlueSubmission, Split, Splits } from "./dataset.js";
 export { isNamedDataset, namedDatasets } from "./namedDatasets.js";
 export {
   type EncodedSplits,
@@ -19,6 +19,8 @@ export {
   readSplit,
   readSplits,
   splitsToRead,
+  textsOfTask,
   trainedColumns,
   withSubsets,
 } from "./splits.js";
+export { GLUE_FILES, outputsOfLabels, submissionOf } from "./submission.js";

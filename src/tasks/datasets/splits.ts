@@ -1,7 +1,8 @@
 /** The examples of a run: read from files or a named data set, split by split, and encoded. */
 import { type CallContext, statOf, UsageError } from "../../base/index.js";
 import type { Tokenizer } from "../../text/index.js";
-import { type Dataset, type RowSource, subsetsOf } from "../data/index.js";
+import { type Dataset, type Location, type RowSource, subsetsOf } from "../data/index.js";
+import { groupsOfRows, type TextOptions } from "../data/nestedRows.js";
 import type { SubsetOptions } from "../data/subsets.js";
 import { type EncodedExample, type ExampleEncoding, encodeExamples, type Task } from "../index.js";
 import type { TaskChoice } from "./choice.js";
@@ -35,11 +36,33 @@ export const trainedColumns = (
   usualLabelColumns: trained?.labelColumns,
 });
 
-/** Limits the training rows, and holds some of them out. */
-export function withSubsets(splits: Splits, options: SubsetOptions): Splits {
-  const { train, holdout } = subsetsOf(splits.train.examples, options);
+/** How rows are read for their texts. */
+export const textsOfTask = ({ peftTaskType }: Pick<Task, "peftTaskType">): TextOptions => ({
+  isOfWords: peftTaskType === "TOKEN_CLS",
+});
+
+/** The words from which on a text joins rows, if no number is given. */
+const SHORTEST_PHRASE = 4;
+
+interface HoldoutOptions extends Omit<SubsetOptions, "groupsOf"> {
+  readonly holdoutGroups?: boolean | number | undefined;
+}
+
+/** Limits the training rows, and holds some of them out, by groups of nested rows if these are wanted. */
+export function withSubsets(splits: Splits, options: HoldoutOptions, task: Pick<Task, "peftTaskType">): Splits {
+  const { holdoutGroups, ...subsets } = options;
+  const shortest = holdoutGroups === true ? SHORTEST_PHRASE : holdoutGroups;
+  let groups: Map<Location, number> | undefined;
+  const groupsOf = (examples: Dataset["examples"]) => {
+    const found = groupsOfRows(examples, { ...textsOfTask(task), shortest: shortest as number });
+    groups = new Map(examples.map(({ at }, i) => [at, found[i]!]));
+    return found;
+  };
+  const { train, holdout } = subsetsOf(splits.train.examples, { ...subsets, ...(shortest && { groupsOf }) });
+  // Without rows to hold out they are for the levels of a search.
+  if (shortest && !holdout) groupsOf(train);
   const part = (examples: Dataset["examples"]): Dataset => ({ ...splits.train, examples });
-  return { ...splits, train: part(train), holdout: holdout && part(holdout) };
+  return { ...splits, train: part(train), holdout: holdout && part(holdout), groups };
 }
 
 /** The splits of a run, without reading their rows. @throws BidoraError for what is wrong in a named data set's folder */
@@ -121,7 +144,7 @@ export async function readLabeled(
   const wanted = split ?? defaultSplit(splits);
   if (splits.includes(wanted)) return namedDatasets[dataset].load(path, wanted);
   throw new UsageError(
-    `${dataset} has no labeled ${wanted} rows in ${path}, so --split ${wanted} can't be used: it has ${splits.join(" and ")}.`,
+    `${dataset} has no labeled ${wanted} rows in ${path}, so --split ${wanted} can't be used: it has ${splits.length > 0 ? splits.join(" and ") : "none with labels"}.`,
   );
 }
 

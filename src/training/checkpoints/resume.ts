@@ -146,6 +146,7 @@ export const FREE: ReadonlySet<string> = new Set<RunKey>([
   "upperLearningRate",
   "retrainLearningRate",
   "maxGradNorm",
+  "evalOnStart",
   "saveEvery",
   "keepCheckpoints",
   "onNonfinite",

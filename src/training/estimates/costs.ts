@@ -101,13 +101,16 @@ const ROUNDING = 1e-9;
 
 type Split = "validation" | "test" | "holdout";
 
-/** The number of evaluations of each split in a run of so many steps, including those at the end. */
+/** The number of evaluations of each split in a run of so many steps, including those at the start and at the end. */
 export function evaluationCounts({ config, data }: Prepared, steps: number): Record<Split, number> {
   const { evalEvery, earlyStopping } = config;
   const watched = data.holdout ? "holdout" : data.validation ? "validation" : undefined;
   const during = evalEvery !== undefined && watched ? Math.floor(steps / evalEvery) : 0;
   const isKnown = during > 0 && steps % (evalEvery as number) === 0 && earlyStopping === undefined;
-  const count = (split: Split) => (data[split] ? (split === watched ? during + Number(!isKnown) : 1) : 0);
+  const reported = data.test ? "test" : "validation";
+  const atStart = (split: Split) => Number(config.evalOnStart && split === reported);
+  const atEnd = (split: Split) => (split === watched ? during + Number(!isKnown) : 1);
+  const count = (split: Split) => (data[split] ? atStart(split) + atEnd(split) : 0);
   return { validation: count("validation"), test: count("test"), holdout: count("holdout") };
 }
 

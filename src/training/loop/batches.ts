@@ -1,17 +1,24 @@
 import { evenSizes } from "../../base/index.js";
 import type { RunConfig } from "../../tasks/config/index.js";
-import { BatchOrder, batchesPerPass, foldsForSearch, type OrderState, splitForSearch } from "../../tasks/data/index.js";
+import {
+  BatchOrder,
+  batchesPerPass,
+  foldsForSearch,
+  type Location,
+  type OrderState,
+  type RowSeed,
+  splitForSearch,
+} from "../../tasks/data/index.js";
 import type { EncodedExample } from "../../tasks/index.js";
 import type { Ranks } from "../../torch/index.js";
 import { examplesOf } from "../../use/evaluation/index.js";
 import { type BatchShare, shareOf } from "../ranks/shares.js";
 
-interface BatchOptions {
+interface BatchOptions extends RowSeed {
   /** The rows of a batch, of all ranks together. */
   readonly batchSize: number;
   readonly shuffle: boolean;
   readonly dropLast: boolean;
-  readonly seed: number;
   /** The device of the batches; the CPU unless given. */
   readonly device?: string;
   /** The processes that share each batch; by default this one has all of it. */
@@ -171,7 +178,11 @@ function turnsOf(stretches: readonly Stretch[], options: BatchOptions): Turn[] {
 type Rows = readonly EncodedExample[];
 
 /** A run's settings, with the batch size of all ranks, and the device and the sharing of its batches. */
-type SearchSettings = RunConfig & Pick<BatchOptions, "device" | "ranks">;
+type SearchSettings = RunConfig &
+  Pick<BatchOptions, "device" | "ranks"> & {
+    /** The group of each example, of which none is split. */
+    readonly groups?: ReadonlyMap<Location, number> | undefined;
+  };
 
 /** The batches of both levels of a search, and its number of steps. */
 interface SearchBatches {
@@ -192,10 +203,11 @@ export function searchBatches(rows: Rows, settings: SearchSettings, upperRows?: 
   if (upperRows) return onceDivided(rows, upperRows, settings);
   const examples = [...examplesOf(rows)];
   const pick = (indices: readonly number[]) => indices.flatMap((index) => examples[index]!);
-  const { searchFraction: fraction, searchFolds: folds, shuffle, seed } = settings;
-  if (folds !== undefined)
-    return inTurns(foldsForSearch(examples.length, { folds, shuffle, seed }).map(pick), settings);
-  const split = splitForSearch(examples.length, { fraction, shuffle, seed });
+  const { searchFraction: fraction, searchFolds: folds, shuffle, seed, dataSeed } = settings;
+  const groups = settings.groups && examples.map(([first]) => settings.groups!.get(first!.at)!);
+  const shuffling = { shuffle, seed, dataSeed, groups };
+  if (folds !== undefined) return inTurns(foldsForSearch(examples.length, { folds, ...shuffling }).map(pick), settings);
+  const split = splitForSearch(examples.length, { fraction, ...shuffling });
   return onceDivided(pick(split.lower), pick(split.upper), settings);
 }
 

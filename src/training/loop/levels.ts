@@ -5,8 +5,10 @@ import {
   type AdaptedModel,
   isInGroup,
   kindAndLayer,
+  scaleFactors,
   type TensorGroup,
   type TrainedTensor,
+  trainScales,
 } from "../../models/adapters/index.js";
 import { type LevelSettings, type UpperGroup, upperOf } from "../../tasks/config/index.js";
 import { GroupDecays } from "../steps/groupDecays.js";
@@ -44,6 +46,7 @@ interface LevelsOptions {
 export function levelsOf(run: LevelSettings, options: LevelsOptions): TwoLevels | undefined {
   const group = upperOf(run);
   if (group === undefined) return undefined;
+  if (group === "scales") return withScales(options.adapted);
   const { trained } = options.adapted;
   if (group === "sources") return weightsAbove(trained, options);
   if (group === "decay") return decaysAbove(run, options);
@@ -55,6 +58,13 @@ export function levelsOf(run: LevelSettings, options: LevelsOptions): TwoLevels 
   if (lower.length === 0)
     throw new UsageError(`${what}: nothing is left for the lower level to train; choose another group.`);
   return { group, lower, upper, own: [] };
+}
+
+/** All that the method trains below, and a factor of each low-rank update above. */
+function withScales(adapted: AdaptedModel): TwoLevels {
+  const upper = trainScales(adapted);
+  const values = () => Object.fromEntries(scaleFactors(adapted));
+  return { group: "scales", lower: adapted.trained, upper, own: upper, values };
 }
 
 function decaysAbove({ method }: LevelSettings, { adapted, headModules, weightDecay }: LevelsOptions): TwoLevels {

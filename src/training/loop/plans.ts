@@ -8,6 +8,7 @@ import {
 } from "../../models/adapters/index.js";
 import type { TaskModel } from "../../models/index.js";
 import { type RunConfig, upperFacts, upperOptimizer } from "../../tasks/config/index.js";
+import type { Location } from "../../tasks/data/index.js";
 import type { EncodedExample, Task } from "../../tasks/index.js";
 import type { Ranks } from "../../torch/index.js";
 import * as torch from "../../torch/index.js";
@@ -31,6 +32,8 @@ export interface TrainingSetup {
   /** What each level trains, of a run with two; by default what the settings name. */
   readonly levels?: TwoLevels | undefined;
   readonly rows: readonly EncodedExample[];
+  /** The groups of their examples, if these are to be kept together. */
+  readonly groups?: ReadonlyMap<Location, number> | undefined;
   /** The upper level's rows, if they are no part of `rows`. */
   readonly upperRows?: readonly EncodedExample[] | undefined;
   readonly task: Task;
@@ -70,7 +73,8 @@ function trainPlan(setup: TrainingSetup, settings: RunConfig): PhasePlan {
     steps,
     begin: () => {
       const level = { steps, learningRate, weightDecay };
-      const terms = { penalty: onOneRank(setup, penaltyOfHooks(hooks)), hooks };
+      const regularizer = settings.method === "dora" ? penaltyOf(setup.adapted, settings.regularizer) : undefined;
+      const terms = { penalty: onOneRank(setup, penaltyOfHooks(hooks) ?? regularizer), hooks };
       return plainRule("train", setup, settings, setup.adapted.trained, batches, level, terms);
     },
   };
@@ -110,7 +114,7 @@ function searchPlan(
     upper: upperBatches,
     lowerRows,
     steps,
-  } = searchBatches(setup.rows, shared(setup, settings), setup.upperRows);
+  } = searchBatches(setup.rows, { ...shared(setup, settings), groups: setup.groups }, setup.upperRows);
   const { group, lower, upper, values, sourceWeights } = setup.levels;
   sourceWeights?.check(lowerRows);
   const { unrollSteps, gradientAccumulation } = settings;

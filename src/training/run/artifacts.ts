@@ -7,6 +7,7 @@ import {
   type Metrics,
   type ParameterCounts,
   type Phase,
+  type RowCounts,
   type Versions,
   writeFileAtomic,
 } from "../../base/records/index.js";
@@ -105,7 +106,7 @@ interface CardFacts {
   /** Whether PEFT can load the result. */
   readonly isForPeft: boolean;
   readonly labels: readonly string[];
-  readonly rows: { readonly train: number; readonly validation?: number | undefined };
+  readonly rows: RowCounts;
   readonly parameters: { readonly total: number; readonly trained: number };
   readonly metrics: Metrics;
   readonly versions: Versions;
@@ -127,7 +128,7 @@ ${front}---
 
 ## Data
 
-Task \`${config.task}\`: ${rows.train} training rows${rows.validation === undefined ? "" : `, ${rows.validation} validation rows`}.
+Task \`${config.task}\`: ${rowsText(rows)}.
 ${facts.labels.length ? `Labels in the order of the outputs: ${facts.labels.map((label) => `\`${label}\``).join(", ")}.\n` : ""}
 ## Results
 
@@ -147,10 +148,17 @@ const chosenBy = (config: RunConfig): string =>
     ? "Early stopping kept the state that was best on the validation rows: their metrics were used for selection, and are too optimistic for new rows.\n\n"
     : "";
 
-/** Sentences on the search's unusual settings. */
+function rowsText({ train, upper, validation }: RowCounts): string {
+  const counts = { "training rows": train, "rows of the upper level": upper, "validation rows": validation };
+  const known = Object.entries(counts).filter(([, count]) => count !== undefined);
+  return known.map(([what, count]) => `${count} ${what}`).join(", ");
+}
+
+/** Sentences on the upper level, and on the search's unusual settings. */
 function searchOf({ method, upper, searchFolds, searchPatience, warmStart }: RunConfig): string {
   if (upperOf({ method, upper }) === undefined) return "";
   const sentences = [
+    upper && `A search trained \`${upper}\` in an upper level (\`--upper ${upper}\`), on rows of its own.`,
     searchFolds &&
       `In the search, each of ${searchFolds} folds of the rows was the upper level's for its share of the steps.`,
     searchPatience &&

@@ -124,7 +124,7 @@ export class SearchHistory implements RunObserver {
     if (event.upperLoss !== undefined) this.#upperLoss.push(event.upperLoss);
   }
 
-  /** The summary in a BiDoRA adapter's file. */
+  /** The summary in the side file of a run with two levels. */
   summary(): NonNullable<AdapterMetadata["search"]> {
     const { hypergradient, xi } = this.config;
     return {

@@ -1,4 +1,5 @@
 export { stopsBy } from "../loop/earlyStopping.js";
+export { nestedNotes } from "./nestedNotes.js";
 export { constantRows } from "./outcome.js";
 export { checkpointWeights, noteSettings, prepare, setupOf } from "./prepare.js";
 export { checkpointToResume, ProvenanceSource, versions } from "./provenance.js";

@@ -58,6 +58,7 @@ import { planPhases, type TrainingSetup } from "../loop/plans.js";
 import { SourceWeights } from "../steps/sourceWeights.js";
 import { type Snapshot, takeSnapshot } from "../steps/trainedTensors.js";
 import { MemoryNeed, noteNeed } from "./memoryNeed.js";
+import { nestedNotes } from "./nestedNotes.js";
 import { checkEvaluationRows, checkOneMetric, type RunStart, readRunData } from "./runInputs.js";
 import { checkSharedRows, recordOf, rowKeysOf } from "./sharedRows.js";
 
@@ -78,6 +79,8 @@ export interface Prepared {
   readonly tokenizer: Tokenizer;
   readonly maxLength: number;
   readonly data: EncodedSplits;
+  /** The groups of the training rows, of which none is split between the levels of a search. */
+  readonly groups: Splits["groups"];
   /** The sources of the training rows, if an upper level weights them. */
   readonly sources: Sources | undefined;
   /** The examples to generate texts from, if the task is evaluated by texts. */
@@ -165,6 +168,7 @@ export async function prepare(
     labels: names,
     positive: positiveOf(choice, labels),
     texts: choice.texts ? { validation: splits.validation, test: splits.test } : undefined,
+    groups: splits.groups,
     rows: rowsOf(splits),
     rowRecord: recordOf(keys),
     start: takeSnapshot(trained),
@@ -180,7 +184,8 @@ async function readChecked(start: RunStart, context: HubContext, ranks: number) 
   checkEvaluationRows(config, splits);
   checkOneMetric(choice.task, splits);
   const keys = rowKeysOf(splits);
-  const notes = checkSharedRows(keys, config, choice);
+  const nested = context.onNote ? nestedNotes(splits, config, choice.task) : [];
+  const notes = [...checkSharedRows(keys, config, choice), ...nested];
   const names = outputNames(choice.task, read.labels);
   stopsBy(config, { choice, labels: names });
   return { ...read, keys, notes, names };
@@ -300,13 +305,14 @@ function adapt(
 
 /** The inputs of the training phases. */
 export function setupOf(prepared: Prepared): TrainingSetup {
-  const { adapted, levels, data, choice, loaded, generator, start, config, ranks } = prepared;
+  const { adapted, levels, data, groups, choice, loaded, generator, start, config, ranks } = prepared;
   const masks = new ReplayableMasks(generator, { gradientCheckpointing: config.gradientCheckpointing });
   return {
     model: loaded.model,
     adapted,
     levels,
     rows: data.train,
+    groups,
     upperRows: data.upper,
     task: choice.task,
     masks,

@@ -12,6 +12,7 @@ import { readConfig } from "../../formats/index.js";
 import type { RunConfig } from "../../tasks/config/index.js";
 import type { Dataset, LanguageExample, Location } from "../../tasks/data/index.js";
 import type { PredictedTokens } from "../../tasks/metrics/index.js";
+import { score } from "../../tasks/metrics/parts/index.js";
 import type { Tokenizer } from "../../text/index.js";
 import type { Ending } from "../../torch/distributed/index.js";
 import { evaluateTexts, evaluateWithOutputs, notesOf, type WeightedLoss } from "../../use/evaluation/index.js";
@@ -102,6 +103,26 @@ export class RunEvaluation {
       ...(test && prefixed("test", await withTexts("test"))),
       ...(holdout && prefixed("holdout", watched ?? (await this.rows("holdout", ending)))),
     };
+  }
+
+  /** The metrics of the model before the first step, on the rows that results are reported on. Texts, which take long, are not generated. */
+  async start(ending: Ending): Promise<Metrics> {
+    const split = this.prepared.data.test ? "test" : "validation";
+    return prefixed(split, await this.rows(split, ending));
+  }
+
+  /** The metrics that the training rows' constant prediction has on the rows of the latest predictions; none for tasks without one. */
+  majority(): Metrics {
+    const { choice, labels, positive, data, texts } = this.prepared;
+    const known = [...data.train, ...(data.holdout ?? [])];
+    const constant = texts ? undefined : choice.task.constantPrediction?.(known, labels);
+    if (!constant) return {};
+    const { metric } = choice.task.scorer({ labels, metrics: choice.metrics, positive });
+    const splits = (["validation", "test"] as const).map((split): Metrics => {
+      const pairs = this.predicted(split).map(({ reference }) => [reference, constant.of(reference)] as const);
+      return pairs.length === 0 ? {} : prefixed(split, score(metric, pairs));
+    });
+    return Object.assign({}, ...splits);
   }
 
   /** What the latest predictions say about the metrics. */

@@ -77,7 +77,7 @@ export async function readRunData(
     ...trainedColumns(saved ? saved.metadata : findAdapterMetadata(folder)),
     onNote: context?.onNote,
   });
-  const used = withSubsets(splits, config);
+  const used = withSubsets(splits, config, asked.task);
   const { train, sourceColumn } = config;
   if (sourceColumn !== undefined && train === undefined)
     throw new UsageError("--source-column needs --train: a named data set's own files have no such column.");
@@ -137,9 +137,11 @@ export function checkCount(task: Task, labels: readonly string[] | undefined): v
 
 /** @throws UsageError if there are no rows to evaluate on during training */
 export function checkEvaluationRows(
-  { evalEvery, earlyStopping }: Pick<RunConfig, "evalEvery" | "earlyStopping">,
-  { validation, holdout }: Pick<Splits, "validation" | "holdout">,
+  { evalEvery, earlyStopping, evalOnStart }: Pick<RunConfig, "evalEvery" | "earlyStopping" | "evalOnStart">,
+  { validation, test, holdout }: Pick<Splits, "validation" | "test" | "holdout">,
 ): void {
+  if (evalOnStart && !validation && !test)
+    throw new UsageError("--eval-on-start needs rows to evaluate on: name them by --validation or --test.");
   const watched = holdout ?? validation;
   if (earlyStopping !== undefined && (evalEvery === undefined || !watched))
     throw new UsageError("--early-stopping needs --eval-every, and validation rows or --holdout-fraction.");

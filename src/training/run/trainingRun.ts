@@ -15,7 +15,7 @@ import {
   writeRowRecord,
 } from "../../base/records/index.js";
 import { namingBadWeights } from "../../models/index.js";
-import { renderRunYaml, settingSources, settingsOf, unusedSettings } from "../../tasks/config/index.js";
+import { renderRunYaml, settingsOf } from "../../tasks/config/index.js";
 import { memoryOf } from "../../torch/devices/index.js";
 import { Ending } from "../../torch/distributed/index.js";
 import {
@@ -26,26 +26,20 @@ import {
 } from "../checkpoints/checkpoints.js";
 import { checkpointBytes, DiskReserve, LatestState, rescue, withNote } from "../checkpoints/rescue.js";
 import { type FoundCheckpoint, resumePoint } from "../checkpoints/resume.js";
-import {
-  type EarlyStopping,
-  earlyStoppingOf,
-  emitEvaluation,
-  evaluator,
-  judgedBy,
-  stopsBy,
-} from "../loop/earlyStopping.js";
+import { type EarlyStopping, earlyStoppingOf, emitEvaluation, evaluator } from "../loop/earlyStopping.js";
 import { NonFiniteBatches, notify, type ResumePoint, runLoop, stepsOfPhases } from "../loop/loop.js";
 import { inOrder, type RunObserver, runLogWriter, type StagedObservers, type Untimed } from "../loop/observer.js";
 import { profiler } from "../observers/profiler.js";
 import { tensorboardWriter } from "../observers/tensorboard.js";
 import { checkTrainedTensors } from "../steps/trainedTensors.js";
-import { parameterCounts, writeTokenizerAndCard, writeTrained } from "./artifacts.js";
+import { writeTokenizerAndCard, writeTrained } from "./artifacts.js";
 import { PhaseLosses, RunProgress, SearchHistory } from "./history.js";
 import { advisingOnMemory } from "./memoryNeed.js";
 import { notLearnedNote, untrainedIn, untrainedNote } from "./outcome.js";
 import { checkpointWeights, type Prepared, plansOf } from "./prepare.js";
-import { machineFacts, type ProvenanceSource, versions } from "./provenance.js";
+import type { ProvenanceSource } from "./provenance.js";
 import { RunEvaluation } from "./runEvaluation.js";
+import { startEvent } from "./startEvent.js";
 
 interface TrainingRunOptions extends CallContext {
   /** Requests for checkpoints during the run. */
@@ -187,7 +181,8 @@ export class TrainingRun {
 
   async #train(): Promise<Metrics | undefined> {
     const plans = plansOf(this.prepared);
-    await this.#emit(this.#startEvent(stepsOfPhases(plans, this.#from)));
+    await this.#emit(startEvent(this.prepared, stepsOfPhases(plans, this.#from)));
+    await this.#evaluateStart(plans[0]?.phase);
     const ended = await runLoop({
       plans,
       observers: this.#observers,
@@ -207,17 +202,11 @@ export class TrainingRun {
     return notify(this.#observers, event);
   }
 
-  #startEvent(steps: Partial<Record<Phase, number>>): Untimed {
-    const { config, rows, loaded, ranks } = this.prepared;
-    const processes = ranks.size;
-    const rowsPerStep = processes * config.batchSize * config.gradientAccumulation;
-    const parameters = parameterCounts(this.prepared);
-    const [settings, sources, idle] = [settingsOf(config), settingSources(config), unusedSettings(config)];
-    const facts = { versions: versions(), machine: machineFacts(loaded.model.device) };
-    const batches = { processes, rowsPerStep };
-    const stopping = stopsBy(config, this.prepared);
-    const judges = { judgedBy: judgedBy(this.prepared), ...(stopping && { stopsBy: stopping }) };
-    return { event: "start", ...facts, settings, sources, idle, parameters, rows, ...batches, ...judges, steps };
+  /** With `evalOnStart`, the metrics of what the first step begins with. A resumed run has them in its log. */
+  async #evaluateStart(phase: Phase | undefined): Promise<void> {
+    if (phase === undefined || this.#from || !this.prepared.config.evalOnStart) return;
+    const metrics = await this.#evaluation.start(this.#ending);
+    await this.#emit({ event: "evaluation", phase, step: 0, metrics });
   }
 
   async #finishAborted(): Promise<undefined> {
@@ -245,7 +234,9 @@ export class TrainingRun {
     const passedOver = skipped > 0 && { skipped };
     const trained = untrainedIn(this.prepared);
     const findings = { ...this.#evaluation.findings(), ...trained };
-    await this.#emit({ event: "done", metrics, ...chosen, ...passedOver, ...trained, seconds, peakMemoryBytes });
+    const majority = this.#evaluation.majority();
+    const facts = { ...chosen, ...passedOver, ...trained, ...(Object.keys(majority).length > 0 && { majority }) };
+    await this.#emit({ event: "done", metrics, ...facts, seconds, peakMemoryBytes });
     await this.#writeReport();
     // Last, because a run with metrics is finished: a run that is killed before is resumed.
     writeMetrics(config.output, metrics, findings);

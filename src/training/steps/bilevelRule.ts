@@ -203,7 +203,7 @@ export class BilevelRule implements StepRule {
     const upperPassLoss = reportsPasses ? this.#pass.add(upperLoss, upperBatches.weight, isPassOver) : undefined;
     const note = this.#notes.fresh();
     return {
-      loss: lower.reduce((sum, { loss }) => sum + loss, 0) / lower.length,
+      loss: last.loss,
       upperLoss,
       ...(upperPassLoss !== undefined && { upperPassLoss }),
       hypergradientNorm: norm,

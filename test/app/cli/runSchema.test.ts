@@ -64,6 +64,11 @@ describe("files that the program takes", () => {
     ],
     ["a key without a value", "model: bert\nmaxSteps:\nmethod:\ntargetModules:"],
     ["a comparison", "methods: [lora, bidora-folds]\nseeds: [0]\ngrid: {rank: [4, 8]}\nperMethod: {lora: {rank: 4}}"],
+    [
+      "methods with settings",
+      "methods: [dora, {name: near, method: dora+es, normGradient: full}, dora+es]\nperMethod: {near: {rank: 4}}",
+    ],
+    ["settings of a task's method", "tasks: [{name: a, task: regression, perMethod: {lora: {rank: 4}}}]"],
     ["tasks", "tasks: [glue/mrpc, {name: mine, task: regression, train: a.csv}]"],
   ])("%s", (_, text) => {
     expect(isRun(text) || isComparison(text)).toBe(true);
@@ -89,6 +94,9 @@ describe("files that the program refuses", () => {
     ["a comparison with a run's seed", "seeds: [1]\nseed: 1"],
     ["an unknown method", "methods: [lorra]"],
     ["settings of an unknown method", "methods: [lora]\nperMethod: {lorra: {rank: 4}}"],
+    ["a method without a name", "methods: [{method: dora, rank: 4}]"],
+    ["a method that is none", "methods: [{name: near, rank: 4}]"],
+    ["a method with an unknown setting", "methods: [{name: near, method: dora, ranke: 4}]"],
     ["rows of a single method", "methods: [lora]\nperMethod: {lora: {train: a.csv}}"],
     ["a task with a method", "tasks: [{name: a, method: lora}]"],
     ["a task with an unknown setting", "tasks: [{name: a, rows: a.csv}]"],
@@ -103,10 +111,10 @@ describe("files that the program refuses", () => {
 describe("single values", () => {
   const options = Object.entries<Option>({ ...compareOptions, ...runOptions });
   // The program also reads a number or a switch from a quoted text. A regular expression's syntax, and what a comparison's own lists
-  // name, are checked apart from the value's form.
+  // name or need beside them, are checked apart from the value's form.
   const isQuoted = (option: Option, value: unknown): boolean =>
     typeof value === "string" && ["number", "boolean"].includes(typeof option.fromText(value));
-  const OWN = ["methods", "tasks", "perMethod", "grid"];
+  const OWN = ["methods", "tasks", "perMethod", "grid", "tune", "tuneSeed", "curve"];
   const words = options.flatMap(([, { words }]) => words);
   const value = fc.oneof(
     fc.constantFrom<unknown>(

@@ -1,7 +1,8 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { analyze } from "../../../src/app/commands/analyze.js";
+import { type AnalyzeResult, analyze, analyzeCommand } from "../../../src/app/commands/analyze.js";
+import type { Shown } from "../../../src/app/commands/command.js";
 import type { AnalyzedRun, LineFit } from "../../../src/base/records/analysis.js";
 import { temporaryFolders } from "../../formats/temporaryFolder.js";
 import { GOLDEN, readJson } from "../../parity/goldenFiles.js";
@@ -21,6 +22,11 @@ const REFERENCE = readJson<Reference>(join(GOLDEN, "analysis", "analysis.json"))
 
 const near = (found: number, wanted: number, tolerance = 1e-7): void => {
   expect(Math.abs(found - wanted)).toBeLessThanOrEqual(tolerance * Math.abs(wanted) + 1e-14);
+};
+
+const shownText = (result: AnalyzeResult): string => {
+  const [shown] = [analyzeCommand.show(result, false)].flat();
+  return (shown as Shown).text!;
 };
 
 async function analyzed(run: string, axis: "out" | "in"): Promise<AnalyzedRun> {
@@ -108,6 +114,32 @@ test("the axis is the runs' own' magnitudes, else out; runs that differ ask for 
   };
   expect(await axisOf(join(adapters, "lora"))).toEqual(["out", "default"]);
   expect(await axisOf(join(adapters, "lora"), join(adapters, "dora"))).toEqual(["out", "runs"]);
+});
+
+test("the runs of a comparison's method, however far up its folder is given, have slopes over seeds", async () => {
+  const comparison = join(newFolder(), "comparison");
+  for (const seed of [0, 1]) {
+    const run = join(comparison, "mrpc", "dora", `seed-${seed}`);
+    cpSync(PEFT_RUN, run, { recursive: true });
+    writeFileSync(join(run, ".bidora-run"), "");
+  }
+  const methodsOf = async (...runs: string[]) => {
+    const result = await analyze({ runs, model: MODEL, axis: "in", output: newFolder() });
+    const methods = result.analysis.methods!.map(({ name, layers, slope }) => [name, layers, slope?.seeds]);
+    return { methods, slopes: result.analysis.methods!.map(({ slope }) => slope), shown: shownText(result) };
+  };
+  const of = (name: string) => ["all", "query", "dense"].map((layers) => [name, layers, 2]);
+  const whole = await methodsOf(comparison);
+  expect(whole.methods).toEqual(of(join("mrpc", "dora")));
+  const fit = REFERENCE.fits.in.query!.slope!;
+  near(whole.slopes[1]!.mean, fit, 1e-6);
+  expect(whole.slopes[1]).toMatchObject({ deviation: 0, interval: { low: whole.slopes[1]!.mean } });
+  expect(whole.shown).toMatch(/^mrpc\/dora +query +– +2 +\S+ ± 0 .* −1\.784 +(yes|no)$/m);
+  expect((await methodsOf(join(comparison, "mrpc"))).methods).toEqual(of("dora"));
+  expect((await methodsOf(join(comparison, "mrpc", "dora"))).methods).toEqual(of("dora"));
+  const named = await methodsOf(join(comparison, "mrpc", "dora", "seed-0"), PEFT_RUN);
+  expect(named.methods).toEqual([]);
+  expect(named.shown).not.toContain("by method");
 });
 
 test("an earlier analysis is replaced; a file of another's making is not, unless --overwrite gives it away", async () => {

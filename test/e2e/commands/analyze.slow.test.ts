@@ -93,6 +93,9 @@ describe("a comparison's runs", () => {
       kinds: { query: { points: 9 }, value: { points: 9 } },
     });
     expect(fits.phases).toMatchObject({ search: { points: 18 }, retrain: { points: 12 } });
+    // Frozen magnitudes: each layer keeps its ΔM.
+    expect(fits.phaseKinds?.retrain?.query).toMatchObject({ points: 6, within: 0 });
+    expect(fits.phaseKinds?.search).toEqual(fits.kinds);
     expect(fits.all).toEqual(fits.phases!.search);
     expect(analysis.runs[3]!.fits).toMatchObject({ phase: "train", all: { points: 18 } });
     expect(analysis.runs[3]!.fits.phases).toBeUndefined();
@@ -170,6 +173,8 @@ describe("a BiDoRA run's phases", () => {
       "bidora query search",
       "bidora value search",
       "bidora all retrain",
+      "bidora query retrain",
+      "bidora value retrain",
     ]);
     const sentence =
       /For \S+, the search is the phase that is compared with full fine-tuning, because magnitudes and directions/;
@@ -177,7 +182,10 @@ describe("a BiDoRA run's phases", () => {
     const { document } = parseHTML(readFileSync(join(output, "analysis.html"), "utf8"));
     expect(document.querySelector("#slopes")?.textContent).toMatch(sentence);
     const cells = [...document.querySelectorAll("#slopes tbody tr")].map((row) => row.querySelectorAll("td")[2]);
-    expect(cells.map((cell) => cell?.textContent)).toEqual(["search", "search", "search", "retrain"]);
+    expect(cells.map((cell) => cell?.textContent)).toEqual([
+      ...["search", "search", "search"],
+      ...["retrain", "retrain", "retrain"],
+    ]);
   });
 
   test("of a run without retraining contain the search only", async () => {

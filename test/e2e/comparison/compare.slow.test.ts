@@ -13,6 +13,7 @@ import {
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { compare } from "../../../src/app/commands/compare.js";
+import type { ComparisonFile, FrozenPlan } from "../../../src/base/records/index.js";
 import { secondsWithJobs } from "../../../src/studies/comparison/plan/estimates.js";
 import { bidora, changed, fresh, json, write } from "../support.js";
 import { file, type Result, train, validation } from "./small.js";
@@ -59,6 +60,8 @@ describe("the plan of a comparison", () => {
     expect(entry).toMatchObject({ mean: expect.closeTo((a + b) / 2, 12), n: 2 });
     expect(entry?.deviation).toBeCloseTo(Math.abs(a - b) / Math.SQRT2, 12);
     expect(result.tests.map(({ a, b, test, task }) => [a, b, test, task])).toEqual([
+      ["lora", "dora+es", "two-level", "sequence-classification"],
+      ["lora", "dora+es", "two-level", "sequence-classification"],
       ["lora", "dora+es", "wilcoxon", "sequence-classification"],
       ["lora", "dora+es", "bootstrap", "sequence-classification"],
     ]);
@@ -194,9 +197,64 @@ test("a grid is evaluated on held-out rows, and its best point is trained on all
       ...(scores[0] === scores[1] && learningRate === best && { tied: 2 }),
     })),
   );
-  expect(outcome.text).toMatch(/ 2 points, \d/);
+  expect(outcome.text).toMatch(/ s \+ [\d.]+ s tuning/);
   expect(readFileSync(join(output, "report.html"), "utf8")).toContain("learningRate=0.05");
 }, 200_000);
+
+test("a curve is trained at every value with every seed, kept, counted, and in all files", async () => {
+  const output = fresh("curve");
+  const flags = {
+    methods: ["lora"],
+    seeds: [0, 1],
+    curve: ["learningRate=0.01,1e30"],
+    output,
+    maxSteps: 4,
+    runFile: file,
+  };
+  const dry = await compare({ ...flags, dryRun: true });
+  if (dry.kind !== "expected") throw new Error(dry.kind);
+  expect(dry.costs.pairs.map(({ isOfCurve, runs, steps }) => [isOfCurve, runs, steps])).toEqual([
+    [false, 2, 4],
+    [true, 4, 4],
+  ]);
+  expect(dry.text).toMatch(/^lora \(curve\) +\S+ +4 /m);
+  const listed = await compare({ ...flags, list: true });
+  if (listed.kind !== "listed") throw new Error(listed.kind);
+  expect(listed.commands.filter((line) => line.includes("/curve/learningRate=1e+30/seed-"))).toHaveLength(2);
+  const outcome = await compare(flags);
+  if (outcome.kind !== "compared") throw new Error(outcome.kind);
+  const { curve, curves, runs } = outcome.result;
+  expect(runs).toHaveLength(2);
+  expect(
+    curve?.map(({ seed, point, metrics, diverged }) => [seed, point.learningRate, metrics !== null, diverged]),
+  ).toEqual([
+    ...[
+      [0, 0.01, true, undefined],
+      [1, 0.01, true, undefined],
+    ],
+    ...[
+      [0, 1e30, false, true],
+      [1, 1e30, false, true],
+    ],
+  ]);
+  const means = curve!.slice(0, 2).map(({ metrics }) => metrics!.accuracy as number);
+  expect(curves).toMatchObject([{ setting: "learningRate", seeds: [0, 1], best: 0.01, points: [{}, { diverged: 2 }] }]);
+  expect(curves![0]!.points[0]!.mean).toBeCloseTo((means[0]! + means[1]!) / 2, 12);
+  expect(outcome.text).toContain("over learningRate");
+  expect(readFileSync(join(output, "comparison.md"), "utf8")).toContain("diverged 2");
+  expect(readFileSync(join(output, "report.html"), "utf8")).toContain('id="curve-learningRate"');
+  const notes: string[] = [];
+  await compare(flags, { onNote: (line) => notes.push(line) });
+  expect(notes).toEqual(["4 of 4 runs are there already."]);
+  const collected = await compare({ output, collect: true });
+  if (collected.kind !== "compared") throw new Error(collected.kind);
+  expect(collected.result.curves).toEqual(curves);
+  rmSync(join(output, "sequence-classification/lora/curve/learningRate=0.01/seed-1"), { recursive: true });
+  const gone = await compare({ output, collect: true });
+  if (gone.kind !== "compared") throw new Error(gone.kind);
+  expect(gone.result.curve?.find(({ reason }) => reason === "waiting")).toMatchObject({ seed: 1, metrics: null });
+  expect(gone.result.curves?.[0]?.seeds).toEqual([0]);
+}, 300_000);
 
 test("--dry-run estimates the cost and does no run", async () => {
   const output = fresh("expected");
@@ -226,8 +284,8 @@ test("--dry-run lists grid points of different cost separately, and says that th
     [{ maxSteps: 3 }, 2, 3],
     [{}, 1, 2],
   ]);
-  expect(outcome.text).toMatch(/^lora \(grid maxSteps=3\) /m);
-  expect(outcome.text).toContain("without the settings that the grid will choose");
+  expect(outcome.text).toMatch(/^lora \(tune maxSteps=3\) /m);
+  expect(outcome.text).toContain("without the settings that --tune will choose");
 }, 100_000);
 
 test("early stopping works with a budget of seconds, and after a dry run", async () => {
@@ -302,3 +360,44 @@ describe("the command compare", () => {
     ]);
   });
 });
+
+const planned = { runFile: file, methods: ["lora"], maxSteps: 1 };
+const frozenIn = (output: string) => json<ComparisonFile>(join(output, "comparison.json")).frozen!;
+
+test("a plan is frozen before the runs; the results name its hash, and what departs from it", async () => {
+  const [plan, output, notes] = [join(fresh("plans"), "plan.json"), fresh("frozen"), [] as string[]];
+  const hooks = { onNote: (note: string) => notes.push(note) };
+  await compare({ ...planned, seeds: [0, 1], freeze: plan, dryRun: true, output }, hooks);
+  const { sha256, ...found } = json<FrozenPlan>(plan);
+  expect(notes).toContain(`Froze the plan in ${plan}, SHA-256 ${sha256}.`);
+  expect(Object.keys(found.runs)).toEqual([0, 1].map((seed) => `sequence-classification/lora/seed-${seed}`));
+  expect(found).toMatchObject({ methods: ["lora"], seeds: [0, 1], begun: [], tasks: [{ metric: "accuracy" }] });
+  expect(Object.values(found.runs)[0]).toMatchObject({ settings: { maxSteps: 1 }, data: expect.any(Object) });
+  const before = readFileSync(plan, "utf8");
+  // The folder keeps the plan: the flag need not be repeated.
+  await compare({ ...planned, seeds: [0], output }, hooks);
+  expect(frozenIn(output)).toEqual({
+    sha256,
+    departures: ["These planned runs have no results: sequence-classification/lora/seed-1."],
+  });
+  await compare({ ...planned, seeds: [0, 1], freeze: plan, output }, hooks);
+  expect(frozenIn(output)).toEqual({ sha256, departures: [] });
+  expect(readFileSync(plan, "utf8")).toBe(before);
+  for (const name of ["comparison.md", "comparison.tex", "report.html"])
+    expect(readFileSync(join(output, name), "utf8"), name).toContain(sha256);
+
+  await compare({ ...planned, methods: ["lora", "dora"], seeds: [0, 2], margin: 0.1, output }, hooks);
+  expect(frozenIn(output).departures).toEqual([
+    "These methods are not in the plan: dora.",
+    "These seeds are not in the plan: 2.",
+    "The margin is 0.1, the plan has none.",
+  ]);
+
+  const other = fresh("other");
+  await compare({ ...planned, seeds: [0, 1], freeze: plan, learningRate: 0.5, output: other }, hooks);
+  expect(frozenIn(other).departures).toEqual([
+    expect.stringMatching(
+      /^sequence-classification\/lora\/seed-0, sequence-classification\/lora\/seed-1: learningRate 0.5, the plan has /,
+    ),
+  ]);
+}, 300_000);

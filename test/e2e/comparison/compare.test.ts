@@ -1,8 +1,9 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { compare } from "../../../src/app/commands/compare.js";
-import { bidora, fresh, json, jsonl, write } from "../support.js";
+import type { BaselineScore, EvaluationEvent, FrozenPlan } from "../../../src/base/records/index.js";
+import { bidora, eventsIn, fresh, json, jsonl, write } from "../support.js";
 import { file, type Result, rows } from "./small.js";
 
 test("--dry-run lists a grid's runs separately, and counts no more parallel jobs than runs", async () => {
@@ -20,7 +21,7 @@ test("--dry-run lists a grid's runs separately, and counts no more parallel jobs
   expect(more).toEqual([]);
   expect(outcome.costs.seconds).toBe(tried!.seconds + counted!.seconds);
   expect(outcome.costs.peakMemoryBytes).toBe(2 * tried!.peakMemoryBytes);
-  expect(outcome.text).toMatch(/^lora \(grid\)/m);
+  expect(outcome.text).toMatch(/^lora \(tune\)/m);
 }, 100_000);
 
 test("with test rows, their metrics are reported, and all outputs name the test split", async () => {
@@ -28,7 +29,9 @@ test("with test rows, their metrics are reported, and all outputs name the test 
   const flags = { methods: ["lora", "dora"], test: jsonl(...rows(7)), output, maxSteps: 1 };
   const outcome = await compare({ ...flags, runFile: file });
   if (outcome.kind !== "compared") throw new Error(outcome.kind);
-  const { tasks, tests } = json<Result & { tasks: object[] }>(join(output, "comparison.json"));
+  const { tasks, tests, runs, baselines } = json<Result & { tasks: object[]; baselines: BaselineScore[] }>(
+    join(output, "comparison.json"),
+  );
   expect(tasks).toMatchObject([
     {
       metrics: [{ name: "test_accuracy" }, { name: "test_macroF1" }],
@@ -38,6 +41,19 @@ test("with test rows, their metrics are reported, and all outputs name the test 
   ]);
   expect(tests.map(({ metric }) => metric)).toEqual(tests.map(() => "test_accuracy"));
   expect(tests.find(({ test }) => test === "bootstrap")?.pairs).toBe(7);
+  // The first 7 rows have alpha three times, as many training rows have alpha as beta.
+  const majority = baselines.filter(({ baseline, metric }) => baseline === "majority" && metric === "test_accuracy");
+  expect(majority).toEqual([expect.objectContaining({ task: "sequence-classification", value: 3 / 7 })]);
+  const starts = runs.flatMap(({ method, seed }) =>
+    eventsIn(join(output, "sequence-classification", method, `seed-${seed}`)).filter(
+      (event) => event.event === "evaluation" && event.step === 0,
+    ),
+  );
+  expect(starts).toHaveLength(2);
+  const start = baselines.filter(({ baseline, metric }) => baseline === "start" && metric === "test_accuracy");
+  const values = starts.map((event) => (event as EvaluationEvent).metrics.test_accuracy!);
+  expect(start.map(({ value }) => value)).toEqual([(values[0]! + values[1]!) / 2]);
+  expect(outcome.text).toMatch(/^majority +0\.4286 +\S+ +\S+ +–/m);
   for (const name of ["comparison.md", "comparison.tex", "report.html"]) {
     const text = readFileSync(join(output, name), "utf8");
     expect(text).toContain("sequence-classification (test, 7 rows)");
@@ -77,3 +93,25 @@ test("a missing file of rows is reported before the first run", async () => {
   );
   expect(notes).toEqual([]);
 });
+
+const planned = { runFile: file, methods: ["lora"], maxSteps: 1 };
+
+test("a plan that was changed, or is another than the runs have, is refused", async () => {
+  const [folder, output] = [fresh("plans"), fresh("frozen")];
+  const [plan, other] = [join(folder, "plan.json"), join(folder, "other.json")];
+  await compare({ ...planned, freeze: plan, dryRun: true, output });
+  const { sha256, ...found } = json<FrozenPlan>(plan);
+  expect(found).toMatchObject({ methods: ["lora"], seeds: [0], begun: [], tasks: [{ metric: "accuracy" }] });
+  expect(json<FrozenPlan>(join(output, "comparison-frozen.json"))).toEqual({ sha256, ...found });
+  await compare({ ...planned, freeze: other, seeds: [5], dryRun: true, output: fresh("elsewhere") });
+  await expect(compare({ ...planned, freeze: other, dryRun: true, output })).rejects.toThrow(
+    /have the frozen plan .*, and --freeze/,
+  );
+  writeFileSync(plan, readFileSync(plan, "utf8").replace('"lora"', '"dora"'));
+  await expect(compare({ ...planned, freeze: plan, dryRun: true, output })).rejects.toThrow(
+    /is not a plan as --freeze wrote it/,
+  );
+  const missing = join(folder, "missing.json");
+  await expect(compare({ ...planned, freeze: missing, collect: true, output })).rejects.toThrow("missing.json");
+  expect(existsSync(missing)).toBe(false);
+}, 100_000);

@@ -55,6 +55,7 @@ const [anchored, negatives, triplets, scored] = ["pairs", "negatives", "triplets
   string,
 ];
 const bidora = { ...sequence, method: "bidora", rank: 2, searchFraction: 0.6, retrainSteps: 3, maxSteps: 6 } as const;
+const SCALES = { upper: "scales", rank: 2, searchFraction: 0.6, retrainSteps: 3, maxSteps: 6 } as const;
 
 /** A model whose gradients are larger than what ranks send at once: its vocabulary has words that no row has. */
 function withLargeVocabulary(): string {
@@ -131,6 +132,10 @@ export const CASES: Readonly<Record<string, RunSettings>> = {
     ...{ gradientAccumulation: 2, gradientCheckpointing: true },
   },
   "bidora, neumann, regularized": { ...bidora, hypergradient: "neumann", regularizer: 0.1, xi: undefined },
+  "scales, exact": { ...sequence, ...SCALES, method: "lora" },
+  "scales, unrolled, finite differences, with dropout": {
+    ...{ ...dropout, ...SCALES, method: "dora", dropout: 0.1, unrollSteps: 2, hypergradient: "finite-difference" },
+  },
   "bidora, folds, warm start": { ...bidora, searchFraction: undefined, searchFolds: 3, warmStart: true },
   ranking: { ...embedded, train: anchored },
   "ranking with negatives, mini-batches, full": {

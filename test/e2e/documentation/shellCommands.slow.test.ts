@@ -39,7 +39,7 @@ const SKIPPED: readonly (readonly [command: RegExp, reason: string])[] = [
     "trains for minutes to hours: test/studies/comparison/studies.test.ts reads its settings",
   ],
   [
-    /^(for share in .*)?node scripts\/first-meanings\.js|^for share in .*flip-labels/,
+    /^(for share in .*)?node scripts\/studies\/first-meanings\.js|^for share in .*flip-labels/,
     "needs whole data sets: test/scripts/studies.test.ts",
   ],
   [/^npx bidora analyze runs\/mrpc/, "needs what that comparison leaves"],

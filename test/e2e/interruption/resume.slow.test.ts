@@ -20,6 +20,9 @@ describe("an interrupted and resumed run has the same bits as an uninterrupted o
     ["bidora", 4, { optimizer: "adamw8bit", rank: 128 }],
     ["adalora", 4, { optimizer: "adamw8bit", rank: 128, adaloraTinit: 1, adaloraTfinal: 1, adaloraDeltaT: 1 }],
     ["bidora", 9, { optimizer: "sgd", momentum: 0, xi: "optimizer" }],
+    ["dora", 5, { upper: "scales", optimizer: "adafactor", unrollSteps: 2 }],
+    ["lora", 11, { upper: "scales", optimizer: "adamw8bit", rank: 128 }],
+    ["lora", 4, { upper: "scales", optimizer: "lion", gradientAccumulation: 2 }],
   ] as const)("%s, after step %d, %j", async (method, step, more) => {
     const settings = { ...RANDOM, method, validation: VALIDATION, evalEvery: 2, ...more } as RunSettings;
     const whole = await run(settings);

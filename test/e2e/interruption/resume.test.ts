@@ -10,6 +10,8 @@ describe("an interrupted and resumed run has the same bits as an uninterrupted o
   test.each([
     ["dora", 3, { gradientAccumulation: 2, maxGradNorm: 0.5 }],
     ["bidora", 9, { hypergradient: "finite-difference", xi: "optimizer" }],
+    ["lora", 3, { upper: "scales" }],
+    ["dora", 9, { upper: "scales", upperLearningRate: 0.1 }],
   ] as const)("%s, after step %d, %j", async (method, step, more) => {
     const settings = { ...RANDOM, method, validation: VALIDATION, evalEvery: 2, ...more } as RunSettings;
     const whole = await run(settings);

@@ -49,6 +49,14 @@ describe("the checks before a comparison's first run", () => {
     await expect(check([good, { ...bare, test: other }])).resolves.toBeUndefined();
   });
 
+  it("refuse a main metric that the task does not have", async () => {
+    await expect(check([{ ...good, mainMetric: "macroF1" }])).resolves.toBeUndefined();
+    await expect(check([{ ...good, mainMetric: "bleu" }])).rejects.toThrow(
+      /^No run was started\. good: --main-metric takes one of .*accuracy.*; got bleu\.$/,
+    );
+    await expect(check([good], { mainMetric: "bleu" })).rejects.toThrow(UsageError);
+  });
+
   it("refuse methods or grid points that would be evaluated on other labels or tokens", async () => {
     const text = jsonl(...Array.from({ length: 9 }, (_, i) => ({ prompt: `word ${i}`, completion: "the word" })));
     const lm = { name: "lm", task: "causal-lm", model: join(GOLDEN, "gpt2/lm"), train: text, validation: text };
@@ -227,7 +235,7 @@ describe("early stopping in a comparison", () => {
       "good: early stopping would stop lora+es by held-out training rows, but 8 of the 8 validation rows, which the results are reported on, are among the training rows: name other rows to report on by --test, or remove these rows from the training rows.",
     );
     await expect(check([trained], { grid: ["rank=2,4"] })).rejects.toThrow(
-      "the grid would choose settings of lora by held-out training rows, but 8 of the 8",
+      "--tune would choose settings of lora by held-out training rows, but 8 of the 8",
     );
     const half = { ...good, validation: jsonl(...rowsOf(4, "word"), ...rowsOf(4, "validation")) };
     const notes: string[] = [];
@@ -237,6 +245,28 @@ describe("early stopping in a comparison", () => {
     ]);
     await expect(check([trained], {}, false, [], notes)).resolves.toBeUndefined();
     expect(notes.at(-1)).toContain("8 of the 8 validation rows are also training rows");
+  });
+
+  it("has a note on held-out rows that stand in others, and on their groups", async () => {
+    const nested = Array.from({ length: 10 }, (_, i) => [
+      `one two three four ${i}`,
+      `zero one two three four ${i}`,
+    ]).flat();
+    const task = { ...good, train: jsonl(...nested.map((text, i) => ({ text, label: someLabel(i) }))) };
+    const one = { ...task, validation: jsonl({ text: "two three", label: "alpha" }, { text: "else", label: "beta" }) };
+    const notesOf = async (flags: Asked) => {
+      const notes: string[] = [];
+      await check([one], flags, false, [], notes);
+      return notes;
+    };
+    expect(await notesOf({ methods: ["lora"] })).toEqual([]);
+    const held = /^good: \d of the 4 \(\d+ %\) held-out rows are equal to rows that are trained on or stand in them/;
+    expect(await notesOf({ tune: ["rank=2,4"] })).toEqual([expect.stringMatching(held)]);
+    expect(await notesOf({ methods: ["lora+es"] })).toEqual([expect.stringMatching(held)]);
+    expect(await notesOf({ tune: ["rank=2,4"], holdoutGroups: true })).toEqual([
+      "good: --holdout-groups found 10 groups in 20 training rows, the largest of 2 rows; 4 of the 20 (20 %) rows are held out.",
+      "good: 1 of the 2 (50 %) validation rows are equal to training rows or stand in them.",
+    ]);
   });
 
   it("by a metric that a task does not have is refused, also for one method or grid point", async () => {

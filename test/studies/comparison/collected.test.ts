@@ -42,6 +42,87 @@ test("a planned task whose folder is gone is collected as one without results", 
   });
 });
 
+describe("without a plan and without a file", () => {
+  const named = { ...settings, method: "dora" };
+
+  test("runs are collected from their folders, and those that were asked for and are not there are missing", async () => {
+    const output = comparisonWith({
+      "t/lora/seed-0": { settings: { ...settings, method: "lora" }, rows: rows(1, 2) },
+      "t/near/seed-0": { settings: named, rows: rows(1, 2) },
+    });
+    const asked = { methods: ["near", "lora", "dora"], seeds: [0, 1], tasks: ["t", "u"] };
+    const outcome = await compare({ collect: true, output, ...asked });
+    if (outcome.kind !== "compared") throw new Error(outcome.kind);
+    const { runs, unfinished, methods, competitors } = outcome.result;
+    expect(runs.map(({ method }) => method)).toEqual(["lora", "near"]);
+    expect(methods).toEqual(["near", "lora", "dora"]);
+    expect(new Set(unfinished.map(({ state }) => state))).toEqual(new Set(["missing"]));
+    expect(unfinished.map(({ task, method, seed }) => `${task} ${method} ${seed}`).sort()).toEqual([
+      ...["t dora 0", "t dora 1", "t lora 1", "t near 1"],
+      ...["u dora 0", "u dora 1", "u lora 0", "u lora 1", "u near 0", "u near 1"],
+    ]);
+    expect(competitors?.map(({ name, method }) => [name, method])).toEqual([
+      ["near", "dora"],
+      ["lora", "lora"],
+    ]);
+    await expect(compare({ collect: true, output, methods: ["neer"] })).rejects.toThrow('Did you mean "near"?');
+  });
+
+  test("runs of one method with different settings are refused", async () => {
+    const output = comparisonWith({
+      "t/near/seed-0": { settings: { ...named, learningRate: 1 } },
+      "t/near/seed-1": { settings: { ...named, learningRate: 2, seed: 1 } },
+    });
+    await expect(compare({ collect: true, output })).rejects.toThrow("different settings (learningRate: 1 and 2)");
+  });
+
+  test("tasks and methods are in the order of a plan", async () => {
+    const places = ["b/near", "b/lora", "a/near", "a/lora"];
+    const output = comparisonWith(Object.fromEntries(places.map((place) => [`${place}/seed-0`, { rows: rows(1, 2) }])));
+    const plan = places.map((place) => [
+      `${place}/seed-0`,
+      { settings: { ...settings, model: "m", seed: 0, dtype: "float32" }, data: {} },
+    ]);
+    writeFileSync(join(output, "comparison-plan.json"), JSON.stringify(Object.fromEntries(plan)));
+    expect(await compare({ collect: true, output })).toMatchObject({
+      result: { methods: ["near", "lora"], tasks: [{ name: "b" }, { name: "a" }] },
+    });
+  });
+});
+
+describe("what a method is", () => {
+  const given = (more: object) => ({ ...settings, method: "dora", batchSize: 8, epochs: 3, ...more });
+  const sources = { batchSize: "flag", learningRate: "flag", magnitudeAxis: "file", task: "flag", epochs: "default" };
+
+  test("stands in comparison.json with the settings that its runs were given, and in the notes where methods differ", async () => {
+    const output = comparisonWith({
+      "t/dora/seed-0": {
+        settings: given({ learningRate: 1 }),
+        start: { sources, idle: ["magnitudeAxis"] },
+        rows: rows(1, 2),
+      },
+      "u/dora/seed-0": {
+        settings: given({ learningRate: 2 }),
+        start: { sources, idle: ["magnitudeAxis"] },
+        rows: rows(1, 2),
+      },
+      "t/in/seed-0": {
+        settings: given({ learningRate: 1, magnitudeAxis: "in" }),
+        start: { sources },
+        rows: rows(1, 2),
+      },
+    });
+    const { result, read } = await written(output);
+    expect(readComparisonFile(output).competitors).toEqual([
+      { name: "dora", method: "dora", settings: { batchSize: 8 }, byTask: ["learningRate"] },
+      { name: "in", method: "dora", settings: { batchSize: 8, learningRate: 1, magnitudeAxis: "in" } },
+    ]);
+    expect(result.notes).toContain("in: dora with magnitudeAxis in, learningRate 1.");
+    expect(read("comparison.md")).toContain("- dora: learningRate by task.");
+    expect(read("comparison.tex")).toContain("\\item in: dora with magnitudeAxis in, learningRate 1.");
+  });
+});
+
 describe("why a run's scores say nothing about its method", () => {
   it("is read from metrics.json, which is no metric, or found in the predictions of an earlier version", async () => {
     const output = comparisonWith({

@@ -58,6 +58,22 @@ describe("runs of one method on one task", () => {
     refuseMixed(await collected({ [one]: mixed[one], "t/lora/seed-1": mixed[two], "u/dora/seed-1": mixed[two] }));
   });
 
+  it("are not mixed if they differ in a setting, other than their seeds and where and how often they save", async () => {
+    const settings = { method: "dora", learningRate: 0.1, seed: 0 };
+    const other = { ...settings, seed: 1, dataSeed: 3, output: "elsewhere", saveEvery: 5, threads: 2 };
+    const runs = (more: object, start = {}) =>
+      collected({ "t/dora/seed-0": { settings }, "t/dora/seed-1": { settings: { ...other, ...more }, start } });
+    refuseMixed(await runs({}));
+    refuseMixed(await runs({ learningRate: undefined }));
+    refuseMixed(await runs({ learningRate: 0.2 }, { idle: ["learningRate"] }));
+    const [a, b] = await runs({ learningRate: 0.2 });
+    expect(() => refuseMixed([a!, b!])).toThrow(
+      `${a?.folder} and ${b?.folder} are runs of dora with different settings (learningRate: 0.1 and 0.2): remove`,
+    );
+    refuseMixed([a!, { ...b!, task: "u" }]);
+    expect(() => refuseMixed([a!, { ...b!, seed: 0 }])).toThrow("different settings");
+  });
+
   it("may have been made by an earlier version that did not record a condition", async () => {
     const before = { start: { processes: undefined, rowsPerStep: undefined } };
     refuseMixed(await collected({ "t/dora/seed-0": before, "t/dora/seed-1": {}, "t/dora/seed-2": before }));

@@ -7,6 +7,7 @@ import { refuseUnused, resolveRun } from "../../../src/tasks/config/index.js";
 export async function expectEffects(spec: Spec, rows: number): Promise<void> {
   const facts = {
     rowsOf: async () => rows,
+    upperRowsOf: async () => undefined,
     stepsOf: async () => 1000,
     secondsOfStep: async () => ({ train: 1, search: 3, retrain: 1 }),
   };

@@ -27,6 +27,7 @@ const bidoraRuns = async (name: string) => {
   const spec = readSpec({}, join(folder, name));
   const facts = {
     rowsOf: async () => 10_000,
+    upperRowsOf: async () => undefined,
     stepsOf: async () => 1000,
     secondsOfStep: async () => ({ train: 1, search: 3, retrain: 1 }),
   };

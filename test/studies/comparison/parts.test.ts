@@ -30,6 +30,26 @@ describe("variants", () => {
     ]);
   });
 
+  it("have settings under the names of their method, their base and their own", () => {
+    const defined = [{ name: "near", method: "dora", settings: {} }];
+    const found = variantsOf(["lora", "lora+es", "bidora-folds+es", "near", "near+es"], defined);
+    expect(found.map(({ names }) => names.join(" "))).toEqual([
+      "lora",
+      "lora lora+es",
+      "bidora bidora-folds bidora-folds+es",
+      "dora near",
+      "dora dora+es near near+es",
+    ]);
+    expect(found.map(({ name, method, stopsEarly }) => [name, method, stopsEarly]).slice(3)).toEqual([
+      ["near", "dora", false],
+      ["near+es", "dora", true],
+    ]);
+    const early = [{ name: "soon", method: "lora+es", settings: {} }];
+    expect(variantsOf(["soon"], early)[0]).toMatchObject({ stopsEarly: true, settings: { earlyStopping: 3 } });
+    expect(() => variantsOf(["soon+es"], early)).toThrow("soon is lora+es, which stops early by itself");
+    expect(() => variantsOf(["neer"], defined)).toThrow('got neer. Did you mean "near"?');
+  });
+
   it("are refused with a message if unknown", () => {
     expect(() => variantsOf(["lora", "lora"])).toThrow("names lora twice");
     expect(() => variantsOf(["lorra"])).toThrow('got lorra. Did you mean "lora"?');
@@ -145,7 +165,6 @@ describe("a grid", () => {
     ];
     expect(gridPoints(["learningRate=1e-4,3e-4", "rank=4,8"])).toEqual(expected);
     expect(gridPoints({ learningRate: [1e-4, 3e-4], rank: [4, 8] })).toEqual(expected);
-    expect(gridPoints(undefined)).toEqual([]);
     expect(new Set(expected.map(pointName)).size).toBe(4);
     expect(pointName({ targetModules: "a/b" } as RunSettings)).not.toMatch(/\//);
     const patterns = gridPoints({ rankPattern: [{ query: 4 }, { query: 8 }], targetModules: [["query"], ".*query"] });
@@ -154,14 +173,14 @@ describe("a grid", () => {
 
   it("accepts only settings of a run, with valid values", () => {
     expect(() => gridPoints(["learnRate=1"])).toThrow('got learnRate. Did you mean "learningRate"?');
-    expect(() => gridPoints(["rank=4.5"])).toThrow("--grid rank takes a whole number");
+    expect(() => gridPoints(["rank=4.5"])).toThrow("--tune rank takes a whole number");
     expect(() => gridPoints(["rank=4", "rank=8"])).toThrow("names rank twice");
-    expect(() => gridPoints(["learningRate=1e-4,0.0001"])).toThrow("--grid has learningRate=0.0001 twice");
+    expect(() => gridPoints(["learningRate=1e-4,0.0001"])).toThrow("--tune has learningRate=0.0001 twice");
     const others = ["seed", "output", "method", "revision", "adapter"];
     const judgedBy = ["train", "validation", "trainLimit", "holdoutFraction", "shuffle", "labelColumn", "trainOn"];
     const noScore = ["beams", "maxNewTokens", "lengthPenalty", "noRepeatNgram"];
     for (const key of [...others, ...judgedBy, ...noScore])
-      expect(() => gridPoints([`${key}=1`])).toThrow("settings that can be chosen");
+      expect(() => gridPoints([`${key}=1`])).toThrow("--tune takes settings of the training");
   });
 
   it("selects the best score; of equal ones that with the most default values, else the first", () => {

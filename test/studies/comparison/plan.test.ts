@@ -7,11 +7,13 @@ import { type Cell, finalCells, otherFinishedCells, pairsOf } from "../../../src
 import { checkStarted, refuseForeignRuns, savePlan } from "../../../src/studies/comparison/plan/plan.js";
 import type { ComparisonSettings } from "../../../src/studies/comparison/spec/compareOptions.js";
 import { readSpec } from "../../../src/studies/comparison/spec/spec.js";
+import { tunedKeys } from "../../../src/studies/comparison/spec/tuning.js";
 import { renderRunYaml, resolveRun } from "../../../src/tasks/config/index.js";
 import { fresh, write } from "../../e2e/support.js";
 
 const facts = {
   rowsOf: async () => 10_000,
+  upperRowsOf: async () => undefined,
   stepsOf: async () => 40,
   secondsOfStep: async () => ({ train: 1, search: 3, retrain: 1 }),
 };
@@ -23,7 +25,7 @@ const file = write("compare.yaml", `model: ${model}\ntask: regression\ntrain: ${
 async function asked(flags: ComparisonSettings): Promise<Cell[]> {
   const spec = readSpec({ seeds: [0], ...flags }, file);
   const beside = await otherFinishedCells(spec, comparedRunsIn(spec.output), facts);
-  await checkStarted(spec.output, beside, spec.grid.flatMap(Object.keys));
+  await checkStarted(spec.output, beside, tunedKeys(spec.tuning));
   const cells = (await Promise.all(pairsOf(spec).map((pair) => finalCells(spec, pair, facts)))).flat();
   mkdirSync(spec.output, { recursive: true });
   await savePlan(spec.output, cells);
@@ -55,6 +57,14 @@ describe("existing runs of a comparison", () => {
     );
     writeFileSync(join(model, "config.json"), "{}");
     await expect(asked({ methods: ["bidora"], output })).resolves.toHaveLength(1);
+  });
+
+  it("must have had the same rows in the upper level's own file", async () => {
+    const upperTrain = write("upper.jsonl", "{}\n");
+    const flags = { methods: ["bidora"], upperTrain, output: fresh() };
+    for (const cell of await asked(flags)) begin(cell);
+    writeFileSync(upperTrain, "{} \n");
+    await expect(asked(flags)).rejects.toThrow(`the content of ${upperTrain}`);
   });
 
   it("must have been trained on the same contents of linked folders", async () => {

@@ -240,7 +240,7 @@ describe("tests over the seeds and rows of a task", () => {
   const overSeeds = (...given: Parameters<typeof rowTests>) =>
     rowTests(...given).filter((test) => test.test === "two-level") as Uncorrected<TwoLevelTest>[];
   const withLoss = (values: readonly number[], losses: readonly number[]) =>
-    rowsOf(values).map((row, i) => ({ ...row, loss: losses[i]!, weight: (i % 3) + 1 }));
+    rowsOf(values).map((row, i) => ({ ...row, loss: losses[i]!, ...(i % 3 > 0 && { weight: (i % 3) + 1 }) }));
   const LOSS: Scoring = { ...scoring, loss: { name: "loss", goal: "minimize" } };
   const meanLoss = (losses: readonly number[]) =>
     losses.reduce((sum, loss) => sum + loss, 0) / losses.reduce((sum, _, i) => sum + (i % 3) + 1, 0);
@@ -287,6 +287,14 @@ describe("tests over the seeds and rows of a task", () => {
     expect(tests.map(({ metric }) => metric)).toEqual(["pearson", "loss"]);
     const expected = (meanLoss(high) + meanLoss(other)) / 2 - meanLoss(low);
     expect(tests[1]!.difference).toBeCloseTo(expected, 12);
+    // Rows keep seven digits of their losses, the run all of its own.
+    const exact = runs.map((one) => ({
+      ...one,
+      metrics: { ...one.metrics, loss: one.metrics.loss + 1e-6 * one.seed },
+    }));
+    exact[3]!.metrics.loss += 1e-6;
+    const [, ofExact] = overSeeds("t", ["a", "b"], await readPredictedRuns(exact, LOSS), LOSS);
+    expect(ofExact!.difference).toBeCloseTo(expected + 0.5e-6, 12);
     expect(tests[1]!.low).toBeLessThan(expected);
     expect(tests[1]!.differing).toBe(8);
   });
@@ -320,7 +328,15 @@ describe("tests over the seeds and rows of a task", () => {
     const limit = Math.max(-low, high);
     expect(of(limit)).toMatchObject([{ equivalent: false, margin: limit, confidence: 0.9, metric: "pearson" }]);
     expect(of(limit * 1.0001)).toMatchObject([{ equivalent: true }]);
-    expect(of(Math.min(Math.abs(low), Math.abs(high)))).toMatchObject([{ equivalent: false }]);
+    expect(Math.abs(low)).not.toBe(Math.abs(high));
+    const between = (Math.abs(low) + Math.abs(high)) / 2;
+    for (const methods of [
+      ["a", "b"],
+      ["b", "a"],
+    ]) {
+      const tests = rowTests("t", methods, predicted, scoring, { margin: between });
+      expect(tests.find(({ test }) => test === "equivalence")).toMatchObject({ equivalent: false });
+    }
   });
 
   it("are one family: Holm's correction is over tasks, metrics and pairs; tests over rows alone are corrected by task", async () => {

@@ -5,10 +5,11 @@ import type { CollectedRun } from "../../../src/studies/comparison/results/colle
 import { readPredictedRuns } from "../../../src/studies/comparison/results/predictedRuns.js";
 import { summarizeRuns } from "../../../src/studies/comparison/results/results.js";
 import { rowTests } from "../../../src/studies/comparison/results/rowTests.js";
-import { scoringOf } from "../../../src/studies/comparison/results/scoring.js";
+import { scoringOf, watchedMetric } from "../../../src/studies/comparison/results/scoring.js";
 import { comparisonTables } from "../../../src/studies/statistics/comparisonTables.js";
-import { latexTable, terminalTable } from "../../../src/studies/statistics/renderTable.js";
+import { latexTable } from "../../../src/studies/statistics/renderTable.js";
 import { significance } from "../../../src/studies/statistics/significance.js";
+import { terminalTable } from "../../../src/studies/statistics/terminalTable.js";
 import { fresh } from "../../e2e/support.js";
 
 const COUNTS = { validation: 408, test: 4693 };
@@ -38,6 +39,45 @@ const both = (test: number, validation: number) => ({
 });
 
 const asked = { tasks: [], methods: [], reach: undefined };
+
+describe("the main metric", () => {
+  const runs = [run("t", "lora", 0, both(0.5, 0.9)), run("t", "dora", 0, both(0.6, 0.8))];
+
+  it("can be another one of the task's, which is then the first, and tested", () => {
+    const { main, others, beside } = scoringOf(runs, "macroF1");
+    expect([main.name, others.map(({ name }) => name), beside.map(({ name }) => name)]).toEqual([
+      "test_macroF1",
+      ["test_accuracy"],
+      ["macroF1"],
+    ]);
+    const [task] = summarizeRuns(runs, { ...asked, mainMetrics: { t: "macroF1" } }).tasks;
+    expect(task?.metrics.map(({ name }) => name)).toEqual(["test_macroF1", "test_accuracy"]);
+  });
+
+  it("is refused with the task's metrics if it is none of them", () => {
+    expect(() => scoringOf(runs, "macrof1")).toThrow(
+      '--main-metric takes one of accuracy, macroF1; got macrof1. Did you mean "macroF1"?',
+    );
+    expect(() => scoringOf(runs, "loss")).toThrow("takes one of accuracy, macroF1");
+  });
+
+  it("also decides the grid, except where it is of texts, which are not generated for held-out rows", () => {
+    expect(watchedMetric(runs[0]!.folder).name).toBe("accuracy");
+    expect(watchedMetric(runs[0]!.folder, "macroF1")).toEqual({ name: "macroF1", goal: "maximize" });
+    const texts = run("t", "lora", 0, {}, { as: "e2e-nlg" });
+    expect(watchedMetric(texts.folder, "bleu").name).toBe(watchedMetric(texts.folder).name);
+    expect(watchedMetric(texts.folder, "perplexity")).toEqual({ name: "perplexity", goal: "minimize" });
+  });
+
+  it("can be of texts, or of tokens", () => {
+    const texts = [run("t", "lora", 0, { bleu: 0.5, nist: 4, loss: 1, perplexity: 3 }, { as: "e2e-nlg" })];
+    expect(scoringOf(texts).main.name).toBe("bleu");
+    for (const name of ["nist", "perplexity", "loss"]) {
+      const { main, metric } = scoringOf(texts, name);
+      expect([main.name, Object.hasOwn(metric.values, name)]).toEqual([name, true]);
+    }
+  });
+});
 
 describe("a comparison of embeddings", () => {
   it.each([

@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { finalCells, gridCells, pairsOf } from "../../../src/studies/comparison/plan/cells.js";
-import { readSpec } from "../../../src/studies/comparison/spec/spec.js";
+import { readSpec, requestedResults } from "../../../src/studies/comparison/spec/spec.js";
 import type { RunConfig } from "../../../src/tasks/config/index.js";
 import { write } from "../../e2e/support.js";
 
 const facts = {
   rowsOf: async () => 400,
+  upperRowsOf: async () => undefined,
   stepsOf: async () => 40,
   secondsOfStep: async () => ({ train: 1, search: 3, retrain: 1 }),
 };
@@ -55,6 +56,72 @@ describe("the plan of a comparison", () => {
     expect([taken?.task, more.length]).toEqual(["glue-mrpc", 0]);
   });
 
+  it("runs methods that the file defines, in folders of their names, with the settings of their method and their own", async () => {
+    const path = file(
+      "task: regression",
+      "train: t",
+      "normGradient: detached",
+      "methods: [dora, {name: dora-matched, method: dora, normGradient: full, regularizer: 1.0e-5}, dora-matched+es,",
+      "  {name: in, method: bidora, magnitudeAxis: in}]",
+      "perMethod: {dora: {learningRate: 0.1}, dora-matched: {rank: 2}, in: {xi: 0.5}}",
+      "output: out",
+    );
+    const cells = await cellsOf({}, path);
+    expect(cells.map(({ folder }) => folder)).toEqual(
+      ["dora", "dora-matched", "dora-matched+es", "in"].map((name) => `out/regression/${name}/seed-0`),
+    );
+    const [dora, matched, early, axis] = cells.map(({ settings }) => settings);
+    expect(dora).toMatchObject({ method: "dora", normGradient: "detached", learningRate: 0.1 });
+    expect(dora).not.toHaveProperty("regularizer");
+    const own = { method: "dora", normGradient: "full", regularizer: 1e-5, learningRate: 0.1, rank: 2 };
+    expect(matched).toMatchObject(own);
+    expect(early).toMatchObject({ ...own, earlyStopping: 3, holdoutFraction: 0.2 });
+    expect(axis).toMatchObject({ method: "bidora", normGradient: "detached", magnitudeAxis: "in", xi: 0.5 });
+    const [flagged, ...others] = await cellsOf({ methods: ["dora-matched"], normGradient: "detached" }, path);
+    expect(others).toEqual([]);
+    expect(flagged?.settings).toMatchObject({ normGradient: "detached", regularizer: 1e-5 });
+    expect(() => pairsOf(readSpec({ regularizer: 0.5, methods: ["dora", "in"] }, path))).not.toThrow();
+  });
+
+  it("gives a task's settings of a method precedence over the comparison's, and names over methods", async () => {
+    const path = file(
+      "learningRate: 0.9",
+      "tasks:",
+      "  - {name: a, task: regression, train: t, learningRate: 0.8, perMethod: {lora: {learningRate: 0.1}}}",
+      "  - {name: b, task: regression, train: t, learningRate: 0.7}",
+      "perMethod: {lora: {learningRate: 0.2}, dora: {learningRate: 0.3}, lora+es: {rank: 2}}",
+    );
+    const rates = async (flags: Parameters<typeof readSpec>[0]) =>
+      (await cellsOf(flags, path)).map(({ settings }) => settings.learningRate);
+    const methods = ["lora", "lora+es", "dora", "full"];
+    expect(await rates({ methods })).toEqual([0.1, 0.1, 0.3, 0.8, 0.2, 0.2, 0.3, 0.7]);
+    expect(await rates({ methods, learningRate: 0.5 })).toEqual(Array(8).fill(0.5));
+    const idle = file("tasks: [{name: a, task: regression, train: t, perMethod: {lora: {xi: 1}}}]");
+    expect(() => pairsOf(readSpec({ methods: ["lora", "bidora"] }, idle))).toThrow(
+      "No effect in any run of lora on a: --xi",
+    );
+  });
+
+  it("has the main metric of a task, or of all tasks; a flag takes precedence", () => {
+    const path = file(
+      "mainMetric: pearson",
+      "tasks: [{name: a, task: regression, train: t, mainMetric: spearman}, {name: b, task: regression, train: t}]",
+    );
+    const of = (flags: Parameters<typeof readSpec>[0]) => requestedResults(readSpec(flags, path)).mainMetrics;
+    expect(of({})).toEqual({ a: "spearman", b: "pearson" });
+    expect(of({ mainMetric: "meanSquaredError" })).toEqual({ a: "meanSquaredError", b: "meanSquaredError" });
+    expect(requestedResults(readSpec({}, file("task: regression"))).mainMetrics).toEqual({});
+    expect(() => readSpec({}, file("tasks: [{name: a, task: regression, mainMetric: 3}]"))).toThrow(
+      "In task 1 of the list: mainMetric takes",
+    );
+  });
+
+  it("takes a flag for one method beside settings of another", async () => {
+    const path = file("task: regression", "train: t", "perMethod: {lora: {rank: 2}}");
+    const cells = await cellsOf({ methods: ["lora", "bidora"], xi: 0.5 }, path);
+    expect(cells.map(({ settings }) => settings.xi)).toEqual([undefined, 0.5]);
+  });
+
   it("leaves settings without effect out of a run, and refuses those without effect in any run", async () => {
     const path = file("task: regression", "train: t", "rank: 4", "hypergradient: first-order");
     const cells = await cellsOf({ methods: ["full", "lora", "bidora"] }, path);
@@ -78,7 +145,7 @@ describe("the plan of a comparison", () => {
     idle([mine], { methods: ["bidora", "lora+es"] }).toThrow("No effect in any run of lora: --xi");
     idle([mine], { methods: ["bidora"] }).not.toThrow();
     idle(["perMethod: {bidora: {searchFraction: 0.7}}"], { methods: ["bidora", "bidora-folds"] }).not.toThrow();
-    idle([], { methods: ["lora"], grid: ["xi=0.1,0.2"] }).toThrow("No effect in any run of the grid: --xi");
+    idle([], { methods: ["lora"], grid: ["xi=0.1,0.2"] }).toThrow("No effect in any run of --tune: --xi");
     idle([], { methods: ["lora", "bidora"], grid: ["xi=0.1,0.2"] }).not.toThrow();
     idle([], { budget: "steps=9", epochs: 2 }).toThrow(
       "No effect with --budget, which sets the length of the runs: --epochs",
@@ -96,7 +163,16 @@ describe("the plan of a comparison", () => {
     same({ methods: ["bidora-folds", "bidora"], searchFolds: 3 }).toThrow("bidora-folds and bidora are the same run");
     const early = { methods: ["lora", "lora+es"], earlyStopping: 2, evalEvery: 5 };
     same(early).not.toThrow();
+    same({ ...early, earlyStopping: 3, earlyStoppingMetric: "loss" }).not.toThrow();
     same({ ...early, holdoutFraction: 0.2, earlyStoppingMetric: "loss" }).toThrow("lora and lora+es are the same run");
+  });
+
+  it("takes one method twice if other points are tried for it", () => {
+    const methods = "methods: [lora, {name: tuned, method: lora}]";
+    const same = (...lines: readonly string[]) =>
+      expect(() => pairsOf(readSpec({}, file("task: regression", "train: t", methods, ...lines))));
+    same("perMethod: {tuned: {tune: {weightDecay: [0.1, 1]}}}").not.toThrow();
+    same("tune: {weightDecay: [0.1, 1]}").toThrow("lora and tuned are the same run on regression");
   });
 
   it("gives a variant the settings that have an effect in it", async () => {
@@ -197,6 +273,29 @@ describe("the plan of a comparison", () => {
     [["task: regression", "perMethod: {lora: {validation: f}}"], {}, "validation is set by the comparison"],
     [["tasks: [{name: a, task: regression, output: x}]"], {}, "In task 1 of the list: output is set by the comparison"],
     [["tasks: [{name: a, task: regression, seeds: [1]}]"], {}, 'Unknown setting "seeds"'],
+    [["task: regression", "methods: [{method: dora}]"], {}, "In method 1 of the list: name takes letters, digits"],
+    [["task: regression", "methods: [{name: a/b, method: dora}]"], {}, "; got a/b."],
+    [["task: regression", "methods: [{name: .., method: dora}]"], {}, "; got ..."],
+    [["task: regression", "methods: [{name: x+es, method: dora}]"], {}, "without +es at the end"],
+    [["task: regression", "methods: [{name: lora, method: dora}]"], {}, "lora is a method already"],
+    [["task: regression", "methods: [{name: DoRA, method: dora}]"], {}, "DoRA is a method already"],
+    [["task: regression", "methods: [{name: x}]"], {}, "method is missing"],
+    [["task: regression", "methods: [{name: x, method: dorra}]"], {}, 'got dorra. Did you mean "dora"?'],
+    [["task: regression", "methods: [{name: x, method: dora, seed: 1}]"], {}, "In the settings of x: seed is set by"],
+    [
+      ["task: regression", "methods: [{name: x, method: dora, ranke: 1}]"],
+      {},
+      'In the settings of x: Unknown setting "ranke"',
+    ],
+    [["task: regression", "methods: [{name: x, method: dora}, {name: X, method: lora}]"], {}, "defines x twice"],
+    [["task: regression", "methods: [{name: x, method: dora}]"], { methods: ["y"] }, "--methods takes x, full,"],
+    [["tasks: [{name: a, task: regression, perMethod: {lorra: {}}}]"], {}, "got lorra"],
+    [["tasks: [{name: a, task: regression, perMethod: 3}]"], {}, "In task 1 of the list: perMethod takes a mapping"],
+    [
+      ["tasks: [{name: a, task: regression, perMethod: {lora: {seed: 1}}}]"],
+      {},
+      "lora in task 1 of the list: seed is set",
+    ],
     [["task: regression", "seeds: [0, 0]"], {}, "--seeds names 0 twice"],
     [["task: regression", "seeds: [0.5]"], {}, "seeds takes whole numbers"],
     [["task: regression", "budget: tokens=5"], {}, "budget takes steps=N, rows=N or seconds=N"],

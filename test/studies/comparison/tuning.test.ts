@@ -9,6 +9,7 @@ import { writtenRun } from "./writtenRun.js";
 
 const facts = {
   rowsOf: async () => 100,
+  upperRowsOf: async () => undefined,
   stepsOf: async () => 40,
   secondsOfStep: async () => ({ train: 1, search: 3, retrain: 1 }),
 };

@@ -123,7 +123,7 @@ describe("differences of pairs", () => {
   it("differences are first method minus second, for each seed", () => {
     const pairs = pairDifferences(found, task!);
     expect(pairs.map(({ pair }) => pair)).toEqual(["lora – dora", "lora – bidora", "dora – bidora"]);
-    expect(pairs[1]!.seeds.map(({ seed }) => seed)).toEqual([0, 1]);
+    expect(pairs[1]!.seeds.map(({ seed }) => seed)).toEqual(["seed 0", "seed 1"]);
     for (const { difference } of pairs[1]!.seeds) expect(difference).toBeCloseTo(0.8 - 0.85, 12);
   });
 
@@ -137,7 +137,7 @@ describe("differences of pairs", () => {
 
   it("differences use the seeds that both methods have", () => {
     const fewer = { ...found, runs: found.runs.filter(({ method, seed }) => method !== "dora" || seed === 1) };
-    expect(pairDifferences(fewer, task!)[0]!.seeds.map(({ seed }) => seed)).toEqual([1]);
+    expect(pairDifferences(fewer, task!)[0]!.seeds.map(({ seed }) => seed)).toEqual(["seed 1"]);
     const none = { ...found, runs: found.runs.filter(({ method, seed }) => method !== "dora" || seed === 7) };
     expect(pairDifferences(none, task!).map(({ pair }) => pair)).toEqual(["lora – bidora"]);
   });
@@ -217,7 +217,7 @@ it("mean curves end at the last common step, and runs without a log are left out
   ]);
 });
 
-it("the page shows each point of a grid with its score and time, and the chosen one", () => {
+it("the page shows each point that was tried with its score and time, and the chosen one", () => {
   const found = comparison(["mrpc"], 1);
   const tried = { task: "mrpc", method: "lora", seed: 0, score: 0.75, seconds: 65, chosen: false };
   const tuning = [
@@ -226,14 +226,55 @@ it("the page shows each point of a grid with its score and time, and the chosen 
     { ...tried, point: { rank: 8 }, score: null, seconds: null, reason: "it diverged" },
   ];
   const page = parse(renderComparison({ ...found, tuning, conditions: { ...found.conditions, grid: [{ rank: 4 }] } }));
-  expect(texts(page, "#conditions .note")[0]).toContain("The 3 runs of the grid, scored");
+  expect(texts(page, "#conditions .note")[0]).toContain("The 3 runs of the tuning, with seed 0, scored");
   expect(texts(page, "#conditions tbody tr")).toEqual([
     "loramrpcrank=40.75001 min 5 syes",
     "doramrpcrank=4, xi=learning-rate0.75001 min 5 s",
     "loramrpcrank=8it diverged–",
   ]);
-  expect(texts(page, "#scores thead th")).toContain("Grid");
+  expect(texts(page, "#scores thead th")).toContain("Points tried");
   expect(texts(parse(renderComparison(found)), "#conditions table")).toEqual([]);
+});
+
+it("the page draws the scores of each method over the curve's setting, on a logarithmic axis, with the numbers", () => {
+  const found = comparison(["mrpc"], 1);
+  const at = (value: number, mean: number | null, best: number | null) => ({
+    ...{ value, mean, deviation: mean === null ? null : 0.01, diverged: mean === null ? 1 : 0, best },
+  });
+  const metric = { name: "accuracy", goal: "maximize" } as const;
+  const one = { task: "mrpc", setting: "learningRate", metric, seeds: [0, 1], optimism: 0.0025 };
+  const curves = [
+    { ...one, method: "lora", points: [at(1e-4, 0.5, 0), at(1e-3, 0.75, 1), at(1e-2, null, 0)], best: 1e-3 },
+    { ...one, method: "dora", points: [at(1e-4, 0.5, 0.25), at(1e-3, 0.625, 0.75), at(1e-2, 0.5, 0)], best: 1e-3 },
+  ];
+  const waiting = {
+    task: "mrpc",
+    method: "lora",
+    seed: 2,
+    point: { learningRate: 1e-4 },
+    metrics: null,
+    seconds: null,
+  };
+  const page = parse(renderComparison({ ...found, curves, curve: [{ ...waiting, reason: "waiting" }] }));
+  const figure = "#curve-learningRate";
+  expect(texts(page, `${figure} h2`)).toEqual(["Accuracy over learningRate"]);
+  expect(texts(page, `${figure} .wide svg > desc`)).toEqual([
+    "lora best at 0.001: 0.7500; dora best at 0.001: 0.6250.",
+  ]);
+  expect(texts(page, `${figure} .wide svg [data-mark="x-axis tick label"] text`)).toEqual(["0.0001", "0.001", "0.01"]);
+  const places = all(page, `${figure} .wide svg [data-mark="dot"]`)[1]!.querySelectorAll("path");
+  const x = [...places].map((dot) => Number(/translate\(([\d.]+)/.exec(dot.getAttribute("transform")!)![1]));
+  expect(x).toHaveLength(3);
+  expect(x[1]! - x[0]!).toBeCloseTo(x[2]! - x[1]!, 0);
+  expect(texts(page, `${figure} tbody tr`)).toEqual([
+    "0.00010.5000 ± 0.01000.5000 ± 0.0100",
+    "0.0010.7500 ± 0.01000.6250 ± 0.0100",
+    "0.01diverged 10.5000 ± 0.0100",
+    "lora0.0010.001 100 %0.00252",
+    "dora0.0010.0001 25 %, 0.001 75 %0.00252",
+  ]);
+  expect(texts(page, `${figure} figcaption`)[0]).toMatch(/judges nothing.*Runs of the curve without results: 1/);
+  expect(texts(parse(renderComparison(found)), figure)).toEqual([]);
 });
 
 describe("a comparison's folder", () => {

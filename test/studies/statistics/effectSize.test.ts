@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
-import type { PairedEffect } from "../../../src/base/records/comparison.js";
+import type { PairedEffect } from "../../../src/base/records/index.js";
 import { mean, sampleDeviation } from "../../../src/studies/statistics/summary.js";
 import { pairedEffect } from "../../../src/studies/statistics/wilcoxon.js";
 

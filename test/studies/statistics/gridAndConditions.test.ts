@@ -19,7 +19,7 @@ const column = (of: Comparison, title: string) =>
     .filter((one) => one.title === title)
     .map(({ cells }) => cells.map(({ text }) => text));
 
-describe("the grid", () => {
+describe("the tuning", () => {
   const tuning = [
     point("lora", { learningRate: 0.1 }, { chosen: true }),
     point("bidora", { learningRate: 0.1, xi: 0 }),
@@ -28,21 +28,29 @@ describe("the grid", () => {
   ];
   const tuned = { ...comparison, tuning };
 
-  test("has its points and its time beside each method, apart from the time of the reported runs", () => {
-    expect(column(tuned, "Grid")).toEqual([["1 point, 10.0 s", "3 points, 20.0 s"]]);
-    expect(column(tuned, "Time")).toEqual([["12.3 s", "12.3 s"]]);
-    expect(column(comparison, "Grid")).toEqual([]);
-    expect(column({ ...tuned, methods: ["lora", "bidora", "full"] }, "Grid")[0]?.[2]).toBe("–");
+  test("has the number of its points beside each method, and its time beside that of the reported runs", () => {
+    expect(column(tuned, "Points tried")).toEqual([["1 (others 3)", "3 (others 1)"]]);
+    expect(column(tuned, "Time")).toEqual([["12.3 s + 10.0 s tuning", "12.3 s + 20.0 s tuning"]]);
+    expect(column(comparison, "Points tried")).toEqual([]);
+    expect(column(comparison, "Time")).toEqual([["12.3 s", "12.3 s"]]);
+    expect(column({ ...tuned, methods: ["lora", "bidora", "full"] }, "Points tried")[0]).toEqual([
+      ...["1 (others 3)", "3 (others 1)", "–"],
+    ]);
+    const equal = [tuning[0]!, tuning[1]!];
+    expect(column({ ...tuned, tuning: equal }, "Points tried")).toEqual([["1", "1"]]);
   });
 
   test("is noted where methods had unequal choices, and where scores are equal", () => {
-    expect(comparisonTables(tuned)[0]!.notes.slice(-3)).toEqual([
-      "Time is that of the reported runs; that of the grid is the sum over its points.",
-      "On t, the methods have different numbers of grid points (lora 1, bidora 3): settings without effect on a method are not tried for it. A method with more points had more to choose from.",
-      "On t, 2 of the 3 points of bidora's grid have its best score, 0.5000, so the scores do not decide among them: learningRate=0.1, xi=learning-rate was taken, as equal scores go to the point with the most default values, and then to the first.",
+    expect(comparisonTables(tuned)[0]!.notes.slice(-4)).toEqual([
+      "Time is that of one reported run + that of the tuning, once for all seeds: the sum over all points that were tried for the method.",
+      "Seed 0 of the tuning is also one of the reported runs, whose initial values the chosen points suit; --tune-seed takes another one.",
+      "On t, the methods have different numbers of points (lora 1, bidora 3), by points of their own or since settings without effect on a method are not tried for it. A method with more points had more to choose from.",
+      "On t, 2 of the 3 points of bidora have its best score, 0.5000, so the scores do not decide among them: learningRate=0.1, xi=learning-rate was taken, as equal scores go to the point with the most default values, and then to the first.",
     ]);
     const equal = comparisonTables({ ...tuned, tuning: [tuning[0]!, tuning[1]!] })[0]!.notes;
-    expect(equal.join("\n")).not.toMatch(/same number|decides nothing/);
+    expect(equal.join("\n")).not.toMatch(/different numbers|do not decide/);
+    const apart = tuning.map((one) => ({ ...one, seed: 100 }));
+    expect(comparisonTables({ ...tuned, tuning: apart })[0]!.notes.join("\n")).not.toContain("Seed");
   });
 });
 
@@ -52,24 +60,44 @@ describe("conditions", () => {
     runs: comparison.runs.map((run) => ({ ...run, conditions: run.method === "lora" ? conditions : other })),
   });
 
-  test("in which methods differ are a column", () => {
+  const notes = (of: Comparison) => comparisonTables(of)[0]!.notes.slice(2);
+
+  test("are notes: those that all runs share in one, the others with the methods of each value", () => {
     const found = made({ processes: 1, rowsPerStep: 8 }, { processes: 2, rowsPerStep: 8, magnitudeAxis: "in" });
-    expect(column(found, "Processes")).toEqual([["1", "2"]]);
-    expect(column(found, "Rows per step")).toEqual([]);
-    expect(column(found, "Magnitude axis")).toEqual([]);
-    const axes = made({ magnitudeAxis: "out" }, { magnitudeAxis: "in" });
-    expect(column(axes, "Magnitude axis")).toEqual([["out", "in"]]);
-    expect(column({ ...axes, methods: ["full", "lora", "bidora"] }, "Magnitude axis")).toEqual([["–", "out", "in"]]);
+    expect(notes(found)).toEqual([
+      "Conditions: rows per step 8, magnitude axis in.",
+      "Processes: 1 (lora), 2 (bidora).",
+    ]);
+    expect(notes(comparison)).toEqual([]);
   });
 
-  test("of several tasks are columns of each task where its methods differ", () => {
-    const { runs } = made({ dtype: "float32" }, { dtype: "bfloat16" });
-    const both = {
+  test("of several tasks are notes with tasks where these decide, and with runs where neither does", () => {
+    const both = (conditions: object, ofLora: object): Comparison => ({
       ...comparison,
       tasks: [task("t", accuracy), task("u", accuracy)],
-      runs: [...runs, run("u", "lora", 0, { accuracy: 1 })],
-    };
-    const groups = comparisonTables(both).flatMap(({ columns }) => columns.filter(({ title }) => title === "dtype"));
-    expect(groups.map(({ group }) => group)).toEqual(["t"]);
+      runs: [
+        ...comparison.runs.map((run) => ({ ...run, conditions: { dtype: "float32" } })),
+        { ...run("u", "lora", 0, { accuracy: 1 }), conditions: ofLora },
+        { ...run("u", "bidora", 0, { accuracy: 1 }), conditions },
+      ],
+    });
+    const bfloat16 = { dtype: "bfloat16" };
+    const last = (of: Comparison) => comparisonTables(of)[0]!.notes.at(-1);
+    expect(last(both(bfloat16, bfloat16))).toBe("dtype: float32 (t), bfloat16 (u).");
+    expect(last(both(bfloat16, { dtype: "float32" }))).toBe(
+      "dtype: float32 (lora on t, bidora on t, lora on u), bfloat16 (bidora on u).",
+    );
+  });
+
+  test("are followed by the settings in which methods differ", () => {
+    const competitors = [
+      { name: "lora", method: "lora", settings: { batchSize: 8 }, byTask: ["learningRate"] },
+      { name: "bidora", method: "bidora", settings: { batchSize: 8 } },
+      { name: "in", method: "bidora", settings: { batchSize: 8, magnitudeAxis: "in", targetModules: ["query"] } },
+    ];
+    expect(notes({ ...comparison, competitors })).toEqual([
+      "lora: learningRate by task.",
+      'in: bidora with magnitudeAxis in, targetModules ["query"].',
+    ]);
   });
 });

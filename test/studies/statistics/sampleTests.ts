@@ -1,9 +1,4 @@
-import type {
-  BootstrapTest,
-  EquivalenceTest,
-  TwoLevelTest,
-  WilcoxonTest,
-} from "../../../src/base/records/comparison.js";
+import type { BootstrapTest, EquivalenceTest, TwoLevelTest, WilcoxonTest } from "../../../src/base/records/index.js";
 
 const effect = { meanDifference: 0.1, standardError: 0.01, cohensDz: 1, rankBiserial: 1 };
 

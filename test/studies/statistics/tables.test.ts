@@ -1,16 +1,13 @@
 import stringWidth from "string-width";
 import { describe, expect, test } from "vitest";
 import type { Comparison } from "../../../src/base/records/comparison.js";
+import { averagesOf } from "../../../src/studies/statistics/averages.js";
 import { scoresHeading } from "../../../src/studies/statistics/checkComparison.js";
 import { comparisonTables } from "../../../src/studies/statistics/comparisonTables.js";
-import {
-  latexTable,
-  markdownTable,
-  type ResultTable,
-  terminalTable,
-} from "../../../src/studies/statistics/renderTable.js";
+import { latexTable, markdownTable, type ResultTable } from "../../../src/studies/statistics/renderTable.js";
 import { significance } from "../../../src/studies/statistics/significance.js";
 import { significanceTable } from "../../../src/studies/statistics/significanceTable.js";
+import { terminalTable } from "../../../src/studies/statistics/terminalTable.js";
 import { accuracy, f1, perplexity, run, runsOf, task } from "./sampleComparison.js";
 import { bootstrapTest, equivalenceTest, twoLevelTest, wilcoxonTest } from "./sampleTests.js";
 
@@ -61,22 +58,67 @@ describe("comparison tables", () => {
     ]);
   });
 
-  test("for several tasks are one of scores and one of costs; the lowest value of a metric to minimize is best", () => {
-    const [scores, costs] = comparisonTables(twoTasks);
+  test("for several tasks are one of main metrics, and one of each task; the lowest value of a metric to minimize is best", () => {
+    const [scores, ...ofTasks] = comparisonTables(twoTasks);
     expect(cellsByColumn(scores!)).toEqual({
       Accuracy: ["0.6250 ± 0.1768", "0.7500 ± 0.0000*", "–"],
       "Perplexity ↓": ["13.00 ± 1.41*", "13.63 ± 0.18", "–"],
+      "Trained parameters": ["1,234", "1,234", "–"],
     });
-    expect(scores!.columns.map(({ group }) => group)).toEqual(["mrpc", "lm"]);
+    expect(scores!.columns.map(({ group }) => group)).toEqual(["mrpc", "lm", ""]);
     expect(scores!.notes).toEqual(["Mean ± sample standard deviation over 2 seeds."]);
-    expect(costs!.columns.map(({ group, title }) => `${group} ${title}`)).toEqual([
-      "mrpc Trained parameters",
-      "mrpc Time",
-      "mrpc Peak memory",
-      "lm Trained parameters",
-      "lm Time",
-      "lm Peak memory",
+    expect(ofTasks.map(({ columns }) => columns.map(({ group, title }) => `${group} ${title}`))).toEqual([
+      ["mrpc Accuracy", "mrpc Trained parameters", "mrpc Time", "mrpc Peak memory"],
+      ["lm Perplexity ↓", "lm Trained parameters", "lm Time", "lm Peak memory"],
     ]);
+    expect(ofTasks.map(({ notes }) => notes)).toEqual([[], ["Time and memory are means over seeds."]]);
+  });
+
+  test("have the average over tasks, with the deviation over seeds of each seed's average", () => {
+    const rows = { split: "test", count: 9 } as const;
+    const found: Comparison = {
+      methods: ["a", "b", "c", "d", "e"],
+      tasks: [{ ...task("t", accuracy), rows }, task("u", f1)],
+      runs: [
+        ...runsOf("t", "a", "accuracy", [0.5, 0.7]),
+        ...runsOf("u", "a", "f1", [0.5, 0.3]),
+        ...runsOf("t", "b", "accuracy", [0.4, 0.6]),
+        ...runsOf("u", "b", "f1", [0.4, 0.6]),
+        ...runsOf("t", "c", "accuracy", [1, 1]),
+        ...runsOf("t", "d", "accuracy", [1, 1]),
+        ...runsOf("u", "d", "f1", [1]),
+        ...runsOf("t", "e", "accuracy", [0.1, 0.2]),
+        run("u", "e", 1, { f1: 0.4 }),
+        run("u", "e", 2, { f1: 0.8 }),
+      ],
+      failed: [{ task: "u", method: "d", seed: 1, reason: "killed" }],
+    };
+    const [table] = comparisonTables(found);
+    expect(cellsByColumn(table!).Average).toEqual(["0.5000 ± 0.0000*", "0.5000 ± 0.1414*", "–", "–", "0.3000 (n = 1)"]);
+    expect(table!.notes.slice(0, 2)).toEqual([
+      "Average: the mean over tasks of their main metrics, for methods with all runs of all tasks; ± is the deviation over seeds of that mean with each seed.",
+      "Rows: t test, 9 rows.",
+    ]);
+    expect(averagesOf(found).map(({ method, n }) => `${method} ${n}`)).toEqual(["a 2", "b 2", "e 1"]);
+    const same = { ...twoTasks, tasks: [task("lm", perplexity), task("mrpc", perplexity)] };
+    expect(cellsByColumn(comparisonTables(same)[0]!)["Average ↓"]).toEqual(["–", "–", "–"]);
+  });
+
+  test("have the trained parameters' share of the model", () => {
+    const sized = (task: string, trainedParameters: number, totalParameters: number) => ({
+      ...run(task, "a", 0, { accuracy: 1 }, { trainedParameters }),
+      totalParameters,
+    });
+    const tasks = [task("t", accuracy), task("u", accuracy)];
+    const column = (...runs: Comparison["runs"]) =>
+      comparisonTables({ methods: ["a"], tasks, runs }).map((table) => cellsByColumn(table)["Trained parameters"]![0]);
+    expect(column(sized("t", 1000, 30_000), sized("u", 1000, 30_000))[0]).toBe("1,000 (3.33 %)");
+    expect(column(sized("t", 1500, 30_000), sized("u", 1000, 10_000))).toEqual([
+      "1,000–1,500 (5–10 %)",
+      "1,500 (5 %)",
+      "1,000 (10 %)",
+    ]);
+    expect(column(sized("t", 1000, 30_000), run("u", "a", 0, { accuracy: 1 }))[0]).toBe("1,000–1,234");
   });
 
   test("show the mean cost of the runs that reached a score, and how many did", () => {
@@ -105,8 +147,8 @@ describe("comparison tables", () => {
       target: seconds + 2,
       runs: [{ method: "lora", seed: 0, cost: { seconds, step: 1 } }],
     }));
-    const [, costs] = comparisonTables(twoTasks, reached);
-    const times = costs!.columns.filter(({ title }) => title.startsWith("Time to"));
+    const costs = comparisonTables(twoTasks, reached).flatMap(({ columns }) => columns);
+    const times = costs.filter(({ title }) => title.startsWith("Time to"));
     expect(times.map(({ group, title, cells }) => [group, title, cells[0]!.text])).toEqual([
       ["mrpc", "Time to 3.000", "1.0 s"],
       ["lm", "Time to 2.000", "0.0 s"],
@@ -131,8 +173,9 @@ describe("comparison tables", () => {
     const tables = comparisonTables({ methods: ["a"], tasks: [task("t", accuracy), task("u", accuracy)], runs });
     const texts = tables.map(({ columns }) => columns.map(({ cells }) => cells[0]!.text));
     expect(texts).toEqual([
-      ["0.2500", "0.7500"],
-      ["1", "1.0 s", "1 MiB", "2", "2.0 s", "2 MiB"],
+      ["0.2500", "0.7500", "0.5000", "1–2"],
+      ["0.2500", "1", "1.0 s", "1 MiB"],
+      ["0.7500", "2", "2.0 s", "2 MiB"],
     ]);
   });
 
@@ -439,7 +482,7 @@ describe("renderers", () => {
         "| a\\|b\\_c\\\\x1b\\[1m |                             **0.75** |                9 | yy     |",
         "| \\[x\\]--\\*\\~      |                                    – |            \\<8\\> | z      |",
         "",
-        "Of 5 % \\$ or\\\\nmore.",
+        "- Of 5 % \\$ or\\\\nmore.",
         "",
       ].join("\n"),
     );
@@ -447,8 +490,8 @@ describe("renderers", () => {
 
   test("LaTeX", () => {
     expect(latexTable(awkward).split("\n")).toEqual([
-      "% \\usepackage{booktabs}",
-      "% Of 5 % $ or\\nmore.",
+      "% \\usepackage{booktabs,threeparttable}",
+      "\\begin{threeparttable}",
       "\\begin{tabular}{lrrl}",
       "\\toprule",
       " & \\multicolumn{1}{c}{a group with a long name \\& more} & \\multicolumn{2}{c}{lm} \\\\",
@@ -460,8 +503,79 @@ describe("renderers", () => {
       "{[}x]-{}-{*}\\textasciitilde{} & -- & \\textless{}8\\textgreater{} & z \\\\",
       "\\bottomrule",
       "\\end{tabular}",
+      "\\begin{tablenotes}\\footnotesize",
+      "\\item Of 5 \\% \\$ or\\textbackslash{}nmore.",
+      "\\end{tablenotes}",
+      "\\end{threeparttable}",
       "",
     ]);
+  });
+
+  test("LaTeX, with no rule above columns without a group", () => {
+    const columns = [...awkward.columns, { ...awkward.columns[0]!, group: "" }];
+    expect(latexTable({ ...awkward, columns })).toContain(
+      "{lm} & \\multicolumn{1}{c}{} \\\\\n\\cmidrule(lr){2-2} \\cmidrule(lr){3-4}\nMethod",
+    );
+  });
+
+  /** Lines of a table with as many columns of each group as given, whose cells are ten wide. */
+  const linesOf = (groups: Readonly<Record<string, number>>, more: Partial<ResultTable> = {}) => {
+    const cells = [{ text: "0.10 ± 0.1", best: false }];
+    const columns = Object.entries(groups).flatMap(([group, count]) =>
+      Array.from({ length: count }, (_, i) => ({ group, title: `${group}${i}`, align: "right" as const, cells })),
+    );
+    return terminalTable({ heading: "M", names: ["a"], columns, notes: [], ...more }).split("\n");
+  };
+
+  test("terminal, a table that would be too wide, closer or in parts", () => {
+    expect(linesOf({ x: 8 })[2]).toBe(`a${"  0.10 ± 0.1".repeat(8)}`);
+    expect(linesOf({ x: 9 })[2]).toBe(`a${"  0.10±0.1".repeat(9)}`);
+    expect(linesOf({ x: 6, y: 4 })).toEqual([
+      "                                      x",
+      "M          x0          x1          x2          x3          x4          x5",
+      `a${"  0.10 ± 0.1".repeat(6)}`,
+      "",
+      "                          y",
+      "M          y0          y1          y2          y3",
+      `a${"  0.10 ± 0.1".repeat(4)}`,
+    ]);
+    expect(linesOf({ x: 12 }).filter((line) => line.startsWith("a"))).toEqual([
+      `a${"  0.10 ± 0.1".repeat(8)}`,
+      `a${"  0.10 ± 0.1".repeat(4)}`,
+    ]);
+    const notes = [`${"word ".repeat(30)}end.`];
+    expect(linesOf({ x: 1 }, { notes }).slice(4)).toEqual([
+      "word ".repeat(20).trimEnd(),
+      `  ${"word ".repeat(10)}end.`,
+    ]);
+  });
+
+  test("terminal, rows with the same words in a part of their own if the table would be too wide", () => {
+    const cell = (text: string) => ({ text, best: false });
+    const words = (title: string, ...texts: readonly string[]) => ({
+      ...{ group: "", title, align: "left" as const, cells: texts.map(cell) },
+    });
+    const of = (long: string): ResultTable => ({
+      ...{ heading: "Methods", names: ["a – b", "a – c", "b – c"], notes: [] },
+      columns: [
+        words("Task", "t", "u", "t"),
+        words("Test", long, long, long),
+        { ...words("p", "0.1", "0.2", "0.3"), align: "right" },
+        { ...words("Rank", "–", "1", "–"), align: "right" },
+      ],
+    });
+    const long = "x".repeat(90);
+    expect(terminalTable(of(long)).split("\n")).toEqual([
+      `t, ${long}`,
+      "Methods    p",
+      "a – b    0.1",
+      "b – c    0.3",
+      "",
+      `u, ${long}`,
+      "Methods    p  Rank",
+      "a – c    0.2     1",
+    ]);
+    expect(terminalTable(of("x"))).toContain("Methods  Task  Test    p  Rank");
   });
 
   test("leave out the line of groups and the mark of the best if there are none", () => {

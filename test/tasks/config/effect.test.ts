@@ -27,7 +27,7 @@ const AXES: readonly (readonly RunSettings[])[] = [
   [{}, { retrainSteps: 0 }, { retrainSteps: 2 }],
   [
     {},
-    { saveEvery: 1, earlyStopping: 1, baseDtype: "nf4" },
+    { saveEvery: 1, earlyStopping: 1, baseDtype: "nf4", shuffle: false },
     { searchFolds: 2 },
     { upperTrain: "u" },
     { searchPatience: 1, onNonfinite: "skip" },

@@ -58,13 +58,22 @@ describe("resolveRun", () => {
   });
 
   test.each([
-    ["lora", "detached", 1e-3],
-    ["dora", "detached", 1e-3],
-    ["bidora", "full", 1e-3],
-    ["full", "detached", 5e-5],
-  ] as const)("%s: gradients through the norm %s, rate %d", (method, normGradient, learningRate) => {
-    const run = resolveRun({ model: "m", method });
-    expect(run).toMatchObject({ normGradient, learningRate, upperLearningRate: learningRate });
+    ["lora", "detached", 1e-3, 1e-5],
+    ["dora", "detached", 1e-3, 0],
+    ["bidora", "full", 1e-3, 1e-5],
+    ["full", "detached", 5e-5, 1e-5],
+  ] as const)(
+    "%s: gradients through the norm %s, rate %d, regularizer %d",
+    (method, normGradient, learningRate, regularizer) => {
+      const run = resolveRun({ model: "m", method });
+      expect(run).toMatchObject({ normGradient, learningRate, upperLearningRate: learningRate, regularizer });
+    },
+  );
+
+  test("the regularizer's weight, also for DoRA alone", () => {
+    expect(resolveRun({ model: "m", method: "dora", regularizer: 1e-3 }).regularizer).toBe(1e-3);
+    const dora = resolveRun({ model: "m", method: "dora", regularizer: 0.5 });
+    expect(() => refuseUnused(dora.given, dora)).not.toThrow();
   });
 
   test.each(["dora", "bidora"] as const)("%s: gradients through the norm as set", (method) => {

@@ -1,8 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { splitForSearch, subsetsOf } from "../../../src/tasks/data/index.js";
+import { BatchOrder, foldsForSearch, splitForSearch, subsetsOf } from "../../../src/tasks/data/index.js";
 
 const rows = Array.from({ length: 20 }, (_, i) => i);
 const DRAWN = { shuffle: true, seed: 3 };
+
+/** As drawn when a run had one seed. */
+const PINNED = { train: [1, 2, 7, 12, 15, 18], holdout: [14, 19] };
 
 describe("training rows", () => {
   it("all rows are trained on by default", () => {
@@ -16,6 +19,19 @@ describe("training rows", () => {
     expect(subsetsOf(rows, { ...DRAWN, trainLimit: 8 }).train).toEqual(train);
     expect(subsetsOf(rows, { ...DRAWN, seed: 4, trainLimit: 8 }).train).not.toEqual(train);
     expect(train).not.toEqual(rows.slice(0, 8));
+  });
+
+  it("a seed of the rows' own replaces the other one, in each draw", () => {
+    const drawn = (seeds: { seed: number; dataSeed?: number }) => [
+      subsetsOf(rows, { shuffle: true, ...seeds, trainLimit: 8, holdoutFraction: 0.25 }),
+      splitForSearch(rows.length, { shuffle: true, ...seeds, fraction: 0.5 }),
+      foldsForSearch(rows.length, { shuffle: true, ...seeds, folds: 4 }),
+      new BatchOrder({ shuffle: true, ...seeds, examples: 20, batchSize: 8 }).next(),
+    ];
+    expect(drawn({ seed: 3, dataSeed: 4 })).toEqual(drawn({ seed: 4 }));
+    expect(drawn({ seed: 3 })).not.toEqual(drawn({ seed: 4 }));
+    // The same rows as in all versions before.
+    expect(drawn({ seed: 3 })[0]).toEqual(PINNED);
   });
 
   it("a smaller sample is part of a larger one with the same seed", () => {

@@ -1,13 +1,14 @@
 import { expect, test } from "vitest";
+import type { RowCounts } from "../../../src/base/records/index.js";
 import { type RunSettings, resolveRun } from "../../../src/tasks/config/index.js";
 import { renderModelCard } from "../../../src/training/run/artifacts.js";
 
-const cardOf = (settings: RunSettings, labels: readonly string[] = []): string =>
+const cardOf = (settings: RunSettings, labels: readonly string[] = [], rows: RowCounts = { train: 1 }): string =>
   renderModelCard({
     config: resolveRun({ model: "M", task: "sequence-classification", train: "t.csv", ...settings }),
     isForPeft: true,
     labels,
-    rows: { train: 1 },
+    rows,
     parameters: { total: 2, trained: 1 },
     metrics: { accuracy: 1 },
     versions: { bidora: "1", node: "1", libtorch: "1", onednn: "1", blas: "1" } as never,
@@ -37,6 +38,13 @@ test("a model card describes a search with non-default settings", () => {
   expect(which({ searchFolds: 5 })).toEqual([true, false, false]);
   expect(which({ searchPatience: 3, warmStart: true })).toEqual([false, true, true]);
   expect(which({ method: "dora", searchFolds: 5, searchPatience: 3, warmStart: true })).toEqual([false, false, false]);
+});
+
+test("a model card names what an upper level trained, and its rows", () => {
+  const card = cardOf({ method: "lora", upper: "head" }, [], { train: 30, upper: 8, validation: 4 });
+  expect(card).toContain("30 training rows, 8 rows of the upper level, 4 validation rows.");
+  expect(card).toContain("A search trained `head` in an upper level (`--upper head`)");
+  expect(cardOf({ method: "lora" })).not.toContain("upper");
 });
 
 test("a model card names each tag once", () => {

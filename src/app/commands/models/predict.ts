@@ -31,6 +31,7 @@ import {
   predictions,
 } from "../../../use/inference/index.js";
 import { type Context, checkedCall, defineCommand, HUB_HOOKS, type HubHooks } from "../command.js";
+import { submissionTo, submitted } from "./glueSubmission.js";
 import { ROW_FORMATS, writtenTo } from "./rowFiles.js";
 
 const withEmbeddings: AppliesWhen = {
@@ -38,6 +39,8 @@ const withEmbeddings: AppliesWhen = {
   holds: ({ isEmbedding, output }: { readonly isEmbedding?: boolean; readonly output?: string | undefined }) =>
     isEmbedding !== false && output !== undefined,
 };
+
+const rowFormats = ["jsonl", "npy", "f32"] as const satisfies (keyof typeof ROW_FORMATS)[];
 
 const options = {
   ...baseModel,
@@ -57,9 +60,9 @@ const options = {
     },
   },
   output: option(text("FILE"), { group: "Output", help: "file for one JSON object per row, in the order of the rows" }),
-  format: option(choice(["jsonl", "npy", "f32"] satisfies (keyof typeof ROW_FORMATS)[]), {
+  format: option(choice([...rowFormats, "glue"]), {
     group: "Output",
-    help: "the output's format: JSON lines; or embeddings as float32 [rows, width], as a NumPy file or without a header",
+    help: "the output's format: JSON lines; embeddings as float32 [rows, width], as a NumPy file or without a header; or a folder of the files that GLUE's server takes",
     default: "jsonl",
     valueAppliesWhen: { npy: withEmbeddings, f32: withEmbeddings },
   }),
@@ -108,23 +111,26 @@ async function* predictionsFor(settings: PredictCall, context: Context): AsyncGe
   const { output, split, limit, overwrite, model, adapter } = settings;
   const { signal, onNote } = context;
   const input = requireInput(settings);
-  const path = output === undefined ? undefined : freeFile(output, overwrite, [input, model, adapter]);
+  const inputs = [input, model, adapter];
   const asked = chosenTask(settings.task, context.task);
   const folder = asked && isNamedFolder(asked, input) ? asked : undefined;
+  const { format } = settings;
+  const submission = format === "glue" ? submissionTo(output, folder, { ...settings, inputs }) : undefined;
+  const path = output === undefined || submission ? undefined : freeFile(output, overwrite, inputs);
   refuseWithoutEffect(options, settings, { isDatasetFolder: folder !== undefined });
   const found = await findModel(settings, context);
   const open = await openForInference(found, settings, asked);
   const isEmbedding = open.task.embedding !== undefined;
   refuseWithoutEffect(options, settings, { isEmbedding, ...(!open.task.isGenerative && { isGenerative: false }) });
+  let examples: readonly Example[] = [];
   const examplesOf: ExamplesOf = async (readFile) => {
-    const examples = folder ? await rowsOfSplit(folder, input, split) : (await readFile()).examples;
-    return examples.slice(0, limit);
+    const all = folder ? await rowsOfSplit(folder, input, submission ? "test" : split) : (await readFile()).examples;
+    examples = all.slice(0, limit);
+    return examples;
   };
-  yield* writtenTo(
-    path,
-    predictions(open, input, { ...settings, signal, onNote }, examplesOf),
-    ROW_FORMATS[settings.format],
-  );
+  const rows = predictions(open, input, { ...settings, signal, onNote }, examplesOf);
+  if (submission) yield* submitted(submission, rows, { labels: open.labels, examplesOf: () => examples, onNote });
+  else yield* writtenTo(path, rows, format === "glue" ? undefined : ROW_FORMATS[format]);
 }
 
 /** One row per prompt if the data set is reported by texts. */

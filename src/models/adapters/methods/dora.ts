@@ -27,6 +27,7 @@ import type { AdapterMethod, TensorSpec } from "../method.js";
 import { currentLoraName, LORA_DEFAULTS, LORA_SUFFIXES, parseLoraKeys, renderLoraKeys } from "../peft/loraKeys.js";
 import type { Slot } from "../targets.js";
 import { DoraEmbedding, DoraLinear } from "./doraLayers.js";
+import { savingScales } from "./scales.js";
 
 /** DoRA's settings. BiDoRA trains the same layer with another step rule. */
 export interface DoraConfig extends LowRankConfig {
@@ -108,6 +109,7 @@ export const dora: AdapterMethod<DoraConfig, typeof DORA_OPTIONS> = {
         ? new DoraLinear(lowRank, magnitude, axis, normGradient, weight)
         : new DoraEmbedding(lowRank, magnitude, normGradient, weight);
     },
+    trainingHooks: savingScales,
     facts: lowRankFacts,
   },
   codec: {

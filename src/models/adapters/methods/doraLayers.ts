@@ -135,7 +135,7 @@ export class DoraLinear extends DoraAdapter<Linear> {
   #gainFor(layer: Linear, context: ForwardContext): torch.Tensor {
     const compute = () => this.#computeGain(layer);
     if (!context.inference) return compute();
-    const sources = [this.lowRank.a, this.lowRank.b, this.magnitude];
+    const sources = [...this.lowRank.sources, this.magnitude];
     return this.#gain.find(sources) ?? this.#gain.make(sources, compute);
   }
 

@@ -13,6 +13,7 @@ import {
 import { LowRankAdapter, lowRankOf, lowRankSlots, lowRankTensors, MAGNITUDE } from "../lowRankLayers.js";
 import type { AdapterMethod } from "../method.js";
 import { currentLoraName, LORA_DEFAULTS, LORA_SUFFIXES, parseLoraKeys, renderLoraKeys } from "../peft/loraKeys.js";
+import { savingScales } from "./scales.js";
 
 export interface LoraConfig extends LowRankConfig {
   readonly method: "lora";
@@ -64,6 +65,7 @@ export const lora: AdapterMethod<LoraConfig, typeof LOW_RANK_OPTIONS> = {
       const lowRank = lowRankOf(slot, config, parameters);
       return slot.kind === "linear" ? new LoraLinear(lowRank) : new LoraEmbedding(lowRank);
     },
+    trainingHooks: savingScales,
     facts: lowRankFacts,
   },
   codec: {

@@ -1,8 +1,8 @@
 import * as z from "zod";
-import { BidoraError, exactPattern, wholeRecord } from "../../../base/index.js";
+import { BidoraError, wholeRecord } from "../../../base/index.js";
 import type { JsonObject } from "../../../base/records/index.js";
 import type { Pattern } from "../adapterConfig.js";
-import { type LowRankConfig, matchingKeys, rankAndScale } from "../lowRankConfig.js";
+import { type LowRankConfig, matchingKeys, patternByPath, rankAndScale } from "../lowRankConfig.js";
 import { B_BIAS, LOW_RANK_NAMES, MAGNITUDE } from "../lowRankLayers.js";
 import { isOn, peftKeys, refusedLayers, TARGET_KEY_DEFAULTS } from "./targetKeys.js";
 
@@ -71,7 +71,7 @@ export function renderLoraKeys(config: LowRankConfig, paths: readonly string[], 
 function unambiguous(pattern: Pattern, paths: readonly string[], resolve: (path: string) => number): Pattern {
   if (paths.every((path) => matchingKeys(pattern, path).length <= 1)) return pattern;
   const matched = paths.filter((path) => matchingKeys(pattern, path).length > 0);
-  return Object.fromEntries(matched.map((path) => [exactPattern(path), resolve(path)]));
+  return patternByPath(new Map(matched.map((path) => [path, resolve(path)])));
 }
 
 /** Removes the `.weight` that older versions of PEFT append to the name of a magnitude. */

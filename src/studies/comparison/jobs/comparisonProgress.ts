@@ -2,7 +2,7 @@
 import { join, relative } from "node:path";
 import { sum } from "d3-array";
 import { BidoraError, type CallContext, formatNumber, formatSeconds } from "../../../base/index.js";
-import { type RunEvent, withLogs } from "../../../base/records/index.js";
+import { type RunEvent, seedsText, withLogs } from "../../../base/records/index.js";
 import type { LivePart } from "../../report/index.js";
 import { significance } from "../../statistics/significance.js";
 import type { Cell } from "../plan/cells.js";
@@ -50,10 +50,12 @@ export class ComparisonProgress {
 }
 
 /** A run's name for messages. */
-export const cellName = ({ task, variant, seed, point }: Cell): string =>
-  [task, variant.name, point ? Object.entries(point).map(([key, value]) => `${key}=${String(value)}`) : `seed ${seed}`]
-    .flat()
-    .join(" ");
+export const cellName = ({ task, variant, point, onCurve, ...seeds }: Cell): string =>
+  [
+    ...[task, variant.name],
+    ...Object.entries(point ?? onCurve ?? {}).map(([key, value]) => `${key}=${String(value)}`),
+    ...(point ? [] : [seedsText(seeds)]),
+  ].join(" ");
 
 export const scoreText = (name: string, value: number | undefined): string | undefined =>
   value === undefined ? undefined : `${name} ${formatNumber(value)}`;

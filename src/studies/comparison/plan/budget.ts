@@ -33,16 +33,22 @@ export function readBudget(text: string): Budget {
  * The mean number of rows that one step takes forward and backward through the model; the last batch of a pass may be smaller. A search
  * step takes the upper level's rows, those of its lower steps, and the last lower step's again for the estimator's second term.
  * @param rows the number of training rows
+ * @param ofUpperTrain that of the upper level's file, if it has one
  */
-export function rowsPerStep(config: RunConfig, rows: number): StepCosts {
-  const { unrollSteps, gradientAccumulation, searchFraction, searchFolds, hypergradient, hypergradientTerms } = config;
+export function rowsPerStep(config: RunConfig, rows: number, ofUpperTrain?: number): StepCosts {
+  const { unrollSteps, gradientAccumulation, hypergradient, hypergradientTerms } = config;
   const group = upperOf(config);
   const passes = group && !upperFacts(group).isExplicit ? passesOf(hypergradient, hypergradientTerms) : 0;
   const ofStep = (count: number) => gradientAccumulation * rowsOfBatch(config, count);
-  const upper = searchFolds === undefined ? rows - Math.floor(searchFraction * rows) : rows / searchFolds;
-  const search = (unrollSteps + passes) * ofStep(rows - upper) + ofStep(upper);
-  return { train: ofStep(rows), search, retrain: ofStep(rows) };
+  const upper = ofUpperTrain ?? upperShare(config, rows);
+  const all = ofUpperTrain === undefined ? rows : rows + ofUpperTrain;
+  const search = (unrollSteps + passes) * ofStep(all - upper) + ofStep(upper);
+  return { train: ofStep(rows), search, retrain: ofStep(config.upperRowsInRetrain ? all : rows) };
 }
+
+/** The upper level's part of the training rows. */
+const upperShare = ({ searchFraction, searchFolds }: RunConfig, rows: number): number =>
+  searchFolds === undefined ? rows - Math.floor(searchFraction * rows) : rows / searchFolds;
 
 function rowsOfBatch({ batchSize, dropLast }: RunConfig, rows: number): number {
   return dropLast ? batchSize : rows / batchesPerPass({ examples: rows, batchSize, dropLast });

@@ -9,13 +9,14 @@ import { readConfig } from "../../../formats/index.js";
 import { architectureOf, designOf } from "../../../models/index.js";
 import { type RunConfig, type RunKey, type RunSettings, resolveRun } from "../../../tasks/config/index.js";
 import type { Dataset } from "../../../tasks/data/index.js";
-import { outputNames, splitsToRead, taskOf } from "../../../tasks/datasets/index.js";
+import { outputNames, splitsToRead, taskOf, withSubsets } from "../../../tasks/datasets/index.js";
 import { textScorer } from "../../../tasks/index.js";
 import {
   checkEvaluationRows,
   checkOneMetric,
   isLeak,
   isPublished,
+  nestedNotes,
   overlapOf,
   overlapText,
   type RunData,
@@ -24,9 +25,11 @@ import {
   stopsBy,
   trainedNotes,
 } from "../../../training/run/index.js";
+import { metricsOf, refuseUnknownMetric } from "../results/scoring.js";
 import type { Spec, SpecTask } from "../spec/spec.js";
+import { pointsFor } from "../spec/tuning.js";
 import type { Variant } from "../spec/variants.js";
-import { settingsWithHoldout } from "./cells.js";
+import { heldOutSettings, settingsWithHoldout } from "./cells.js";
 import type { KnownFacts, Reported } from "./estimates.js";
 
 /** How rows are looked up, and what receives notes on a task. */
@@ -73,7 +76,7 @@ async function problemsOf(
   const design = await caught(() => designProblems(given, runs));
   // Nothing is downloaded from the Hub just to list the runs.
   const isHere = missing.length === 0 && (!isListed || runs.every(({ config }) => existsSync(config.model)));
-  const found = [...missing, ...design, ...(isHere ? await rowProblems(runs, facts, look) : [])];
+  const found = [...missing, ...design, ...(isHere ? await rowProblems(task, runs, facts, look) : [])];
   return isListed ? found.filter(({ code }) => code !== MISSING) : found;
 }
 
@@ -92,21 +95,26 @@ const missingFiles = (given: RunSettings): BidoraError[] =>
 interface AskedRun {
   readonly variant: Variant;
   readonly config: RunConfig;
-  /** Whether a grid search, which holds out training rows, chooses some of its settings. */
+  /** Whether tuning, which holds out training rows, chooses some of its settings. */
   readonly isTuned: boolean;
+  /** The settings of a run that holds out training rows, to choose a point or to stop by. */
+  readonly holding: RunConfig | undefined;
 }
 
-/** All runs on a task, whatever the seed: every method with every grid point. */
-function runsOf(spec: Spec, task: SpecTask): AskedRun[] {
-  const isTuned = spec.grid.length > 0;
-  const points = isTuned ? spec.grid : [{}];
-  return spec.variants.flatMap((variant) =>
-    points.map((point) => ({
-      ...{ variant, isTuned },
-      config: resolveRun(settingsWithHoldout(spec, task, variant, point)),
-    })),
-  );
-}
+/** All runs on a task, whatever the seed: every method with every point that is tried for it, and with every value of the curve. */
+const runsOf = (spec: Spec, task: SpecTask): AskedRun[] =>
+  spec.variants.flatMap((variant) => {
+    const tried = pointsFor(spec.tuning, variant);
+    const isTuned = tried.length > 0;
+    const run = (point: RunSettings, isTuned: boolean): AskedRun => {
+      const settings = settingsWithHoldout(spec, task, variant, point);
+      const held = isTuned ? { ...heldOutSettings(spec, task, variant, point), ...settings } : settings;
+      const holding = held.holdoutFraction === undefined ? undefined : resolveRun(held);
+      return { variant, isTuned, holding, config: resolveRun(settings) };
+    };
+    const reported = (isTuned ? tried : [{}]).map((point) => run(point, isTuned));
+    return [...reported, ...(spec.curve?.points ?? []).map((point) => run(point, false))];
+  });
 
 /** The settings that determine which rows are read, and how. */
 const READ_BY = [
@@ -115,30 +123,42 @@ const READ_BY = [
 ];
 
 /** Reads rows once for all runs that read the same rows. */
-async function rowProblems(runs: readonly AskedRun[], facts: KnownFacts, look: Look): Promise<BidoraError[]> {
+async function rowProblems(
+  task: SpecTask,
+  runs: readonly AskedRun[],
+  facts: KnownFacts,
+  look: Look,
+): Promise<BidoraError[]> {
   const found = group(runs, ({ config }) => JSON.stringify(READ_BY.map((name) => config[name] ?? null)));
   const problems: BidoraError[] = [];
-  for (const alike of found.values()) problems.push(...(await caught(() => problemsOfAlike(alike, facts, look))));
+  for (const alike of found.values()) problems.push(...(await caught(() => problemsOfAlike(task, alike, facts, look))));
   return problems;
 }
 
-async function problemsOfAlike(runs: readonly AskedRun[], facts: KnownFacts, look: Look): Promise<BidoraError[]> {
+async function problemsOfAlike(
+  { mainMetric }: SpecTask,
+  runs: readonly AskedRun[],
+  facts: KnownFacts,
+  look: Look,
+): Promise<BidoraError[]> {
   const { config: first } = runs[0]!;
-  const given = omit(first.given, "trainLimit", "holdoutFraction");
+  const given = omit(first.given, "trainLimit", "holdoutFraction", "holdoutGroups");
   const data = await readRunData({ config: resolveRun(given), saved: undefined, adapterFolder: undefined }, look);
   const { splits, choice } = data;
   const judged = { choice, labels: outputNames(choice.task, data.labels) };
+  if (mainMetric !== undefined) refuseUnknownMetric(mainMetric, metricsOf(choice, judged.labels));
   facts.learn(first, splits.train.examples.length, reportedOn(data));
   designOf(architectureOf(readConfig(data.folder)), choice.task.head);
   const problems: BidoraError[] = [];
   for (const rows of [splits.train, splits.validation, splits.test]) problems.push(...(await labelProblem(data, rows)));
   problems.push(...choiceProblems(runs, data, look.tell));
+  noteNested(runs, data, look.tell);
   for (const { config, variant, isTuned } of runs) {
     const watching = { ...config, ...(variant.stopsEarly && { evalEvery: 1 }) };
     const holdout = config.holdoutFraction === undefined ? undefined : splits.train;
     problems.push(
       ...(await caught(async () => {
-        checkEvaluationRows(watching, { validation: splits.validation, holdout });
+        checkEvaluationRows(watching, { ...splits, holdout });
         stopsBy(config, judged);
         checkOneMetric(choice.task, { ...splits, holdout: isTuned ? splits.train : holdout });
         await facts.rowsOf(config);
@@ -175,7 +195,7 @@ const CHOICES = [
   {
     rows: "train",
     chooses: ({ isTuned }: AskedRun) => isTuned,
-    would: (methods: string) => `the grid would choose settings of ${methods} by held-out training rows`,
+    would: (methods: string) => `--tune would choose settings of ${methods} by held-out training rows`,
   },
 ] as const;
 
@@ -203,6 +223,13 @@ function choiceProblems(runs: readonly AskedRun[], { splits, choice }: RunData, 
     if (rows === "validation") tell(`${text} are also validation rows, by which --early-stopping chooses.`);
     return [];
   });
+}
+
+/** What the first run that holds out rows gets; the other runs differ in the seed at most. */
+function noteNested(runs: readonly AskedRun[], { splits, choice: { task } }: RunData, tell: Look["tell"]): void {
+  const holding = runs.find((run) => run.holding)?.holding;
+  if (!holding) return;
+  for (const line of nestedNotes(withSubsets(splits, holding, task), holding, task)) tell(line);
 }
 
 /** The first row whose label is unknown to the model or invalid for the task. */
@@ -258,7 +285,7 @@ async function designProblems(given: RunSettings, runs: readonly AskedRun[]): Pr
   ];
 }
 
-/** Settings that would score a task's runs, all grid points included, on different labels or tokens. */
+/** Settings that would score a task's runs, all points of --tune and --curve included, on different labels or tokens. */
 function differentlyScored(runs: readonly RunSettings[]): UsageError[] {
   const isOfTokens = runs.some((run) => run.task !== undefined && taskOf(run.task).task.takesTrainOn === true);
   const scoredBy: readonly RunKey[] = ["labelColumn", ...(isOfTokens ? (["maxLength", "trainOn"] as const) : [])];

@@ -8,9 +8,10 @@ import { omit } from "../../../base/settings/index.js";
 import type { HubContext } from "../../../formats/hub/index.js";
 import { type RunConfig, type RunKey, type RunSettings, upperOf } from "../../../tasks/config/index.js";
 import { subsetsOf } from "../../../tasks/data/index.js";
-import { readSplits, taskOf } from "../../../tasks/datasets/index.js";
+import { readSplits, taskOf, withSubsets } from "../../../tasks/datasets/index.js";
 import { estimateRun } from "../../../training/estimates/index.js";
-import { plainColumns, terminalTable } from "../../statistics/renderTable.js";
+import { plainColumns } from "../../statistics/renderTable.js";
+import { terminalTable } from "../../statistics/terminalTable.js";
 import type { Cell, RunFacts } from "./cells.js";
 
 /** Facts that are looked up once, and can be given in advance. */
@@ -36,15 +37,26 @@ export function factsIn(output: string): KnownFacts {
   const reportedKeyOf = (config: RunConfig) =>
     JSON.stringify([keyOf(config), config.validation, config.test, config.testSplit]);
   const trained = new Map<string, Promise<number>>();
+  const rowsIn = (config: RunConfig) => remembered(files, keyOf(config), () => countRows(config));
   const rowsOf = (config: RunConfig): Promise<number> => {
-    const { trainLimit, holdoutFraction } = config;
-    return remembered(trained, JSON.stringify([keyOf(config), trainLimit, holdoutFraction]), async () => {
-      const rows = await remembered(files, keyOf(config), () => countRows(config));
-      return subsetsOf(Array.from({ length: rows }), config).train.length;
-    });
+    const { trainLimit, holdoutFraction, holdoutGroups } = config;
+    return remembered(
+      trained,
+      JSON.stringify([keyOf(config), trainLimit, holdoutFraction, holdoutGroups]),
+      async () => {
+        // Which rows can be held out depends on their texts.
+        if (holdoutFraction !== undefined && holdoutGroups) return (await trainingRows(config, config)).length;
+        const rows = await rowsIn(config);
+        return subsetsOf(Array.from({ length: rows }), config).train.length;
+      },
+    );
   };
   return {
     rowsOf,
+    upperRowsOf: async (config) =>
+      config.upperTrain === undefined
+        ? undefined
+        : rowsIn({ ...config, train: config.upperTrain, upperTrain: undefined }),
     learn(config, rows, found) {
       files.set(keyOf(config), Promise.resolve(rows));
       if (found !== undefined) reported.set(reportedKeyOf(config), found);
@@ -74,9 +86,15 @@ function remembered<T>(known: Map<string, T>, key: string, find: () => T): T {
 }
 
 async function countRows(config: RunConfig): Promise<number> {
+  return (
+    await trainingRows(config, { ...config, trainLimit: undefined, holdoutFraction: undefined, holdoutGroups: false })
+  ).length;
+}
+
+async function trainingRows(config: RunConfig, subsets: Parameters<typeof withSubsets>[1]) {
   const choice = taskOf(config.task ?? "");
   const splits = await readSplits(choice, { ...config, validation: undefined, test: undefined, testSplit: false });
-  return splits.train.examples.length;
+  return withSubsets(splits, subsets, choice.task).train.examples;
 }
 
 /** An output folder for estimates, which write nothing: the folder of an existing run would be refused. */
@@ -103,9 +121,10 @@ async function measured({ method, upper, given }: RunConfig): Promise<StepCosts>
 export interface ExpectedCost {
   readonly task: string;
   readonly method: string;
-  /** Whether the runs try points of a grid. */
+  /** Whether the runs try points for `--tune`, or are those of `--curve`. */
   readonly isOfGrid: boolean;
-  /** The settings of these grid points that affect the cost; empty if the grid has none. */
+  readonly isOfCurve: boolean;
+  /** The settings of these points that affect the cost; empty if there are none. */
   readonly tried: RunSettings;
   readonly runs: number;
   readonly trainedParameters: number;
@@ -137,24 +156,25 @@ const thatCost = (point: RunSettings = {}): RunSettings =>
   Object.fromEntries(Object.entries(point).filter(([key]) => !FREE.has(key)));
 
 /**
- * Estimates one run of each method on each task. Grid runs are estimated separately, since they train on fewer rows, with one estimate for
- * all points that cost the same.
+ * Estimates one run of each method on each task. Runs of `--tune`, which train on fewer rows, and of `--curve` are estimated separately,
+ * with one estimate for all points that cost the same.
  */
 export async function expectedCosts(
   cells: readonly Cell[],
   jobs: number,
   context: HubContext,
 ): Promise<Omit<ExpectedCosts, "detectable">> {
-  const groups = group(cells, ({ task, variant, point }) =>
-    JSON.stringify([task, variant.name, point && thatCost(point)]),
+  const groups = group(cells, ({ task, variant, point, onCurve }) =>
+    JSON.stringify([task, variant.name, point && thatCost(point), onCurve && thatCost(onCurve)]),
   );
   const pairs: ExpectedCost[] = [];
   for (const alike of groups.values()) {
-    const { task, variant, settings, point } = alike[0]!;
+    const { task, variant, settings, point, onCurve } = alike[0]!;
     const found = await estimateRun({ flags: { ...settings, output: unusedOutput() } }, context);
     const { parameters, steps, seconds, peakMemoryBytes } = found;
     pairs.push({
-      ...{ task, method: variant.name, isOfGrid: point !== undefined, tried: thatCost(point), runs: alike.length },
+      ...{ task, method: variant.name, isOfGrid: point !== undefined, isOfCurve: onCurve !== undefined },
+      ...{ tried: thatCost(point ?? onCurve), runs: alike.length },
       ...{ trainedParameters: parameters.trained, steps, seconds, peakMemoryBytes },
     });
   }
@@ -179,11 +199,12 @@ export function secondsWithJobs(pairs: readonly Pick<ExpectedCost, "runs" | "sec
 }
 
 const NOT_CHOSEN =
-  "The cost of the reported runs is estimated without the settings that the grid will choose, which may change their time and memory.";
+  "The cost of the reported runs is estimated without the settings that --tune will choose, which may change their time and memory.";
 
-function nameOf({ method, isOfGrid, tried }: ExpectedCost): string {
+function nameOf({ method, isOfGrid, isOfCurve, tried }: ExpectedCost): string {
   const words = Object.entries(tried).map(([key, value]) => ` ${key}=${String(value)}`);
-  return isOfGrid ? `${method} (grid${words.join("")})` : method;
+  const what = isOfGrid ? "tune" : isOfCurve ? "curve" : undefined;
+  return what === undefined ? method : `${method} (${what}${words.join("")})`;
 }
 
 /** The costs as a table for the terminal. */
@@ -202,7 +223,7 @@ export function costsText({ pairs, seconds, peakMemoryBytes }: Omit<ExpectedCost
     ],
     notes: [
       `In total about ${formatSeconds(seconds)}, with up to ${formatBytes(peakMemoryBytes)} of memory at once.`,
-      ...(pairs.some(({ tried }) => Object.keys(tried).length > 0) ? [NOT_CHOSEN] : []),
+      ...(pairs.some(({ isOfGrid, tried }) => isOfGrid && Object.keys(tried).length > 0) ? [NOT_CHOSEN] : []),
     ],
   });
 }

@@ -1,10 +1,12 @@
 // A comparison's plan, written with a hash before the first run, so that readers can see what was decided then.
 import { existsSync } from "node:fs";
 import { dirname, relative } from "node:path";
-import { BidoraError, makeFolder } from "../../../base/index.js";
+import { BidoraError, type CallContext, makeFolder } from "../../../base/index.js";
 import {
   type FrozenPlan,
   isRunFolder,
+  metricName,
+  metricRows,
   type PlannedRun,
   readFrozenPlan,
   readFrozenPlanIn,
@@ -14,32 +16,32 @@ import {
 import { resolveRun } from "../../../tasks/config/index.js";
 import { versions } from "../../../training/run/index.js";
 import type { Spec } from "../spec/spec.js";
+import { tunedKeys } from "../spec/tuning.js";
 import type { Cell } from "./cells.js";
 import type { KnownFacts } from "./estimates.js";
+import { checkStarted } from "./plan.js";
 
 /** The tests of a comparison. Which of them it has depends on its numbers of tasks and seeds. */
 const TESTS = ["two-level", "wilcoxon", "wilcoxon-tasks", "bootstrap"];
 
 /**
- * Freezes the plan in a file, or reads the plan that is there, and keeps it in the comparison's folder.
- * @param planned the settings and data of each cell
- * @returns the plan, and whether it is new
+ * Freezes the plan in the file that --freeze names, or reads the plan that is there, and keeps it in the comparison's folder.
  * @throws BidoraError `COMPARISON` for a plan that was changed since, or is not the one that the folder's runs were planned by
  */
-export function freeze(
-  file: string,
-  {
-    spec,
-    cells,
-    planned,
-    facts,
-  }: { spec: Spec; cells: readonly Cell[]; planned: Readonly<Record<string, PlannedRun>>; facts: KnownFacts },
-): { readonly plan: FrozenPlan; readonly isNew: boolean } {
+export async function freezePlan(
+  spec: Spec,
+  cells: readonly Cell[],
+  facts: KnownFacts,
+  { onNote }: CallContext,
+): Promise<void> {
+  const { freeze: file, output, tuning } = spec;
+  if (file === undefined) return;
+  const planned = await checkStarted(output, cells, tunedKeys(tuning));
   const isNew = !existsSync(file);
   if (isNew) makeFolder(dirname(file));
   const plan = isNew ? writeFrozenPlan(file, planOf(spec, cells, planned, facts)) : readFrozenPlan(file);
-  keepPlan(spec.output, plan, file);
-  return { plan, isNew };
+  keepPlan(output, plan, file);
+  onNote?.(`${isNew ? "Froze the plan in" : "The frozen plan is"} ${file}, SHA-256 ${plan.sha256}.`);
 }
 
 /** Keeps a plan in the comparison's folder. @throws BidoraError `COMPARISON` if it has another */
@@ -54,7 +56,7 @@ export function keepPlan(output: string, plan: FrozenPlan, file: string): void {
 }
 
 function planOf(
-  { variants, seeds, tasks, grid, budget, margin, output }: Spec,
+  { variants, seeds, dataSeeds, tasks, tuning, budget, margin, output }: Spec,
   cells: readonly Cell[],
   planned: Readonly<Record<string, PlannedRun>>,
   facts: KnownFacts,
@@ -63,14 +65,16 @@ function planOf(
   return {
     methods: variants.map(({ name }) => name),
     seeds,
-    tasks: tasks.map(({ name }) => {
+    ...(dataSeeds.length > 0 && { dataSeeds }),
+    tasks: tasks.map(({ name, mainMetric }) => {
       const { settings } = cells.find(({ task }) => task === name)!;
-      return { name, metric: facts.reported(resolveRun(settings))?.metric ?? null };
+      const { metric = null } = facts.reported(resolveRun(settings)) ?? {};
+      return { name, metric: metric && mainMetric ? metricName(mainMetric, metricRows(metric)) : metric };
     }),
     tests: [...TESTS, ...(margin === undefined ? [] : ["equivalence"])],
     ...(margin !== undefined && { margin }),
     ...(budget && { budget: `${budget.of}=${budget.amount}` }),
-    tuned: [...new Set(grid.flatMap(Object.keys))],
+    tuned: tunedKeys(tuning),
     runs: Object.fromEntries(Object.entries(planned).map(([name, run]) => [name.replaceAll("\\", "/"), run])),
     begun: cells
       .filter(({ folder }) => isRunFolder(folder))

@@ -1,33 +1,39 @@
-// The points of a grid, and their names.
+// The points that settings to try make, and their names.
 import { didYouMean, firstRepeated, own, UsageError } from "../../../base/index.js";
 import type { Goal } from "../../../base/records/index.js";
 import { checkValue, type Option } from "../../../base/settings/index.js";
 import { type RunKey, type RunSettings, runOptions } from "../../../tasks/config/index.js";
 import { round12 } from "../../statistics/summary.js";
 
-type Given = readonly string[] | Readonly<Record<string, readonly unknown[]>>;
+/** Values by setting, or `setting=A,B` as on the command line. */
+export type GivenPoints = readonly string[] | Readonly<Record<string, readonly unknown[]>>;
 
-/** Every combination of the values to try, as settings. @throws UsageError for an unknown setting or an invalid value */
-export function gridPoints(given: Given | undefined): RunSettings[] {
-  if (given === undefined) return [];
-  const axes = Object.entries(Array.isArray(given) ? fromTexts(given) : (given as Record<string, readonly unknown[]>));
+/**
+ * Every combination of the values to try, as settings.
+ * @param flag what gave them, for errors
+ * @throws UsageError for an unknown setting or an invalid value
+ */
+export function gridPoints(given: GivenPoints, flag = "--tune"): RunSettings[] {
+  const axes = Object.entries(
+    Array.isArray(given) ? fromTexts(given, flag) : (given as Record<string, readonly unknown[]>),
+  );
   const points = axes.reduce<RunSettings[]>(
     (some, [key, values]) =>
-      some.flatMap((point) => values.map((value) => ({ ...point, [key]: triedValue(key, value) }))),
+      some.flatMap((point) => values.map((value) => ({ ...point, [key]: triedValue(key, value, flag) }))),
     [{}],
   );
   // Each point has a folder of its own.
   const twice = firstRepeated(points.map(pointName));
-  if (twice !== undefined) throw new UsageError(`--grid has ${twice} twice: give each value once.`);
+  if (twice !== undefined) throw new UsageError(`${flag} has ${twice} twice: give each value once.`);
   return points;
 }
 
-function fromTexts(texts: readonly string[]): Record<string, readonly string[]> {
+function fromTexts(texts: readonly string[], flag: string): Record<string, readonly string[]> {
   const axes: Record<string, readonly string[]> = {};
   for (const text of texts) {
     const cut = text.indexOf("=");
     const key = text.slice(0, cut);
-    if (Object.hasOwn(axes, key)) throw new UsageError(`--grid names ${key} twice: give its values at once.`);
+    if (Object.hasOwn(axes, key)) throw new UsageError(`${flag} names ${key} twice: give its values at once.`);
     axes[key] = text.slice(cut + 1).split(",");
   }
   return axes;
@@ -46,13 +52,15 @@ const SCORED_BY: readonly RunKey[] = [
 const NO_SCORE: readonly RunKey[] = ["maxNewTokens", "beams", "lengthPenalty", "noRepeatNgram"];
 const NOT_TRIED: ReadonlySet<string> = new Set([...OWN, ...SCORED_BY, ...NO_SCORE]);
 
-function triedValue(key: string, value: unknown): unknown {
+function triedValue(key: string, value: unknown, flag: string): unknown {
   const option: Option | undefined = own(runOptions, key);
   if (!option)
-    throw new UsageError(`--grid takes settings of a run; got ${key}.${didYouMean(key, Object.keys(runOptions))}`);
+    throw new UsageError(`${flag} takes settings of a run; got ${key}.${didYouMean(key, Object.keys(runOptions))}`);
   if (NOT_TRIED.has(key))
-    throw new UsageError(`--grid takes settings that can be chosen by a score on held-out rows; got ${key}.`);
-  return checkValue(option, value, `--grid ${key}`);
+    throw new UsageError(
+      `${flag} takes settings of the training, not those of its rows or of how they are scored; got ${key}.`,
+    );
+  return checkValue(option, value, `${flag} ${key}`);
 }
 
 /** The folder name of a point. */

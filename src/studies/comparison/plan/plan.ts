@@ -9,6 +9,7 @@ import {
   hasStepCosts,
   isRunFolder,
   type JsonObject,
+  type JsonValue,
   PLAN,
   type PlannedRun,
   RUN_FILE,
@@ -19,7 +20,7 @@ import {
   sha256OfFile,
   writePlan,
 } from "../../../base/records/index.js";
-import { type RunSettings, readRunFile, resolveRun } from "../../../tasks/config/index.js";
+import { type RunKey, type RunSettings, readRunFile, resolveRun } from "../../../tasks/config/index.js";
 import { computeDtype, resolveDevice } from "../../../torch/index.js";
 import { versions } from "../../../training/run/index.js";
 import { byPair } from "../../statistics/competing.js";
@@ -28,7 +29,9 @@ import type { Cell } from "./cells.js";
 import { isSameValue } from "./grid.js";
 
 /** Settings that may differ between two calls for the same run. */
-const MAY_DIFFER: ReadonlySet<string> = new Set(["output", "device", "threads", "saveEvery", "keepCheckpoints"]);
+const MAY_DIFFER: ReadonlySet<string> = new Set([
+  ...(["output", "device", "threads", "saveEvery", "keepCheckpoints", "evalOnStart"] as const satisfies RunKey[]),
+]);
 
 /** @throws BidoraError `OUTPUT_IN_USE` for a folder with other contents than a comparison */
 export function checkComparisonFolder(folder: string): void {
@@ -142,10 +145,12 @@ const shown = (value: unknown): string => (value === undefined ? "not set" : JSO
 
 /** The local files of a run's rows and model, with their checksums. */
 async function dataOf(
-  { model, data, train, validation, test }: RunSettings,
+  { model, data, train, upperTrain, validation, test }: RunSettings,
   digests: Map<string, Promise<string>>,
 ): Promise<JsonObject> {
-  const files = [model, data, train, validation, test].filter((path) => path !== undefined).flatMap(filesOf);
+  const files = [model, data, train, upperTrain, validation, test]
+    .filter((path) => path !== undefined)
+    .flatMap(filesOf);
   const found: Record<string, string> = {};
   for (const file of files) {
     const digest = digests.get(file) ?? sha256OfFile(file);
@@ -183,10 +188,15 @@ export function conditionsOf({ processes, rowsPerStep, settings, idle = [], vers
 interface ConditionedRun extends RunId {
   readonly folder: string;
   readonly conditions?: RunConditions;
+  /** The settings of a run that has been started. */
+  readonly start?: Pick<StartEvent, "settings" | "idle">;
 }
 
 /** A run that a comparison will start, with the conditions that are known before. A job's machine can choose another dtype. */
-export function runToStart({ task, variant, seed, folder, settings }: Cell, launcher: LauncherName): ConditionedRun {
+export function runToStart(
+  { task, variant, seed, dataSeed, folder, settings }: Cell,
+  launcher: LauncherName,
+): ConditionedRun {
   const { batchSize, gradientAccumulation, dtype, baseDtype, device } = resolveRun(settings);
   const computed = launcher === "local" ? computeDtype(dtype, resolveDevice(device)) : undefined;
   const { bidora, libtorch } = versions();
@@ -194,25 +204,56 @@ export function runToStart({ task, variant, seed, folder, settings }: Cell, laun
     ...{ processes: 1, rowsPerStep: batchSize * gradientAccumulation, bidora, libtorch },
     ...{ dtype: computed, baseDtype: baseDtype ?? computed, magnitudeAxis: undefined },
   });
-  return { task, method: variant.name, seed, folder, conditions };
+  return { task, method: variant.name, seed, ...(dataSeed !== undefined && { dataSeed }), folder, conditions };
 }
 
 /**
- * Refuses runs of one method on one task that differ in a condition: their mean and deviation would be of two methods. Conditions of other
- * methods may differ, and are shown.
+ * Refuses runs of one method on one task that differ in a condition or a setting other than their seeds: their mean and deviation would be
+ * of two methods. Those of other methods may differ, and are shown.
  * @throws BidoraError `COMPARISON` naming two runs and their values
  */
 export function refuseMixed(runs: readonly ConditionedRun[]): void {
-  for (const alike of byPair(runs))
-    for (const key of Object.keys(CONDITIONS) as Condition[]) refuseDifferent(alike, key);
+  refuseMixedSeeds(runs);
+  for (const alike of byPair(runs)) {
+    for (const key of Object.keys(CONDITIONS) as Condition[])
+      refuseDifferent(alike, `under different conditions (${CONDITIONS[key]}`, ({ conditions }) => conditions?.[key]);
+    const settings = new Set(alike.flatMap(({ start }) => Object.keys(start?.settings ?? {})));
+    for (const key of settings)
+      if (!MAY_DIFFER.has(key) && !SEEDS.has(key))
+        refuseDifferent(alike, `with different settings (${key}`, ({ start }) =>
+          start?.idle?.includes(key) ? undefined : start?.settings[key],
+        );
+  }
 }
 
-function refuseDifferent(runs: readonly ConditionedRun[], key: Condition): void {
-  const [first, ...others] = runs.filter(({ conditions }) => conditions?.[key] !== undefined);
-  const other = others.find(({ conditions }) => conditions?.[key] !== first?.conditions?.[key]);
-  if (!first || !other) return;
+/** A run without a data seed has its seed as such, so that two folders could hold one run. */
+function refuseMixedSeeds(runs: readonly ConditionedRun[]): void {
+  const one = runs.find(({ dataSeed }) => dataSeed !== undefined);
+  const other = runs.find(({ dataSeed }) => dataSeed === undefined);
+  if (!one || !other) return;
   throw new BidoraError(
     "COMPARISON",
-    `${first.folder} and ${other.folder} are runs of ${first.method} under different conditions (${CONDITIONS[key]}: ${first.conditions?.[key]} and ${other.conditions?.[key]}): remove the folder of one of them and make its run again like the other, or keep them in two comparisons.`,
+    `${one.folder} has a seed of its own for the rows (--data-seeds) and ${other.folder} has none: keep them in two comparisons, each with its own --output.`,
+  );
+}
+
+const SEEDS: ReadonlySet<string> = new Set(["seed", "dataSeed"]);
+
+/** @param readOf a run's value; undefined if it is unknown */
+function refuseDifferent(
+  runs: readonly ConditionedRun[],
+  how: string,
+  readOf: (run: ConditionedRun) => JsonValue | undefined,
+): void {
+  const [first, ...others] = runs.filter((run) => readOf(run) !== undefined);
+  const other = others.find((run) => !isSameValue(readOf(run), readOf(first!)));
+  if (!first || !other) return;
+  const text = (run: ConditionedRun) => {
+    const value = readOf(run);
+    return typeof value === "string" ? value : JSON.stringify(value);
+  };
+  throw new BidoraError(
+    "COMPARISON",
+    `${first.folder} and ${other.folder} are runs of ${first.method} ${how}: ${text(first)} and ${text(other)}): remove the folder of one of them and make its run again like the other, or keep them in two comparisons.`,
   );
 }

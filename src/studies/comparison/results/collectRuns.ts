@@ -5,6 +5,7 @@ import { join, relative } from "node:path";
 import { sum } from "d3-array";
 import { BidoraError, own, stopsByValidation } from "../../../base/index.js";
 import {
+  type BaselineScore,
   type ComparedRun,
   comparedRunFolder,
   comparedRunsIn,
@@ -32,7 +33,7 @@ import {
 } from "../../../base/records/index.js";
 import { constantRows } from "../../../training/run/index.js";
 import { conditionsOf } from "../plan/plan.js";
-import type { AskedRuns } from "../spec/spec.js";
+import { type AskedRuns, crossed } from "../spec/spec.js";
 
 /** A finished run of a comparison. */
 export interface CollectedRun extends ComparedRun {
@@ -42,7 +43,11 @@ export interface CollectedRun extends ComparedRun {
   readonly rows: number;
   /** The number of validation and test rows, and whether early stopping used the validation rows. */
   readonly scored: Partial<RowCounts> & { readonly stopsByValidation: boolean };
+  /** The settings of its last session. */
+  readonly start?: Pick<StartEvent, "settings" | "sources" | "idle">;
   readonly evaluations: readonly (Metrics & { readonly step: number; readonly seconds: number })[];
+  /** The metrics of the baselines, as far as it recorded them. */
+  readonly baselines?: Readonly<Partial<Record<BaselineScore["baseline"], Metrics>>>;
 }
 
 export async function collectRuns(output: string): Promise<CollectedRun[]> {
@@ -64,7 +69,7 @@ async function findingsOf(folder: string): Promise<Findings> {
   return { ...constantRows(splits.flatMap((found) => (found ? [[found.split, found.rows]] : []))), ...written };
 }
 
-type RunCost = Omit<CollectedRun, "task" | "method" | "seed" | "folder" | "metrics" | keyof Findings>;
+type RunCost = Omit<CollectedRun, keyof RunId | "folder" | "metrics" | keyof Findings>;
 
 /**
  * The cost of a run over all its sessions, from its events.
@@ -79,27 +84,37 @@ function spentIn(events: readonly RunEvent[], folder: string): RunCost {
       `${join(folder, EVENTS)} has lost the ${start ? "end" : "beginning"} of its run, which holds the run's cost: remove ${folder} and run it again.`,
     );
   const steps = events.filter((event) => event.event === "step");
+  const last = events.findLast((event): event is StartEvent => event.event === "start") ?? start;
   return {
     trainedParameters: start.parameters.trained,
+    totalParameters: start.parameters.total,
     seconds: secondsOfEarlierSessions(events) + done.seconds,
     peakMemoryBytes: done.peakMemoryBytes,
     steps: steps.length,
     rows: sum(steps, ({ rows }) => rows),
     scored: { ...start.rows, stopsByValidation: stopsByValidation(start.settings) },
     evaluations: evaluationsIn(events),
-    conditions: conditionsOf(events.findLast((event): event is StartEvent => event.event === "start") ?? start),
+    baselines: { ...(done.majority && { majority: done.majority }), ...startIn(events) },
+    conditions: conditionsOf(last),
+    start: last,
   };
+}
+
+/** The evaluation before the first step. A run that was begun again after a kill has another one of the same state. */
+function startIn(events: readonly RunEvent[]): { readonly start?: Metrics } {
+  const start = events.findLast((event) => event.event === "evaluation" && event.step === 0);
+  return start?.event === "evaluation" ? { start: start.metrics } : {};
 }
 
 /**
  * The evaluations of the final phase, whose model a run ends with: a search's directions are thrown away when it is followed by a retrain
- * phase. Their cost is still counted from the run's first step.
+ * phase. Their cost is still counted from the run's first step. That of the start, which took no step, is not among them.
  */
 export function evaluationsIn(events: readonly RunEvent[]): RunCost["evaluations"] {
   const seconds = secondsAtEvents(events);
   const last = events.findLast((event) => event.event === "step")?.phase;
   return events.flatMap((event, i) =>
-    event.event === "evaluation" && event.phase === last
+    event.event === "evaluation" && event.phase === last && event.step > 0
       ? [{ ...event.metrics, step: event.step, seconds: seconds[i] as number }]
       : [],
   );
@@ -112,8 +127,11 @@ type RunState = Pick<UnfinishedRun, "state"> | ({ readonly state: "failed" } & O
  * task's folder has, that were planned, or that are asked for.
  */
 export async function missingRuns(output: string, asked: AskedRuns): Promise<MissingRuns> {
-  const isAsked = ({ task, method, seed }: RunId) =>
-    isIn(asked.tasks, task) && isIn(asked.methods, method) && isIn(asked.seeds, seed);
+  const isAsked = ({ task, method, seed, dataSeed }: RunId) =>
+    isIn(asked.tasks, task) &&
+    isIn(asked.methods, method) &&
+    isIn(asked.seeds, seed) &&
+    (dataSeed === undefined || isIn(asked.dataSeeds, dataSeed));
   const planned = plannedRuns(output).filter(isAsked);
   const failures = readFailures(output);
   const [failed, unfinished]: [FailedRun[], UnfinishedRun[]] = [[], []];
@@ -132,18 +150,22 @@ export async function missingRuns(output: string, asked: AskedRuns): Promise<Mis
 
 const isIn = <T>(named: readonly T[] | undefined, one: T): boolean => named?.includes(one) ?? true;
 
-/** Every method of a task with every seed of it. */
-function expectedRuns(found: readonly RunId[], { tasks = [], methods = [], seeds = [] }: AskedRuns): RunId[] {
+/** Every method of a task with every seed of it, and with each of these every data seed, if there are some. */
+function expectedRuns(found: readonly RunId[], asked: AskedRuns): RunId[] {
+  const { tasks = [], methods = [], seeds = [], dataSeeds = [] } = asked;
   return distinct([...found.map(({ task }) => task), ...tasks]).flatMap((task) => {
     const own = found.filter((run) => run.task === task);
-    const all = distinct([...own.map(({ seed }) => seed), ...seeds]).sort((a, b) => a - b);
+    const all = sorted([...own.map(({ seed }) => seed), ...seeds]);
+    const data = sorted([...own.flatMap(({ dataSeed }) => dataSeed ?? []), ...dataSeeds]);
     return distinct([...own.map(({ method }) => method), ...methods]).flatMap((method) =>
-      all.map((seed) => ({ task, method, seed })),
+      crossed(all, data).map((seeds) => ({ task, method, ...seeds })),
     );
   });
 }
 
 const distinct = <T>(values: readonly T[]): T[] => [...new Set(values)];
+
+const sorted = (seeds: readonly number[]): number[] => distinct(seeds).sort((a, b) => a - b);
 
 /** The state of a run without results, from its lock, its log, and what the comparison recorded about its process. */
 export async function runStateOf(output: string, folder: string, failures = readFailures(output)): Promise<RunState> {

@@ -13,6 +13,7 @@ import {
   type RunId,
   readFrozenPlanIn,
   readPlan,
+  seedsName,
 } from "../../../base/records/index.js";
 import { changedSettings } from "../plan/plan.js";
 import type { CollectedRun } from "./collectRuns.js";
@@ -34,7 +35,7 @@ export function frozenIn(output: string, found: Found, margin: number | undefine
 }
 
 const listed = (names: readonly unknown[]): string => names.join(", ");
-const nameOf = ({ task, method, seed }: RunId): string => `${task}/${method}/seed-${seed}`;
+const nameOf = (run: RunId): string => `${run.task}/${run.method}/${seedsName(run)}`;
 
 const begunBefore = ({ begun }: FrozenPlan): string[] =>
   begun.length === 0 ? [] : [`These runs had begun when the plan was frozen: ${listed(begun)}.`];
@@ -45,6 +46,7 @@ function added(plan: FrozenPlan, { runs, failed = [], unfinished = [] }: Found):
     ["tasks", ids.map(({ task }) => task), plan.tasks.map(({ name }) => name)],
     ["methods", ids.map(({ method }) => method), plan.methods],
     ["seeds", ids.map(({ seed }) => seed), plan.seeds],
+    ["data seeds", ids.flatMap(({ dataSeed }) => dataSeed ?? []), plan.dataSeeds ?? []],
   ] as const;
   return parts.flatMap(([what, there, planned]) => {
     const more = [...new Set<unknown>(there)].filter((one) => !(planned as readonly unknown[]).includes(one));

@@ -1,17 +1,21 @@
 // Which differences a comparison would find, from the scores of runs that are there.
 import { group } from "d3-array";
-import { formatNumber, words } from "../../../base/index.js";
+import { formatNumber, UsageError, words } from "../../../base/index.js";
 import { bareMetric, type ComparedMetric } from "../../../base/records/index.js";
+import { resolveRun } from "../../../tasks/config/index.js";
 import { type Resampled, resampled } from "../../statistics/pairedBootstrap.js";
 import { everyTwo } from "../../statistics/pairedScores.js";
 import { detectableDifference, meanSpread, type Spread, spreadOf } from "../../statistics/power.js";
-import type { CollectedRun } from "./collectRuns.js";
+import type { Cell } from "../plan/cells.js";
+import type { KnownFacts } from "../plan/estimates.js";
+import type { Spec } from "../spec/spec.js";
+import { type CollectedRun, collectRuns } from "./collectRuns.js";
 import { readPredictedRuns } from "./predictedRuns.js";
 import { type Side, sideOf } from "./rowTests.js";
 import { scoringOf } from "./scoring.js";
 
 /** The difference of a task's main metric that the test over seeds and rows finds in 80 % of comparisons, or why it is unknown. */
-export interface Detectable {
+interface Detectable {
   readonly task: string;
   readonly metric?: ComparedMetric;
   readonly difference: number | null;
@@ -24,15 +28,40 @@ interface Planned {
   readonly seeds: number;
   /** The number of rows that runs will be scored on, if it is known. */
   readonly rows: number | undefined;
+  /** The main metric, if it is not the task's own. */
+  readonly mainMetric?: string | undefined;
 }
 
-/** @param runs finished ones, from which the deviations are taken */
-export async function detectableOn({ task, seeds, rows }: Planned, runs: readonly CollectedRun[]): Promise<Detectable> {
+/**
+ * Which difference each task would show, by finished runs in the folder of --pilot, else in the output.
+ * @throws UsageError for a pilot without finished runs
+ */
+export async function detectableIn(
+  { tasks, seeds, pilot, output }: Spec,
+  cells: readonly Cell[],
+  facts: KnownFacts,
+): Promise<Detectable[]> {
+  const runs = await collectRuns(pilot ?? output);
+  if (pilot !== undefined && runs.length === 0)
+    throw new UsageError(`--pilot takes the folder of a comparison with finished runs; there is none in ${pilot}.`);
+  const found: Detectable[] = [];
+  for (const { name, mainMetric } of tasks) {
+    const { settings } = cells.find(({ task }) => task === name)!;
+    const rows = facts.reported(resolveRun(settings))?.rows;
+    found.push(await detectableOn({ task: name, seeds: seeds.length, rows, mainMetric }, runs));
+  }
+  return found;
+}
+
+async function detectableOn(
+  { task, seeds, rows, mainMetric }: Planned,
+  runs: readonly CollectedRun[],
+): Promise<Detectable> {
   const own = runs.filter((run) => run.task === task);
   const unknown = (why: string) => ({ task, difference: null, from: why });
   if (seeds < 2) return unknown("a test over seeds needs at least 2");
   if (own.length === 0) return unknown("no runs yet");
-  const scoring = scoringOf(own);
+  const scoring = scoringOf(own, mainMetric);
   const predicted = await readPredictedRuns(own, scoring);
   const sides = predicted.flatMap((one) => (one.rows.length > 1 ? [sideOf(one, scoring)] : []));
   const spread = spreadIn(sides, bareMetric(scoring.main.name));

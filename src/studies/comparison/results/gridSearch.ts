@@ -1,4 +1,4 @@
-// The points of the grid that a comparison has tried, from the folders of their runs.
+// The points that a comparison has tried, from the folders of their runs.
 import { existsSync } from "node:fs";
 import { join, relative } from "node:path";
 import { BidoraError, own } from "../../../base/index.js";
@@ -10,6 +10,7 @@ import {
   type JsonObject,
   metricName,
   RUN_FILE,
+  type RunEvent,
   readFailures,
   readMetrics,
   readPlan,
@@ -23,10 +24,11 @@ import { byPair } from "../../statistics/competing.js";
 import { round12 } from "../../statistics/summary.js";
 import type { Cell, Pair } from "../plan/cells.js";
 import { bestPoint, isSameValue, keysOfPoint } from "../plan/grid.js";
+import type { RequestedResults } from "../spec/spec.js";
 import { eventsIn, hasDiverged, runStateOf } from "./collectRuns.js";
 import { watchedMetric } from "./scoring.js";
 
-/** The grid runs that diverged. They would diverge again, so they are not repeated. */
+/** The runs that diverged at a point or at a value of the curve. They would diverge again, so they are not repeated. */
 export async function divergedCells(output: string, tried: readonly Cell[]): Promise<ReadonlySet<Cell>> {
   const [diverged, failures] = [new Set<Cell>(), readFailures(output)];
   for (const cell of tried) {
@@ -38,7 +40,7 @@ export async function divergedCells(output: string, tried: readonly Cell[]): Pro
 }
 
 /**
- * The settings of the grid point with the best score on held-out rows; none without a grid. Points that diverged lose to all others; if
+ * The settings of the point with the best score on held-out rows; none if none is tried. Points that diverged lose to all others; if
  * all diverged, the first is taken, and the reported runs show the failure.
  */
 export function bestSettings({ task, variant }: Pair, tried: readonly Cell[]): RunSettings {
@@ -46,22 +48,22 @@ export function bestSettings({ task, variant }: Pair, tried: readonly Cell[]): R
   const ended = ofPair.filter(({ folder }) => isFinished(folder));
   const [first] = ended;
   if (!first) return ofPair[0]?.point ?? {};
-  const { goal } = watchedMetric(first.folder);
+  const { goal } = watchedMetric(first.folder, task.mainMetric);
   const scores = ended.map(({ folder, point = {}, settings }) => {
-    const score = heldOutScore(folder);
+    const score = heldOutScore(folder, task.mainMetric);
     if (score === undefined)
       throw new BidoraError(
         "COMPARISON",
-        `${folder} has no ${metricName(watchedMetric(folder).name, "holdout")}, which the grid search needs to choose a point.`,
+        `${folder} has no ${metricName(watchedMetric(folder, task.mainMetric).name, "holdout")}, which --tune needs to choose a point.`,
       );
     return { point, score, defaults: defaultsIn(settings, point) };
   });
   return bestPoint(scores, goal);
 }
 
-/** The score by which a run of a grid is judged, if it has it. */
-const heldOutScore = (folder: string): number | undefined =>
-  own(readMetrics(folder), metricName(watchedMetric(folder).name, "holdout"));
+/** The score by which the run of a point is judged, if it has it. */
+const heldOutScore = (folder: string, mainMetric: string | undefined): number | undefined =>
+  own(readMetrics(folder), metricName(watchedMetric(folder, mainMetric).name, "holdout"));
 
 /** How many of a point's values the run would have without them. */
 function defaultsIn(settings: RunSettings, point: RunSettings): number {
@@ -72,28 +74,41 @@ function defaultsIn(settings: RunSettings, point: RunSettings): number {
 
 type Tried = Omit<TriedPoint, "chosen" | "tied">;
 
+type MainMetrics = NonNullable<RequestedResults["mainMetrics"]>;
+
 /** All points that were tried for each method on each task, and which of them the reported runs have. */
-export async function triedPoints(output: string): Promise<TriedPoint[]> {
+export async function triedPoints(output: string, mains: MainMetrics = {}): Promise<TriedPoint[]> {
   const tried: Tried[] = [];
-  for (const run of gridRunsIn(output)) if (isRunFolder(run.folder)) tried.push(await triedPoint(output, run));
+  for (const run of gridRunsIn(output)) if (isRunFolder(run.folder)) tried.push(await triedPoint(output, run, mains));
   return byPair(tried).flatMap((points) => withChoice(points, output));
 }
 
 async function triedPoint(
   output: string,
   { task, method, name, folder }: ReturnType<typeof gridRunsIn>[number],
+  mains: MainMetrics,
 ): Promise<Tried> {
   const events = await eventsIn(folder);
-  const start = events.find((event): event is StartEvent => event.event === "start");
-  const settings = start?.settings ?? own(readPlan(output), relative(output, folder))?.settings ?? {};
-  const keys = keysOfPoint(name).filter((key) => Object.hasOwn(settings, key) && !start?.idle?.includes(key));
-  const point = Object.fromEntries(keys.map((key) => [key, settings[key] ?? null]));
-  const result = await resultOf(output, folder);
+  const { point, settings } = pointOf(output, folder, name, events);
+  const result = await resultOf(output, folder, own(mains, task));
   return { task, method, seed: Number(settings.seed ?? 0), point, ...result, seconds: secondsSpent(events) };
 }
 
-async function resultOf(output: string, folder: string): Promise<Pick<Tried, "score" | "reason">> {
-  const score = isFinished(folder) ? heldOutScore(folder) : undefined;
+/** The point that a run has in its folder's name, without the settings that have no effect on its method, and all settings of the run. */
+export function pointOf(output: string, folder: string, name: string, events: readonly RunEvent[]) {
+  const start = events.find((event): event is StartEvent => event.event === "start");
+  const settings = start?.settings ?? own(readPlan(output), relative(output, folder))?.settings ?? {};
+  const keys = keysOfPoint(name).filter((key) => Object.hasOwn(settings, key) && !start?.idle?.includes(key));
+  const point: JsonObject = Object.fromEntries(keys.map((key) => [key, settings[key] ?? null]));
+  return { point, settings };
+}
+
+async function resultOf(
+  output: string,
+  folder: string,
+  mainMetric: string | undefined,
+): Promise<Pick<Tried, "score" | "reason">> {
+  const score = isFinished(folder) ? heldOutScore(folder, mainMetric) : undefined;
   if (score !== undefined) return { score };
   const standing = await runStateOf(output, folder);
   return { score: null, reason: standing.state === "failed" ? standing.reason : standing.state };

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { group } from "d3-array";
 import { type CallContext, own } from "../../../base/index.js";
 import {
+  type BaselineScore,
   type ComparedTask,
   type Comparison,
   type ComparisonFile,
@@ -10,6 +11,7 @@ import {
   metricRows,
   REPORT,
   type RowTest,
+  type RunId,
   type ScoredRows,
   type ScoreReached,
   TABLES,
@@ -17,24 +19,32 @@ import {
   writeFileAtomic,
 } from "../../../base/records/index.js";
 import { writeReport } from "../../report/writeReport.js";
+import { averagesOf } from "../../statistics/averages.js";
+import { baselinesOf } from "../../statistics/baselines.js";
 import { comparisonTables } from "../../statistics/comparisonTables.js";
 import { methodsWithoutFailure } from "../../statistics/competing.js";
 import { costToReach, type EvaluationPoint } from "../../statistics/costColumns.js";
+import { curveTables } from "../../statistics/curveTables.js";
 import type { Uncorrected } from "../../statistics/holm.js";
-import { latexTable, markdownTable, type ResultTable, terminalTable } from "../../statistics/renderTable.js";
+import { latexTable, markdownTable, type ResultTable } from "../../statistics/renderTable.js";
 import { significance } from "../../statistics/significance.js";
 import { significanceTable } from "../../statistics/significanceTable.js";
 import { summary } from "../../statistics/summary.js";
+import { terminalTable } from "../../statistics/terminalTable.js";
+import { varianceTable } from "../../statistics/varianceTable.js";
 import { refuseMixed } from "../plan/plan.js";
 import type { RequestedResults } from "../spec/spec.js";
 import { variantNamed } from "../spec/variants.js";
 import type { CollectedRun } from "./collectRuns.js";
+import { competitorsOf } from "./competitors.js";
+import { curveRuns, curvesOf } from "./curveRuns.js";
 import { frozenIn } from "./departures.js";
 import { triedPoints } from "./gridSearch.js";
 import { readPredictedRuns } from "./predictedRuns.js";
 import { rowGroupsOf } from "./rowGroups.js";
 import { corrected, rowTests } from "./rowTests.js";
 import { scoringOf } from "./scoring.js";
+import { varianceOf } from "./variance.js";
 
 /** The result of a comparison. */
 export interface ComparisonResult {
@@ -57,25 +67,45 @@ export async function writeComparison(
   options: WriteOptions,
 ): Promise<{ readonly result: ComparisonFile; readonly text: string }> {
   refuseMixed(runs);
-  const found = { ...summarizeRuns(runs, options, missing), tuning: await triedPoints(output) };
+  const summarized = summarizeRuns(runs, options, missing);
+  const { tasks, methods, competitors, reached, rowGroups, baselines } = summarized;
+  const [tuning, curve] = [await triedPoints(output, options.mainMetrics), await curveRuns(output)];
+  const ofCurve = curve.length > 0 && { curve, curves: curvesOf(curve, tasks, methods) };
+  const found = { ...summarized, tuning, ...ofCurve };
   const frozen = frozenIn(output, { ...found, runs }, options.margin);
-  const comparison = { ...found, ...(frozen && { frozen }) };
-  const { tasks, methods, reached, rowGroups, tuning } = comparison;
-  const tests = [...(await allRowTests(comparison, runs, options)), ...significance(comparison)];
-  const tables = [...comparisonTables(comparison, reached), ...(tests.length > 0 ? [significanceTable(tests)] : [])];
+  const variance = await varianceOf(tasks, methods, runs);
+  const comparison = { ...found, ...(frozen && { frozen }), variance };
+  const ofRows = await allRowTests(comparison, runs, options);
+  const isOverRows = ({ test }: RowTest) => test === "bootstrap";
+  const tests = [
+    ...ofRows.filter((one) => !isOverRows(one)),
+    ...significance(comparison),
+    ...ofRows.filter(isOverRows),
+  ];
+  const tables = [
+    ...comparisonTables(comparison, reached),
+    ...(tests.length > 0 ? [significanceTable(tests)] : []),
+    ...varianceTable(comparison),
+    ...curveTables(comparison),
+  ];
   const result: ComparisonFile = {
-    runs: runs.map(({ folder: _folder, evaluations: _evaluations, scored: _scored, ...run }) => run),
+    runs: runs.map(({ folder: _f, evaluations: _e, scored: _s, start: _start, baselines: _b, ...run }) => run),
     summary: summary(runs),
+    averages: averagesOf(comparison),
     tests,
     ...missing,
     tuning,
+    ...ofCurve,
+    baselines,
+    ...(variance.length > 0 && { variance }),
     notes: tables.flatMap(({ notes }) => notes),
     tasks,
     methods,
+    ...(competitors && { competitors }),
     ...(rowGroups && { rowGroups }),
     ...(frozen && { frozen }),
     reached,
-    conditions: { ...options.conditions, seeds: seedsOf(runs) },
+    conditions: { ...options.conditions, ...seedsOf(runs) },
   };
   writeComparisonFile(output, result);
   writeFileAtomic(join(output, TABLES.markdown), joined(tables, markdownTable));
@@ -85,8 +115,11 @@ export async function writeComparison(
 }
 
 /** The seeds of all summarized runs, including those of earlier calls. */
-const seedsOf = (runs: readonly CollectedRun[]): number[] =>
-  [...new Set(runs.map(({ seed }) => seed))].sort((a, b) => a - b);
+function seedsOf(runs: readonly CollectedRun[]): { readonly seeds: number[]; readonly dataSeeds?: number[] } {
+  const sorted = (seeds: readonly number[]) => [...new Set(seeds)].sort((a, b) => a - b);
+  const dataSeeds = sorted(runs.flatMap(({ dataSeed }) => dataSeed ?? []));
+  return { seeds: sorted(runs.map(({ seed }) => seed)), ...(dataSeeds.length > 0 && { dataSeeds }) };
+}
 
 const joined = (tables: readonly ResultTable[], render: (table: ResultTable) => string): string =>
   `${tables.map(render).join("\n\n")}\n`;
@@ -94,16 +127,16 @@ const joined = (tables: readonly ResultTable[], render: (table: ResultTable) => 
 async function allRowTests(
   { tasks, methods: all, ...found }: Comparison,
   runs: readonly CollectedRun[],
-  { margin, onNote }: WriteOptions,
+  { margin, mainMetrics = {}, onNote }: WriteOptions,
 ): Promise<RowTest[]> {
   const tests: Uncorrected<RowTest>[] = [];
   // the main metric and the loss of every two methods
   const family = tasks.length * all.length * (all.length - 1);
   for (const { name } of tasks) {
     const methods = methodsWithoutFailure({ methods: all, ...found }, new Set([name]));
-    const own = runs.filter(({ task }) => task === name);
-    const scoring = scoringOf(own);
-    const predicted = await readPredictedRuns(own, scoring);
+    const ofTask = runs.filter(({ task }) => task === name);
+    const scoring = scoringOf(ofTask, own(mainMetrics, name));
+    const predicted = await readPredictedRuns(ofTask, scoring);
     tests.push(...rowTests(name, methods, predicted, scoring, { margin, family, onNote }));
   }
   return corrected(tests);
@@ -114,27 +147,33 @@ export function summarizeRuns(
   runs: readonly CollectedRun[],
   asked: RequestedResults,
   missing: MissingRuns = { failed: [], unfinished: [] },
-): Comparison & MissingRuns & { readonly reached: readonly ScoreReached[] } {
+): Comparison &
+  MissingRuns & { readonly reached: readonly ScoreReached[]; readonly baselines: readonly BaselineScore[] } {
   const tasks = tasksOf(runs, asked);
   const used = [...runs, ...missing.failed, ...missing.unfinished].map(({ method }) => method);
   const { reach } = asked;
-  const reached = reach === undefined ? [] : tasks.map((task) => reachedIn(runs, missing, task, reach));
+  const reached = reach === undefined ? [] : tasks.map((task) => reachedIn(runs, missing, task, reach, asked.defined));
   const rowGroups = rowGroupsOf(tasks, runs);
   const groups = rowGroups.length > 0 && { rowGroups };
-  return { tasks, methods: inOrder(used, asked.methods), runs, ...missing, ...groups, reached };
+  const methods = inOrder(used, asked.methods);
+  const baselines = baselinesOf(runs);
+  return { tasks, methods, competitors: competitorsOf(methods, runs), runs, ...missing, ...groups, reached, baselines };
 }
 
-function tasksOf(runs: readonly CollectedRun[], { tasks, titles = {} }: RequestedResults): ComparedTask[] {
+function tasksOf(
+  runs: readonly CollectedRun[],
+  { tasks, titles = {}, mainMetrics = {} }: RequestedResults,
+): ComparedTask[] {
   const byTask = group(runs, ({ task }) => task);
   return inOrder([...byTask.keys()], tasks).map((name) => {
     const title = own(titles, name);
-    return { ...taskOf(name, byTask.get(name)!), ...(title !== undefined && { title }) };
+    return { ...taskOf(name, byTask.get(name)!, own(mainMetrics, name)), ...(title !== undefined && { title }) };
   });
 }
 
 /** A task with its metrics, and the rows that they were measured on. */
-function taskOf(name: string, runs: readonly CollectedRun[]): ComparedTask {
-  const { main, others, split, beside } = scoringOf(runs);
+function taskOf(name: string, runs: readonly CollectedRun[], mainMetric: string | undefined): ComparedTask {
+  const { main, others, split, beside } = scoringOf(runs, mainMetric);
   const rowsOf = (split: ScoredRows["split"]): ScoredRows => {
     const count = runs.find(({ scored }) => scored[split] !== undefined)?.scored[split];
     return { split, ...(count !== undefined && { count }) };
@@ -157,6 +196,11 @@ function inOrder(names: readonly string[], order: readonly string[]): string[] {
   return [...order.filter((name) => there.has(name)), ...[...there].filter((name) => !order.includes(name)).sort()];
 }
 
+const placeOf = ({ method, seed, dataSeed }: RunId): Omit<RunId, "task"> => ({
+  ...{ method, seed },
+  ...(dataSeed !== undefined && { dataSeed }),
+});
+
 /**
  * The cost at which runs first reached a score of their task's main metric: on validation rows, which are evaluated during training, and
  * on test rows only if there are no others. Runs that evaluated held-out rows are left out, since these say nothing about the validation
@@ -167,21 +211,23 @@ function reachedIn(
   { failed }: MissingRuns,
   { name, metrics: [reported], beside }: ComparedTask,
   target: number,
+  defined: RequestedResults["defined"],
 ): ScoreReached {
   const main = beside?.metrics[0] ?? reported;
   const split = metricRows(main.name) === "test" ? "test" : "validation";
   const ofTask = runs.filter(({ task }) => task === name);
   const looked = ofTask.filter(({ metrics }) => !Object.keys(metrics).some((name) => metricRows(name) === "holdout"));
   const holdsOut = (method: string) =>
-    ofTask.some((run) => run.method === method && !looked.includes(run)) || variantNamed(method)?.stopsEarly === true;
+    ofTask.some((run) => run.method === method && !looked.includes(run)) ||
+    variantNamed(method, defined)?.stopsEarly === true;
   const lost = failed.filter(({ task, method }) => task === name && !holdsOut(method));
-  const costOf = ({ method, seed, evaluations }: CollectedRun) => {
+  const costOf = ({ evaluations, ...run }: CollectedRun) => {
     const points = evaluations.flatMap(({ step, seconds, ...values }): EvaluationPoint[] => {
       const value = own(values, main.name);
       return value === undefined ? [] : [{ step, seconds, value }];
     });
-    return { method, seed, cost: costToReach(points, target, main.goal) };
+    return { ...placeOf(run), cost: costToReach(points, target, main.goal) };
   };
-  const unreached = lost.map(({ method, seed }) => ({ method, seed, cost: null }));
+  const unreached = lost.map((run) => ({ ...placeOf(run), cost: null }));
   return { task: name, target, split, runs: [...looked.map(costOf), ...unreached] };
 }

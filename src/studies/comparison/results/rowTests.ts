@@ -1,7 +1,7 @@
 // The tests over the rows that runs predicted: over seeds and rows, with equivalence, and over rows alone.
 import { isDeepStrictEqual } from "node:util";
 import { BidoraError, type CallContext, formatCount, formatSeconds } from "../../../base/index.js";
-import { bareMetric, type ComparedMetric, type RowTest } from "../../../base/records/index.js";
+import { bareMetric, type ComparedMetric, type RowTest, seedsName } from "../../../base/records/index.js";
 import { type MeasuredExamples, partWith, percentiles } from "../../../tasks/metrics/parts/index.js";
 import { type Uncorrected, withHolm } from "../../statistics/holm.js";
 import { differenceOf, judged, type Resampled, resampled, resamplesFor } from "../../statistics/pairedBootstrap.js";
@@ -157,22 +157,23 @@ function orWhyNot<T>(test: () => T): T | string {
 
 export interface Side extends MeasuredExamples {
   readonly method: string;
-  readonly seed: number;
+  /** The name of its seeds. */
+  readonly seed: string;
   /** The value over all rows, if the run has it more exactly than its rows. */
   readonly scored?: Pick<Resampled, "whole">;
 }
 
-export function sideOf({ run: { method, seed }, rows }: PredictedRun, { metric, main }: Scoring): Side {
+export function sideOf({ run, rows }: PredictedRun, { metric, main }: Scoring): Side {
   const measured = rows.map(({ reference, prediction }, i) => metric.measure(reference, prediction as object, i + 1));
-  return { method, seed, ...partWith(bareMetric(main.name), { metric, measured }) };
+  return { method: run.method, seed: seedsName(run), ...partWith(bareMetric(main.name), { metric, measured }) };
 }
 
 /** The loss of a run; undefined if it did not keep it for each row, as runs of earlier versions. */
-function lossSide({ run: { method, seed, metrics }, rows }: PredictedRun, { name }: ComparedMetric): Side | undefined {
+export function lossSide({ run, rows }: PredictedRun, { name }: ComparedMetric): Side | undefined {
   const measured = rows.flatMap(({ loss, weight = 1 }) => (loss === undefined ? [] : { loss, weight }));
-  const whole = metrics[name];
+  const whole = run.metrics[name];
   if (measured.length < rows.length || whole === undefined) return undefined;
-  return { method, seed, metric: lossOfRows, measured, scored: { whole } };
+  return { method: run.method, seed: seedsName(run), metric: lossOfRows, measured, scored: { whole } };
 }
 
 interface Pair {

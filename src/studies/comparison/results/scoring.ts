@@ -1,6 +1,6 @@
 // The metrics by which the runs of a task are scored.
 import { join } from "node:path";
-import { BidoraError, own } from "../../../base/index.js";
+import { BidoraError, didYouMean, own, UsageError } from "../../../base/index.js";
 import {
   bareMetric,
   type ComparedMetric,
@@ -12,7 +12,7 @@ import {
 } from "../../../base/records/index.js";
 import { findAdapterMetadata } from "../../../models/adapters/index.js";
 import { readRunFile } from "../../../tasks/config/index.js";
-import { taskOf } from "../../../tasks/datasets/index.js";
+import { type TaskChoice, taskOf } from "../../../tasks/datasets/index.js";
 import { declared, goalOf, NAMED_VALUES, textScorer } from "../../../tasks/index.js";
 import type { Metric, PredictedTokens } from "../../../tasks/metrics/index.js";
 import { atLeastOne, LOWER_IS_BETTER, type OverRows, overSums, tokenSums } from "../../../tasks/metrics/parts/index.js";
@@ -34,9 +34,11 @@ type Scored = Pick<CollectedRun, "folder" | "metrics">;
 
 /**
  * How the runs of one task are scored: with the task's metrics, on the test rows if there are any, else on the validation rows.
- * @throws BidoraError `COMPARISON` if some runs have scores on test rows and others on validation rows only
+ * @param chosen the main metric, if it is not to be the task's own
+ * @throws BidoraError `COMPARISON` if some runs have scores on test rows and others on validation rows only; UsageError for a main metric
+ *   that the runs do not have
  */
-export function scoringOf(runs: readonly Scored[]): Scoring {
+export function scoringOf(runs: readonly Scored[], chosen?: string): Scoring {
   const { isOfTexts, byRows } = scorersOf(runs[0]!.folder);
   const scorer = isOfTexts ? textScorer : byRows;
   const split = scoredSplit(runs, scorer.main);
@@ -52,17 +54,39 @@ export function scoringOf(runs: readonly Scored[]): Scoring {
   };
   const all = new Set(runs.flatMap(({ metrics }) => Object.keys(metrics)));
   const names = [...all].filter((name) => metricRows(name) === split).map(bareMetric);
-  const main = named(scorer.main);
+  const hasLoss = byRows.main === "loss";
+  if (chosen !== undefined) refuseUnknownMetric(chosen, withoutLoss(names, hasLoss));
+  const bare = chosen ?? scorer.main;
+  const main = named(bare);
+  const metric = own(scorer.metric.values, bare) ? scorer.metric : byRows.metric;
   return {
     main,
-    others: names.filter((name) => name !== scorer.main && name !== "loss").map(named),
-    ...(scorer.main !== "loss" && names.includes("loss") && { loss: named("loss") }),
-    metric: (scorer.main === "loss"
+    others: names.filter((name) => name !== bare && name !== "loss").map(named),
+    ...(bare !== "loss" && names.includes("loss") && { loss: named("loss") }),
+    metric: (bare === "loss"
       ? lossOf(byRows.metric as Metric<unknown, object, PredictedTokens>)
-      : scorer.metric) as Scoring["metric"],
+      : metric) as Scoring["metric"],
     split,
-    beside: split === "test" && all.has(scorer.main) ? [{ ...main, name: scorer.main }] : [],
+    beside: split === "test" && all.has(bare) ? [{ ...main, name: bare }] : [],
   };
+}
+
+/** Only of language models the rows' losses are known, by which methods could be tested. */
+const withoutLoss = (names: readonly string[], hasLoss: boolean): string[] =>
+  names.filter((name) => hasLoss || name !== "loss");
+
+/** @throws UsageError for a main metric that is not one of a task's */
+export function refuseUnknownMetric(chosen: string, known: readonly string[]): void {
+  if (known.includes(chosen)) return;
+  throw new UsageError(`--main-metric takes one of ${known.join(", ")}; got ${chosen}.${didYouMean(chosen, known)}`);
+}
+
+/** The metrics that a task's runs will have, by their names. */
+export function metricsOf(choice: TaskChoice, labels: readonly string[]): string[] {
+  // Whether embeddings are of pairs with a score is known once the rows are read.
+  const scorers = [true, false].map((isScored) => choice.task.scorer({ labels, metrics: choice.metrics, isScored }));
+  const names = [...(choice.texts ? [textScorer] : []), ...scorers].flatMap(({ metric }) => Object.keys(metric.values));
+  return [...new Set([...names, ...(scorers[0]!.main === "loss" ? ["loss"] : [])])];
 }
 
 /** The split that all runs of a task are scored on: scores on different rows can't be compared. */
@@ -100,10 +124,11 @@ export const lossOfRows: OverRows<Pick<PredictedRow, "loss" | "weight">> = overS
   }),
 );
 
-/** The metric on the rows that a run held out; no texts are generated for them. */
-export function watchedMetric(folder: string): ComparedMetric {
+/** The metric on the rows that a run held out: the chosen main metric, or the task's where that is of texts, since none are generated for them. */
+export function watchedMetric(folder: string, chosen?: string): ComparedMetric {
   const { main, metric } = scorersOf(folder).byRows;
-  return { name: main, goal: goalOf(main, metric) };
+  const name = chosen !== undefined && own(metric.values, chosen) ? chosen : main;
+  return { name, goal: goalOf(name, metric) };
 }
 
 function scorersOf(folder: string) {

@@ -31,17 +31,23 @@ const seeds: Kind<readonly number[]> = {
   textPattern: separated(String.raw`\d+`),
 };
 
-/** An entry of a file's list of tasks: the task's settings. */
-type TaskEntry = Readonly<Record<string, unknown>>;
+/** An entry of a file's list of tasks or methods: a name with settings. */
+type Entry = Readonly<Record<string, unknown>>;
 
-const tasks: Kind<readonly (string | TaskEntry)[]> = {
+/** Names, or in a file entries with settings. */
+const namesOrEntries = (takes: string): Kind<readonly (string | Entry)[]> => ({
   schema: z.array(z.union([z.string().min(1), z.record(z.string(), z.unknown())])).min(1),
-  takes: "names separated by commas; in a file a list of tasks, each with a name and its settings",
+  takes,
   placeholder: "NAMES",
   words: [],
   fromText: (given) => given.split(",").map((name) => name.trim()),
   textPattern: names("").textPattern!,
-};
+});
+
+const tasks = namesOrEntries("names separated by commas; in a file a list of tasks, each with a name and its settings");
+const methods = namesOrEntries(
+  "names separated by commas; in a file also entries with a name, a method and its settings",
+);
 
 /** Values to try by setting. */
 const grid: Kind<readonly string[] | Readonly<Record<string, readonly unknown[]>>> = {
@@ -54,7 +60,7 @@ const grid: Kind<readonly string[] | Readonly<Record<string, readonly unknown[]>
   textPattern: "^[^=]+=.+$",
 };
 
-const perMethod: Kind<Readonly<Record<string, TaskEntry>>> = {
+const perMethod: Kind<Readonly<Record<string, Entry>>> = {
   schema: z.record(z.string(), z.record(z.string(), z.unknown())),
   takes: "a mapping from methods to settings, in a file",
   placeholder: "…",
@@ -85,21 +91,39 @@ const whereExpected: AppliesWhen = {
 };
 
 export const comparisonOptions = {
-  methods: option(names("NAMES"), {
+  methods: option(methods, {
     group: "Comparison",
-    help: "methods to compare, and variants such as lora+es",
+    help: "methods to compare, variants such as lora+es, and methods that the file defines",
     default: ["lora", "dora", "bidora"],
   }),
   seeds: option(seeds, { group: "Comparison", help: "run each method with each of these seeds", default: [0] }),
+  dataSeeds: option(seeds, {
+    group: "Comparison",
+    help: "run each seed with each of these seeds of the rows (--data-seed), and divide the variance between the two",
+    defaultText: "as the seed",
+  }),
   tasks: option(tasks, {
     group: "Comparison",
     help: "which of the file's tasks to use",
     defaultText: "all",
   }),
-  grid: option(grid, {
+  tune: option(grid, {
     group: "Comparison",
-    help: "values to choose from for each method and task, on a part of the training rows",
+    help: "values to choose from for each method and task, on held-out training rows",
     defaultText: "none",
+  }),
+  tuneSeed: option(whole(0), {
+    group: "Comparison",
+    help: "the seed of the runs that --tune makes, such as one that no reported run has",
+    defaultText: "the first of --seeds",
+    advanced: true,
+  }),
+  grid: option(grid, { group: "Comparison", help: "another name of --tune", defaultText: "none", advanced: true }),
+  curve: option(grid, {
+    group: "Comparison",
+    help: "train every seed with each of these values of one setting, and draw the scores over it",
+    defaultText: "none",
+    advanced: true,
   }),
   budget: option(budget, {
     group: "Comparison",
@@ -109,6 +133,12 @@ export const comparisonOptions = {
   perMethod: option(perMethod, {
     group: "Comparison",
     help: "settings of single methods, in the file only",
+    advanced: true,
+  }),
+  mainMetric: option(text("NAME"), {
+    group: "Comparison",
+    help: "the metric by which methods are compared and tested, of all tasks or, in a file, of one",
+    defaultText: "the task's",
     advanced: true,
   }),
   reach: option(number(), {
@@ -172,7 +202,7 @@ export const comparisonOptions = {
 /** Options at the top of the help text, as for a run. */
 const MAIN = ["model", "task", "train", "validation", "epochs", "maxSteps"] as const;
 /** Options that the comparison sets for each run. */
-const SET = ["method", "seed", "output", "overwrite", "resume", "profile", "adapter", "dashboard"] as const;
+const SET = ["method", "seed", "dataSeed", "output", "overwrite", "resume", "profile", "adapter", "dashboard"] as const;
 
 export const compareOptions = {
   ...comparisonOptions,

@@ -1,23 +1,32 @@
 // What a comparison is asked to do, from its flags and its file.
 import { didYouMean, firstRepeated, UsageError } from "../../../base/index.js";
-import { checkSettings, filled, readSettingsFile } from "../../../base/settings/index.js";
+import { checkSettings, checkValue, filled, omit, readSettingsFile } from "../../../base/settings/index.js";
 import { type RunKey, type RunSettings, runOptions } from "../../../tasks/config/index.js";
 import type { LauncherName } from "../jobs/launchers.js";
 import { type Budget, readBudget } from "../plan/budget.js";
-import { gridPoints } from "../plan/grid.js";
 import { type ComparisonSettings, compareOptions, comparisonOptions } from "./compareOptions.js";
-import { type Variant, variantsOf } from "./variants.js";
+import { definedIn, namesIn } from "./definedMethods.js";
+import { type CurveSetting, isTuned, readCurve, readTuning, TUNE, type Tuning } from "./tuning.js";
+import { type DefinedMethod, type Variant, variantNamed, variantsOf } from "./variants.js";
 
 export interface SpecTask {
   readonly name: string;
   /** The name that the user gave it. */
   readonly title: string;
   readonly settings: RunSettings;
+  /** Its settings of single methods and variants. */
+  readonly perMethod: ReadonlyMap<string, RunSettings>;
+  /** The metric by which its methods are compared, if it is not the task's own main metric. */
+  readonly mainMetric?: string;
 }
 
 export interface Spec {
   readonly variants: readonly Variant[];
+  /** The methods that the file defines, including those that this call leaves out. */
+  readonly defined: readonly DefinedMethod[];
   readonly seeds: readonly number[];
+  /** Seeds of the rows, each of which is combined with each seed; none if one seed draws everything. */
+  readonly dataSeeds: readonly number[];
   readonly tasks: readonly SpecTask[];
   /** Run settings from flags. */
   readonly byFlag: RunSettings;
@@ -26,7 +35,8 @@ export interface Spec {
   readonly mustApply: RunSettings;
   /** Settings of one variant, or of all variants of a method. */
   readonly perMethod: ReadonlyMap<string, RunSettings>;
-  readonly grid: readonly RunSettings[];
+  readonly tuning: Tuning;
+  readonly curve: CurveSetting | undefined;
   readonly budget: Budget | undefined;
   readonly reach: number | undefined;
   readonly margin: number | undefined;
@@ -45,30 +55,39 @@ export interface Spec {
 
 /**
  * Combines flags and file. Flags take precedence, even over the file's settings of single tasks and methods.
- * @param found tasks with runs to summarize, if flags and file need not name any
+ * @param found what there are runs of to summarize, if flags and file need not name tasks and methods
  * @throws UsageError for an unknown setting or method, or a task that is not in the file
  */
-export function readSpec(flags: ComparisonSettings, file: string | undefined, found?: readonly string[]): Spec {
+export function readSpec(flags: ComparisonSettings, file: string | undefined, found?: FoundRuns): Spec {
   const fromFile = file === undefined ? {} : readSettingsFile(file, compareOptions);
   const { tasks: listed, ...rest } = fromFile;
   const { tasks: wanted, ...given } = flags;
   const settings = filled(compareOptions, { ...rest, ...given });
-  const { methods, seeds, grid, budget, reach, margin, launcher, dashboard, output, pilot, freeze } = settings;
-  const repeated = seeds.find((seed, i) => seeds.indexOf(seed) !== i);
-  if (repeated !== undefined) throw new UsageError(`--seeds names ${repeated} twice: name each seed once.`);
+  const { seeds, dataSeeds = [], budget, reach, margin, launcher, dashboard, output, pilot, freeze } = settings;
+  refuseRepeated("--seeds", seeds);
+  refuseRepeated("--data-seeds", dataSeeds);
   const byFlag = runSettingsIn(given);
   const common = { ...runSettingsIn(rest), ...byFlag };
+  const methodsIn = [...(rest.methods ?? []), ...(given.methods ?? [])];
+  const ofFile = definedIn(methodsIn, (own, where) => checked(own, where, methodKeys));
+  const others = found?.methods.filter(({ name }) => !variantNamed(name, ofFile)) ?? [];
+  const defined = [...ofFile, ...others];
+  const tuning = readTuning(given, rest, { perMethod: settings.perMethod, seeds, defined });
   const isOpen = found !== undefined && listed === undefined && common.task === undefined;
-  const ofTasks = isOpen ? found.map((name) => ({ ...named(name), settings: {} })) : tasksOf(listed, common, byFlag);
+  const ofTasks = isOpen ? openTasks(found.tasks, wanted) : tasksOf(listed, common, byFlag, defined);
+  const methods = found && methodsIn.length === 0 ? found.methods.map(({ name }) => name) : namesIn(settings.methods);
   return {
-    variants: variantsOf(methods),
+    variants: variantsOf(methods, defined),
+    defined,
     seeds,
-    tasks: selected(ofTasks, wanted),
+    dataSeeds,
+    tasks: selected(ofTasks, wanted).map((task) => withMainMetric(task, given.mainMetric, rest.mainMetric)),
     byFlag,
     common,
     mustApply: given.methods ? byFlag : Object.assign({}, common, ...ofTasks.map((task) => task.settings)),
-    perMethod: perMethodOf(settings.perMethod ?? {}, byFlag),
-    grid: gridPoints(grid),
+    perMethod: perMethodOf(settings.perMethod ?? {}, defined, definedSettings(defined)),
+    tuning,
+    curve: readCurve(settings.curve, tuning),
     budget: budget === undefined ? undefined : readBudget(budget),
     reach,
     margin,
@@ -78,9 +97,44 @@ export function readSpec(flags: ComparisonSettings, file: string | undefined, fo
     output,
     pilot,
     freeze,
-    named: { methods: given.methods ?? rest.methods, seeds: given.seeds ?? rest.seeds },
+    named: {
+      methods: methodsIn.length === 0 ? undefined : namesIn(settings.methods),
+      seeds: given.seeds ?? rest.seeds,
+      dataSeeds: given.dataSeeds ?? rest.dataSeeds,
+    },
   };
 }
+
+/** The runs of a comparison's folder, which can be summarized without its file. */
+export interface FoundRuns {
+  readonly tasks: readonly string[];
+  readonly methods: readonly DefinedMethod[];
+}
+
+/** The tasks of a comparison without a file: those with runs, and those that are asked for. */
+const openTasks = (found: readonly string[], wanted: ComparisonSettings["tasks"] = []): SpecTask[] =>
+  [...new Set([...found, ...wanted.map((entry) => folderName(String(entry)))])].map((name) => taskNamed(name));
+
+/** A flag takes precedence over what the file says for the task, and this over what it says for all. */
+function withMainMetric(task: SpecTask, byFlag: string | undefined, ofAll: string | undefined): SpecTask {
+  const mainMetric = byFlag ?? task.mainMetric ?? ofAll;
+  return { ...task, ...(mainMetric !== undefined && { mainMetric }) };
+}
+
+const definedSettings = (defined: readonly DefinedMethod[]): Map<string, RunSettings> =>
+  new Map(defined.map(({ name, settings }) => [name, settings]));
+
+function refuseRepeated(flag: string, seeds: readonly number[]): void {
+  const repeated = firstRepeated(seeds.map(String));
+  if (repeated !== undefined) throw new UsageError(`${flag} names ${repeated} twice: name each seed once.`);
+}
+
+/** Each seed with each data seed; the seeds alone if there are none of these. */
+export const crossed = (
+  seeds: readonly number[],
+  dataSeeds: readonly number[],
+): { readonly seed: number; readonly dataSeed?: number }[] =>
+  seeds.flatMap((seed) => (dataSeeds.length === 0 ? { seed } : dataSeeds.map((dataSeed) => ({ seed, dataSeed }))));
 
 /** Jobs in a scheduler's queue at the same time. */
 const MANY = 1000;
@@ -93,40 +147,58 @@ export interface RequestedResults {
   readonly methods: readonly string[];
   /** A score of the main metric; the cost to reach it is reported. */
   readonly reach: number | undefined;
+  /** The methods that the file defines. */
+  readonly defined?: readonly DefinedMethod[];
+  /** The main metrics that were asked for, by task. */
+  readonly mainMetrics?: Readonly<Record<string, string>>;
   /** Within which differences of the main metric methods are equivalent. */
   readonly margin?: number | undefined;
 }
 
 /** The results that a comparison should have, and the conditions to report with them. */
 export function requestedResults(spec: Spec): RequestedResults & { readonly conditions: object } {
-  const { tasks, variants, reach, margin, budget, jobs, grid, seeds } = spec;
+  const { tasks, variants, defined, reach, margin, budget, jobs, tuning, curve, seeds, dataSeeds } = spec;
   return {
     tasks: tasks.map(({ name }) => name),
     titles: Object.fromEntries(tasks.flatMap(({ name, title }) => (title === name ? [] : [[name, title]]))),
     methods: variants.map(({ name }) => name),
     reach,
+    defined,
+    mainMetrics: Object.fromEntries(
+      tasks.flatMap(({ name, mainMetric }) => (mainMetric === undefined ? [] : [[name, mainMetric]])),
+    ),
     margin,
     conditions: {
       ...(budget && { budget }),
       ...{ jobs, seeds },
-      ...(grid.length > 0 && { grid }),
+      ...(dataSeeds.length > 0 && { dataSeeds }),
+      ...(isTuned(tuning) && { tune: conditionOf(tuning) }),
+      ...(curve && { curve: curve.points }),
       ...(margin !== undefined && { margin }),
     },
   };
 }
+
+const conditionOf = ({ points, perMethod, seed }: Tuning): object => ({
+  points,
+  ...(perMethod.size > 0 && { perMethod: Object.fromEntries(perMethod) }),
+  seed,
+});
 
 /** What the user asked for by name; undefined for what was left to the defaults. */
 export interface AskedRuns {
   readonly tasks?: readonly string[] | undefined;
   readonly methods?: readonly string[] | undefined;
   readonly seeds?: readonly number[] | undefined;
+  readonly dataSeeds?: readonly number[] | undefined;
 }
 
 /** The runs of a comparison. */
-export const askedRuns = ({ tasks, variants, seeds }: Spec): AskedRuns => ({
+export const askedRuns = ({ tasks, variants, seeds, dataSeeds }: Spec): AskedRuns => ({
   tasks: tasks.map(({ name }) => name),
   methods: variants.map(({ name }) => name),
   seeds,
+  ...(dataSeeds.length > 0 && { dataSeeds }),
 });
 
 /** Settings that are the comparison's, not the runs'. */
@@ -138,27 +210,45 @@ const OWN: ReadonlySet<string> = new Set([
 const runSettingsIn = (given: object): RunSettings =>
   Object.fromEntries(Object.entries(given).filter(([key, value]) => !OWN.has(key) && value !== undefined));
 
-function tasksOf(listed: ComparisonSettings["tasks"], common: RunSettings, byFlag: RunSettings): SpecTask[] {
+function tasksOf(
+  listed: ComparisonSettings["tasks"],
+  common: RunSettings,
+  byFlag: RunSettings,
+  defined: readonly DefinedMethod[],
+): SpecTask[] {
   if (listed === undefined) {
     const { task } = common;
     if (task === undefined)
       throw new UsageError("--task is missing: give it in the file or as a flag, or the file a list of tasks.");
-    return [{ ...named(task), settings: {} }];
+    return [taskNamed(task)];
   }
-  const tasks = listed.map((entry, i) => taskOf(entry, i, byFlag));
+  const tasks = listed.map((entry, i) => taskOf(entry, i, byFlag, defined));
   const twice = firstRepeated(tasks.map(({ name }) => name));
   if (twice !== undefined) throw new UsageError(`The list of tasks names ${twice} twice: give each a name of its own.`);
   return tasks;
 }
 
-function taskOf(entry: unknown, index: number, byFlag: RunSettings): SpecTask {
+function taskOf(entry: unknown, index: number, byFlag: RunSettings, defined: readonly DefinedMethod[]): SpecTask {
   const where = `task ${index + 1} of the list`;
-  if (typeof entry === "string") return { ...named(entry), settings: checked({ task: entry }, where, taskKeys) };
-  const { name, ...settings } = entry as { readonly name?: unknown } & RunSettings;
+  if (typeof entry === "string") return taskNamed(entry, checked({ task: entry }, where, taskKeys));
+  const { name, perMethod = {}, mainMetric, ...settings } = entry as OwnOfTask & RunSettings;
   const own = checked(settings, where, taskKeys);
   const title = name ?? own.task;
   if (typeof title !== "string" || title === "") throw new UsageError(`A name is missing in ${where}.`);
-  return { ...named(title), settings: { ...own, ...byFlag } };
+  const ofMethods = checkValue(comparisonOptions.perMethod, perMethod, `In ${where}: perMethod`);
+  return {
+    ...taskNamed(title, { ...own, ...byFlag }, perMethodOf(ofMethods, defined, new Map(), ` in ${where}`)),
+    ...(mainMetric !== undefined && {
+      mainMetric: checkValue(comparisonOptions.mainMetric, mainMetric, `In ${where}: mainMetric`),
+    }),
+  };
+}
+
+/** What a task of the list has beside settings of its runs. */
+interface OwnOfTask {
+  readonly name?: unknown;
+  readonly perMethod?: unknown;
+  readonly mainMetric?: unknown;
 }
 
 /** Settings of the rows, which are the same for all methods of a task. */
@@ -188,7 +278,13 @@ function checked(settings: object, where: string, own: readonly RunKey[]): RunSe
 /** File names of a comparison's folder, which a task can't have. */
 const TAKEN = /^(\.{1,2}|comparison(-plan|-steps|-failed|-frozen)?\.(json|md|tex)|(report|analysis)\.(html|json))$/;
 
-const named = (title: string): Pick<SpecTask, "name" | "title"> => ({ name: folderName(title), title });
+const taskNamed = (
+  title: string,
+  settings: RunSettings = {},
+  perMethod: SpecTask["perMethod"] = new Map(),
+): SpecTask => ({
+  ...{ name: folderName(title), title, settings, perMethod },
+});
 
 /** A name as a folder name. @throws UsageError for the names of special folders and of the comparison's files */
 function folderName(name: string): string {
@@ -209,11 +305,20 @@ function selected(tasks: readonly SpecTask[], wanted: ComparisonSettings["tasks"
   });
 }
 
-function perMethodOf(given: Readonly<Record<string, object>>, byFlag: RunSettings): Map<string, RunSettings> {
-  return new Map(
-    Object.entries(given).map(([name, settings]) => {
-      variantsOf([name]);
-      return [name, { ...checked(settings, `the settings of ${name}`, methodKeys), ...byFlag }];
-    }),
-  );
+/** Settings by method. @param before those that a method has by its definition @throws UsageError for an unknown method, and as `checked` */
+function perMethodOf(
+  given: Readonly<Record<string, object>>,
+  defined: readonly DefinedMethod[],
+  before: ReadonlyMap<string, RunSettings>,
+  where = "",
+): Map<string, RunSettings> {
+  const found = new Map(before);
+  for (const [name, settings] of Object.entries(given)) {
+    variantsOf([name], defined);
+    found.set(name, {
+      ...found.get(name),
+      ...checked(omit(settings as { readonly [TUNE]?: unknown }, TUNE), `the settings of ${name}${where}`, methodKeys),
+    });
+  }
+  return found;
 }

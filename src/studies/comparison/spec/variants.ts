@@ -9,8 +9,18 @@ export interface Variant {
   readonly method: Method;
   /** The additional settings; a file's settings take precedence. */
   readonly settings: RunSettings;
+  /** The names under which a file can have settings for it, its method first and its own name last. */
+  readonly names: readonly string[];
   /** Stops early on held-out rows, the same that BiDoRA's upper level uses. */
   readonly stopsEarly: boolean;
+}
+
+/** A competitor that a file defines: a method or variant with a name and settings of its own. */
+export interface DefinedMethod {
+  readonly name: string;
+  /** The name of the method, or of one of bidora's variants. */
+  readonly method: string;
+  readonly settings: RunSettings;
 }
 
 /** Evaluations without a better result after which a run with early stopping stops. */
@@ -19,45 +29,54 @@ const PATIENCE = 3;
 const FOLDS = 5;
 
 /** The suffix for early stopping on the rows that BiDoRA's upper level uses: the fair competitor of BiDoRA, available for every method. */
-const EARLY = "+es";
+export const EARLY = "+es";
 
 const OF_BIDORA: Readonly<Record<string, RunSettings>> = {
   "bidora-folds": { searchFolds: FOLDS },
   "bidora-warm": { warmStart: true },
 };
 
-export const variantNames: readonly string[] = [...methodNames, ...Object.keys(OF_BIDORA)].flatMap((name) => [
-  name,
-  `${name}${EARLY}`,
-]);
+const KNOWN: readonly string[] = [...methodNames, ...Object.keys(OF_BIDORA)];
 
-/** The variants with these names. @throws UsageError for an unknown or repeated name */
-export function variantsOf(names: readonly string[]): Variant[] {
+export const variantNames: readonly string[] = KNOWN.flatMap((name) => [name, `${name}${EARLY}`]);
+
+/** The variants with these names. @param defined by the file @throws UsageError for an unknown or repeated name */
+export function variantsOf(names: readonly string[], defined: readonly DefinedMethod[] = []): Variant[] {
   const twice = firstRepeated(names);
   if (twice !== undefined) throw new UsageError(`--methods names ${twice} twice: name each method once.`);
-  return names.map(variantOf);
+  return names.map((name) => variantOf(name, defined));
 }
 
 /** The variant with this name; undefined if there is none. */
-export function variantNamed(name: string): Variant | undefined {
+export function variantNamed(name: string, defined: readonly DefinedMethod[] = []): Variant | undefined {
   try {
-    return variantOf(name);
+    return variantOf(name, defined);
   } catch {
     return undefined;
   }
 }
 
-function variantOf(name: string): Variant {
+function variantOf(name: string, defined: readonly DefinedMethod[]): Variant {
   const stopsEarly = name.endsWith(EARLY);
   const base = stopsEarly ? name.slice(0, -EARLY.length) : name;
+  const definition = defined.find((one) => one.name === base);
+  if (definition) return definedVariant(name, definition, stopsEarly);
   const ofBidora = own(OF_BIDORA, base);
   const method = ofBidora ? "bidora" : base;
   if (!(methodNames as readonly string[]).includes(method)) {
-    const known = [...methodNames, ...Object.keys(OF_BIDORA)];
+    const known = [...defined.map((one) => one.name), ...KNOWN];
     throw new UsageError(
       `--methods takes ${known.join(", ")}, each with ${EARLY} for early stopping; got ${name}.${didYouMean(base, known)}`,
     );
   }
   const early = stopsEarly ? { earlyStopping: PATIENCE, earlyStoppingMetric: "loss" } : {};
-  return { name, method: method as Method, settings: { ...ofBidora, ...early }, stopsEarly };
+  const names = [...new Set([method, base, name])];
+  return { name, method: method as Method, settings: { ...ofBidora, ...early }, names, stopsEarly };
+}
+
+function definedVariant(name: string, { name: base, method }: DefinedMethod, stopsEarly: boolean): Variant {
+  if (stopsEarly && method.endsWith(EARLY))
+    throw new UsageError(`${base} is ${method}, which stops early by itself: write ${base} in place of ${name}.`);
+  const of = variantOf(stopsEarly ? `${method}${EARLY}` : method, []);
+  return { ...of, name, names: [...new Set([...of.names, base, name])] };
 }

@@ -1,7 +1,7 @@
 // The figure of differences between runs with the same seed.
 import * as Plot from "@observablehq/plot";
 import { formatNumber, own } from "../../../base/index.js";
-import type { ComparedTask, ComparisonLog } from "../../../base/records/index.js";
+import { type ComparedTask, type ComparisonLog, seedsText } from "../../../base/records/index.js";
 import { mainHeading } from "../../statistics/checkComparison.js";
 import { everyTwo } from "../../statistics/pairedScores.js";
 import { meanDifference } from "../../statistics/summary.js";
@@ -16,7 +16,7 @@ const MOST_PAIRS = 15;
 /** How much better one method is than another on a task. Above 0 the first is better. */
 interface PairDifferences {
   readonly pair: string;
-  readonly seeds: readonly { readonly seed: number; readonly difference: number }[];
+  readonly seeds: readonly { readonly seed: string; readonly difference: number }[];
   readonly interval: readonly [low: number, high: number] | undefined;
 }
 
@@ -32,7 +32,7 @@ export function pairDifferences(
     new Map(
       runs.flatMap((run) => {
         const value = run.task === task && run.method === method ? own(run.metrics, main.name) : undefined;
-        return value === undefined ? [] : [[run.seed, sign * value] as const];
+        return value === undefined ? [] : [[seedsText(run), sign * value] as const];
       }),
     );
   return pairsOf(methods).flatMap(([a, b]) => {
@@ -69,7 +69,7 @@ export function differencesFigure(found: Found & Pick<ComparisonLog, "tasks">): 
     drawings: list.map(
       ({ task, pairs }) => html`<h3>${title(task)}</h3>${fitting((size) => drawPairs(title(task), pairs, size))}`,
     ),
-    caption: `Differences between runs with the same seed, first method minus second, with the sign reversed where lower is better: right of 0 the first method is better. Circles are seeds, diamonds are means${hasIntervals ? ", bars 95 % intervals of the bootstrap, over seeds and rows where there are several seeds" : ""}.${left ? ` Only pairs with ${found.methods[0]} are shown.` : ""}`,
+    caption: `Differences between runs with the same seeds, first method minus second, with the sign reversed where lower is better: right of 0 the first method is better. Circles are seeds, diamonds are means${hasIntervals ? ", bars 95 % intervals of the bootstrap, over seeds and rows where there are several seeds" : ""}.${left ? ` Only pairs with ${found.methods[0]} are shown.` : ""}`,
     numbers: list.map(({ task, pairs }) => pairsTable(`Paired differences, ${title(task)}`, pairs)),
   });
 }
@@ -101,7 +101,7 @@ function drawPairs(title: string, pairs: readonly PairDifferences[], { width }: 
             r: 4,
             stroke: "var(--ink)",
             title: ({ pair, seed, difference }: (typeof seeds)[number]) =>
-              `${pair}, seed ${seed}: ${formatNumber(difference)}`,
+              `${pair}, ${seed}: ${formatNumber(difference)}`,
           },
           { near: 7, room: 22 },
         ),
@@ -118,7 +118,7 @@ function pairsTable(title: string, pairs: readonly PairDifferences[]): Markup {
       counted(seeds.length, "seed"),
       formatNumber(meanOf(seeds)),
       interval ? `${formatNumber(interval[0])} to ${formatNumber(interval[1])}` : NOTHING,
-      seeds.map(({ seed, difference }) => `${seed}: ${formatNumber(difference)}`).join(", "),
+      seeds.map(({ seed, difference }) => `${seed.replace(/^seed /, "")}: ${formatNumber(difference)}`).join(", "),
     ]),
   );
   return table(title, ["Methods", "Seeds", "Mean", "95 % interval", "By seed"], rows);

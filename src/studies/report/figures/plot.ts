@@ -15,11 +15,19 @@ interface Drawing {
   readonly height: number;
   readonly yDomain?: readonly [number, number] | undefined;
   /** The x axis; by default steps from 0. */
-  readonly x?: { readonly label: string; readonly domain?: readonly [number, number] };
+  readonly x?: XAxis;
   readonly marginRight?: number;
   readonly yLabel?: string;
   /** Names on the y axis instead of values, from the top. */
   readonly bands?: readonly string[];
+}
+
+interface XAxis {
+  readonly label: string;
+  readonly domain?: readonly [number, number];
+  readonly isLog?: boolean;
+  /** By default as many round values as fit. */
+  readonly ticks?: readonly number[];
 }
 
 const MARGINS = { marginTop: 22, marginBottom: 38 };
@@ -31,7 +39,7 @@ export function draw(drawing: Drawing): Markup {
   const { marginRight = RIGHT } = drawing;
   const ticks = height / 45;
   const marginLeft = bands ? Math.min(width / 2.4, 30 + 7 * Math.max(...bands.map((name) => name.length))) : LEFT;
-  const xTicks = x.domain && ticksWithin(x.domain, width - marginLeft - marginRight);
+  const xTicks = x.domain && ticksOn(x, x.domain, width - marginLeft - marginRight);
   const svg: { outerHTML: string } = Plot.plot({
     document,
     className: "plot",
@@ -41,7 +49,7 @@ export function draw(drawing: Drawing): Markup {
     marginLeft,
     marginRight,
     style: { fontSize: "12px" },
-    x: x.domain ? { domain: [...x.domain] } : { nice: true, zero: true },
+    x: x.domain ? { domain: [...x.domain], ...(x.isLog && { type: "log" }) } : { nice: true, zero: true },
     y: bands ? { type: "point", domain: [...bands] } : { nice: true, ...(yDomain ? { domain: [...yDomain] } : {}) },
     marks: [
       Plot.gridY({ stroke: "var(--grid)", strokeOpacity: 1, ...(bands ? {} : { ticks }) }),
@@ -65,6 +73,20 @@ export function draw(drawing: Drawing): Markup {
     ],
   });
   return new Markup(named(svg.outerHTML, title, description));
+}
+
+function ticksOn({ ticks, isLog }: XAxis, domain: readonly [number, number], width: number): Ticks {
+  if (!ticks) return ticksWithin(domain, width);
+  const along = isLog ? Math.log : (value: number) => value;
+  const [low, high] = domain.map(along) as [number, number];
+  let last = Number.NEGATIVE_INFINITY;
+  const values = ticks.filter((value) => {
+    const at = ((along(value) - low) / (high - low)) * width;
+    if (at - last < LEAST) return false;
+    last = at;
+    return true;
+  });
+  return { values, format: String };
 }
 
 /** A small square drawing without axes, for a legend: a mark at (0, 0). */

@@ -85,7 +85,7 @@ function upperLevelFigure(subjects: readonly CurveSubject[], task?: string): Mar
     title: "Search: the two levels",
     task,
     caption:
-      "The loss on the upper level’s rows, by which the upper level is trained (the magnitudes, for BiDoRA), and on the lower level’s rows, by which the rest is; the norm of the hypergradient; and the norm of its second-order term relative to the whole.",
+      "The loss on the upper level’s rows, and on the lower level’s rows; the norm of the hypergradient, the gradient for all that the upper level trains (BiDoRA: the magnitudes); and the norm of its second-order term relative to the whole.",
   });
 }
 

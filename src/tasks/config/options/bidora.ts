@@ -18,13 +18,13 @@ import {
   type UpperGroup,
   upperFacts,
   upperGroupNames,
-  withMagnitudes,
+  withRegularizer,
   withTwoLevels,
 } from "../upperGroups.js";
 import { group, whenGiven } from "./group.js";
 import { withOptimizers } from "./training.js";
 
-const bidora = group("BiDoRA");
+const bidora = group("Second level");
 
 /** What a run's settings and its costs depend on in an estimator. train/hypergradients computes them. */
 interface EstimatorFacts {
@@ -115,6 +115,9 @@ export function isTooCoarse(name: HypergradientName, dtype: string): boolean {
 const withLevels = withTwoLevels();
 const withEstimator = withTwoLevels(({ isExplicit = false }) => isExplicit);
 
+/** BiDoRA's default weight of its regularizer. */
+export const REGULARIZER = 1e-5;
+
 /** The settings that the conditions below read. */
 export type BidoraValues = {
   readonly method: Method;
@@ -163,7 +166,7 @@ const withSplit = both(withoutFolds, {
 export const bidoraOptions = {
   upper: bidora.advanced(
     choice(upperGroupNames),
-    "train this group of tensors in an upper level on rows of its own, with any method",
+    "what an upper level trains on rows of its own, with any method: a group of tensors, weight decays, or weights of sources",
     { placeholder: "GROUP", defaultText: "bidora: magnitudes, else none" },
   ),
   hypergradient: bidora(choice(estimatorNames), "estimator of the upper level's gradient", {
@@ -249,6 +252,6 @@ export const bidoraOptions = {
   regularizer: bidora.advanced(
     number({ least: 0 }),
     "weight of the penalty that keeps the columns of the directions orthogonal",
-    { default: 1e-5, appliesWhen: withMagnitudes },
+    { defaultText: `${REGULARIZER} with magnitudes in the upper level, else 0`, appliesWhen: withRegularizer },
   ),
 };

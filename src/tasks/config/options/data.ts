@@ -1,10 +1,22 @@
 /** The model a run starts from, and its rows: files, columns, order. */
 
-import { type AppliesWhen, both, choice, names, number, text, toggle, whole } from "../../../base/settings/index.js";
+import * as z from "zod";
+import {
+  type AppliesWhen,
+  both,
+  choice,
+  names,
+  number,
+  text,
+  toggle,
+  toggleOrNumber,
+  whole,
+} from "../../../base/settings/index.js";
 import { TRAIN_ON } from "../../../models/adapters/index.js";
 import { INIT_WEIGHTS } from "../../../models/index.js";
 import { isNamedDataset, namedDatasets } from "../../datasets/namedDatasets.js";
 import { TASKS } from "../../index.js";
+import { dividesRows, type LevelSettings } from "../upperGroups.js";
 import { group } from "./group.js";
 
 const data = group("Data");
@@ -52,6 +64,19 @@ const withFiles: AppliesWhen = {
     !isNamed(task) || data === undefined || [train, validation, test].some((file) => file !== undefined),
 };
 
+/** Rows in file order are split where the order says. */
+const withHeldOutRows: AppliesWhen = {
+  only: "with --holdout-fraction, --method bidora or --upper (without --upper-train), and without --no-shuffle",
+  holds: ({ holdoutFraction, shuffle, ...run }: HoldoutValues) =>
+    shuffle !== false && (holdoutFraction !== undefined || run.method === undefined || dividesRows(run)),
+};
+
+interface HoldoutValues extends Partial<LevelSettings> {
+  readonly upperTrain?: string | undefined;
+  readonly holdoutFraction?: number | undefined;
+  readonly shuffle?: boolean | undefined;
+}
+
 export const modelOptions = {
   model: model(text("DIR|GGUF|REPO"), "a local folder, a GGUF file or a Hub repository"),
   revision: model.advanced(text("REV"), "branch, tag or commit of the Hub repository", { defaultText: "main" }),
@@ -88,6 +113,11 @@ export const dataOptions = {
     "share of the training rows that --eval-every and --early-stopping evaluate on, instead of the validation rows",
     { defaultText: "none" },
   ),
+  holdoutGroups: data.rare(
+    toggleOrNumber(z.int().min(1), "a number of words"),
+    "hold out equal rows, and rows whose texts stand in each other, together or not at all; =N: texts of N words or more",
+    { default: false, defaultText: "off; 4 words", appliesWhen: withHeldOutRows },
+  ),
   textColumns: data.advanced(names("A[,B]"), "the one or two columns that hold the texts", {
     defaultText: "by name",
     appliesWhen: withFiles,
@@ -116,4 +146,15 @@ export const dataOptions = {
     default: false,
   }),
   seed: data.advanced(whole(0), "seed of all random numbers", { default: 0 }),
+  dataSeed: data.advanced(
+    whole(0),
+    "another seed for the rows: which are sampled, held out or split, and their order",
+    {
+      defaultText: "--seed",
+      appliesWhen: {
+        only: "with --shuffle: rows in the order of the file draw nothing",
+        holds: ({ shuffle }: { readonly shuffle?: boolean | undefined }) => shuffle !== false,
+      },
+    },
+  ),
 };

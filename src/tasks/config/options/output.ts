@@ -29,6 +29,11 @@ export const outputOptions = {
   }),
   resume: output(toggle, "continue the run from its last checkpoint", { default: false, session: true }),
   evalEvery: output.advanced(whole(1), "steps between evaluations", { defaultText: "at the end" }),
+  evalOnStart: output.rare(
+    toggle,
+    "evaluate before the first step, on the test rows or else the validation rows; generates no texts",
+    { default: false },
+  ),
   saveEvery: output.advanced(whole(1), "steps between checkpoints", { defaultText: "none" }),
   keepCheckpoints: output.advanced(whole(1), "how many of the newest checkpoints to keep", {
     defaultText: "all",

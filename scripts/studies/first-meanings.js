@@ -1,12 +1,12 @@
 // Copies a folder of the E2E challenge's files, with only the rows of the first meanings in the development set.
-// Usage: node scripts/first-meanings.js FOLDER MEANINGS OUTPUT
+// Usage: node scripts/studies/first-meanings.js FOLDER MEANINGS OUTPUT
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "csv-parse/sync";
 
 const [folder, count, output] = process.argv.slice(2);
 if (!folder || !(Number(count) >= 1) || !output) {
-  console.error("Usage: node scripts/first-meanings.js FOLDER MEANINGS OUTPUT");
+  console.error("Usage: node scripts/studies/first-meanings.js FOLDER MEANINGS OUTPUT");
   process.exit(2);
 }
 

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { LineFit } from "../../../src/base/records/analysis.js";
-import { againstFull, kindsOf, leastSquares } from "../../../src/studies/analysis/fits.js";
+import { againstFull, kindsOf } from "../../../src/studies/analysis/fits.js";
+import { leastSquares, lineOfLayers } from "../../../src/studies/analysis/lines.js";
 
 test("points on a line give that line", () => {
   const { slope, intercept, correlation, points } = leastSquares([
@@ -59,6 +60,90 @@ test("tiny changes have the same slope as large ones", () => {
   ]);
   expect(fit.slope! / 2e7).toBeCloseTo(1, 12);
   expect(fit.correlation).toBeCloseTo(1, 12);
+});
+
+/** Layers that start apart along a falling line, each of which rises: numpy.polyfit gives each slope. */
+const RISING = [
+  [
+    [1, 8],
+    [1.1, 8.4],
+    [1.3, 9],
+  ],
+  [
+    [3, 4],
+    [3.2, 4.5],
+    [3.3, 5.1],
+  ],
+  [
+    [5, 1],
+    [5.1, 1.1],
+    [5.4, 1.9],
+  ],
+] as const;
+
+test("layers that all rise can lie along a falling line (Simpson's paradox)", () => {
+  const { slope, within, across } = lineOfLayers(RISING);
+  expect(slope).toBeCloseTo(-1.73494847, 8);
+  expect(within).toBeCloseTo(2.88888889, 8);
+  expect(across).toBeCloseTo(-1.76905564, 8);
+});
+
+test("with equally many points in each layer, the slope is the mean of both parts, weighted by ΔD's variance", () => {
+  const square = (points: readonly (readonly [number, number])[]) => {
+    const center = points.reduce((sum, [x]) => sum + x, 0) / points.length;
+    return points.reduce((sum, [x]) => sum + (x - center) ** 2, 0);
+  };
+  const share = RISING.reduce((sum, points) => sum + square(points), 0) / square(RISING.flat());
+  const { slope, within, across } = lineOfLayers(RISING);
+  expect(share * within! + (1 - share) * across!).toBeCloseTo(slope!, 12);
+});
+
+test("a slope within layers needs a layer that moves, one across layers two that differ", () => {
+  expect(lineOfLayers([[[1, 2]], [[3, 1]], []])).toMatchObject({ slope: -0.5, within: null, across: -0.5 });
+  expect(
+    lineOfLayers([
+      [
+        [1, 2],
+        [2, 5],
+      ],
+    ]),
+  ).toMatchObject({ slope: 3, within: 3, across: null });
+  // Rounding in a layer that stands still is no movement, and frozen magnitudes have a slope of 0.
+  const still = [
+    [0.1, 1],
+    [0.1 * (1 + 1e-14), 2],
+  ] as const;
+  expect(
+    lineOfLayers([
+      still,
+      [
+        [0.3, 1],
+        [0.3, 3],
+      ],
+    ]).within,
+  ).toBeNull();
+  expect(
+    lineOfLayers([
+      still,
+      [
+        [1, 2],
+        [2, 5],
+      ],
+    ]).within,
+  ).toBe(3);
+  expect(
+    lineOfLayers([
+      [
+        [1, 0.1],
+        [2, 0.1],
+      ],
+      [
+        [2, 0.3],
+        [5, 0.3],
+      ],
+    ]).within,
+  ).toBe(0);
+  expect(lineOfLayers([])).toMatchObject({ slope: null, within: null, across: null });
 });
 
 test("a slope is compared with the mean slope of full fine-tuning", () => {

@@ -1,6 +1,6 @@
 // Copies a folder of SST-2's or MRPC's TSV files with a share of the training labels flipped, always the same ones. The development rows are
 // copied unchanged.
-// Usage: node scripts/flip-labels.js FOLDER SHARE OUTPUT
+// Usage: node scripts/studies/flip-labels.js FOLDER SHARE OUTPUT
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
@@ -8,7 +8,7 @@ import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 
 const [folder, share, output] = process.argv.slice(2);
 if (!folder || !(Number(share) >= 0 && Number(share) <= 1) || !output) {
-  console.error("Usage: node scripts/flip-labels.js FOLDER SHARE OUTPUT");
+  console.error("Usage: node scripts/studies/flip-labels.js FOLDER SHARE OUTPUT");
   process.exit(2);
 }
 

@@ -1,0 +1,45 @@
+import { expect, test } from "vitest";
+import { type AdaptedModel, isInGroup, kindAndLayer, TrainedTensor } from "../../src/models/adapters/index.js";
+import { Parameter } from "../../src/models/nn/index.js";
+import * as torch from "../../src/torch/index.js";
+
+const HEAD = ["bert.pooler", "classifier"];
+const named = (name: string, isNorm = false) =>
+  new TrainedTensor(name, Parameter.of(torch.zeros([1])), "direction", true, false, isNorm);
+
+const MEMBERS = {
+  "lora-b": ["layer.0.query.lora_B.weight", "embeddings.words.lora_embedding_B"],
+  magnitudes: ["layer.0.query.lora_magnitude_vector"],
+  vera: ["layer.0.query.vera_lambda_b", "layer.0.query.vera_lambda_d"],
+  ia3: ["layer.0.query.ia3_l"],
+  adalora: ["layer.0.query.lora_E"],
+  bias: ["layer.0.query.bias", "layer.0.query.base_layer.bias", "layer.0.LayerNorm.bias"],
+  norms: ["layer.0.LayerNorm.weight", "layer.0.LayerNorm.bias"],
+  head: ["bert.pooler.dense.weight", "bert.pooler.LayerNorm.bias", "classifier.bias", "classifier.lora_B.weight"],
+} as const;
+const OTHERS = [
+  "layer.0.attention.relative_attention_bias.weight",
+  "layer.0.query.lora_B.bias",
+  "layer.0.query.lora_A.weight",
+  "classifier2.weight",
+];
+
+test.each(Object.keys(MEMBERS) as (keyof typeof MEMBERS)[])(
+  "the group %s has its own tensors, and no others",
+  (group) => {
+    const all = [...new Set([...Object.values(MEMBERS).flat(), ...OTHERS])];
+    const found = all.filter((name) => isInGroup(group, named(name, name.includes("LayerNorm")), HEAD));
+    // a bias of B is trained as any other bias
+    const wanted = group === "bias" ? [...MEMBERS.bias, "layer.0.query.lora_B.bias"] : MEMBERS[group];
+    expect(found.toSorted()).toEqual([...wanted].toSorted());
+  },
+);
+
+test("a tensor's kind and layer: its name in the adapter or in its module, and the first number in its path", () => {
+  const modules = ["layer.0.ffn.3.query", "embeddings.words"].map((path) => ({ path }));
+  const kindOf = (name: string) => kindAndLayer(named(name), { modules } as unknown as AdaptedModel, HEAD);
+  expect(kindOf("layer.0.ffn.3.query.lora_B.weight")).toBe("lora_B.0");
+  expect(kindOf("embeddings.words.lora_embedding_A")).toBe("lora_embedding_A");
+  expect(kindOf("layer.7.ffn.3.query.weight")).toBe("weight.7");
+  expect(kindOf("classifier.weight")).toBe("head");
+});
