@@ -1,9 +1,10 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { doraConfig, inject } from "../../src/models/adapters/index.js";
 import type { HypergradientName } from "../../src/tasks/config/index.js";
 import { TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { compareEstimators } from "../../src/training/hypergradients/compareEstimators.js";
+import { throughRecordedStep } from "../../src/training/hypergradients/decay.js";
 import {
   ESTIMATORS,
   type HypergradientEstimator,
@@ -11,7 +12,7 @@ import {
   reference,
 } from "../../src/training/hypergradients/estimators.js";
 import { ReplayableMasks } from "../../src/training/loop/masks.js";
-import { planSearch } from "../../src/training/loop/plans.js";
+import { planSearch, withLevels } from "../../src/training/loop/plans.js";
 import { takeSnapshot } from "../../src/training/steps/trainedTensors.js";
 import { openModel } from "../parity/support/adapted.js";
 import { planSettings } from "../parity/support/phases.js";
@@ -134,6 +135,38 @@ test("every estimator is measured at the run's fourth step, independently of the
       expect(Math.abs(norm(g) / norm(exact) - 1)).toBeGreaterThan(1e-3);
     }
   }
+});
+
+describe("weight decays of an upper level", () => {
+  const DECAYS = planSettings({
+    ...{ method: "dora", upper: "decay", batchSize: 3, learningRate: 5e-3, upperLearningRate: 0.3, weightDecay: 0.2 },
+    ...{ unrollSteps: 2, gradientAccumulation: 2, maxGradNorm: 0.5, warmupRatio: 0, schedule: "constant", maxSteps: 9 },
+  });
+
+  test("have one estimator, the formula, which is autograd's through AdamW", async () => {
+    const { estimators, notes, ...rest } = await compareEstimators(await open(), DECAYS, { mostProducts: 1 });
+    expect(rest).toEqual({});
+    expect(notes).toEqual([]);
+    expect(estimators).toMatchObject([{ name: "exact", target: "unrolled" }]);
+    expect(estimators[0]!.relativeError).toBeLessThan(1e-12);
+    expect(estimators[0]!.cosine).toBeCloseTo(1, 12);
+  });
+
+  test("have a target whose step is the one that was taken", async () => {
+    const setup = withLevels(await open(), DECAYS);
+    const rule = planSearch(setup, DECAYS).begin();
+    for (let i = 0; i < 2; i++) torch.scope(() => rule.step());
+    const { decays, lower } = setup.levels!;
+    let worst = Number.POSITIVE_INFINITY;
+    await rule.descendWith(async (point, v, update) => {
+      const { second, stepped } = throughRecordedStep(decays!, rule.options.lower, { point, v, update });
+      worst = Math.max(
+        ...stepped.flatMap((tensor, i) => minus(numbersOf([tensor]), numbersOf([lower[i]!.tensor]))).map(Math.abs),
+      );
+      return second;
+    });
+    expect(worst).toBeLessThan(1e-14);
+  });
 });
 
 test("an abort takes effect between two estimators", async () => {

@@ -134,6 +134,14 @@ describe.each(few(Object.entries(SEARCHES), 4))("a hypergradient, %s", (name, se
   );
 });
 
+test.each([2, 4])("the hypergradient of weight decays of %i ranks is that of one process", (size) =>
+  expectAlike(
+    { ...sequence, method: "lora", upper: "decay", unrollSteps: 2, gradientAccumulation: 2, dropout: 0.1 },
+    size,
+    4,
+  ),
+);
+
 test("an operator without a tangent is refused where rows of all ranks are compared", async () => {
   const run = await prepared({ ...bidora, ...embedded("negatives"), hypergradient: "exact" });
   const config = { ...run.config, batchSize: 1 };

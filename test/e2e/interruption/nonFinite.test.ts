@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { RunEvent } from "../../../src/base/records/events.js";
 import type { RunSettings } from "../../../src/tasks/config/index.js";
-import { abortAfter, bytes, eventsIn, fresh, jsonl, list, oneLayer, run, stepsOf } from "../support.js";
+import { abortAfter, bytes, eventsIn, fresh, json, jsonl, list, oneLayer, run, stepsOf } from "../support.js";
 
 /** A target whose squared error is infinite in float32. */
 const BAD = 3e30;
@@ -38,19 +38,25 @@ describe("--on-nonfinite skip", () => {
     expect(readFileSync(join(clean.output, "report.html"), "utf8")).not.toContain("was not finite");
   });
 
-  test.each([
-    ["lower", { 2: BAD }, { 1: 0.1, 3: 0.3, 4: 0.4, 5: 0.5, 6: 0.6, 7: 0.7, 8: 0.8, 9: 0.9, 10: 1 }],
-    ["upper", { 10: BAD }, { 1: 0.1, 3: 0.3, 5: 0.5, 7: 0.7, 9: 0.9 }],
-  ])(
-    "of a search, in the %s level: directions and their optimizer are as if the batches had not been there",
-    async (level, bad, clean) => {
-      const all = { 1: 0.1, 2: 0.2, 3: 0.3, 4: 0.4, 5: 0.5, 6: 0.6, 7: 0.7, 8: 0.8, 9: 0.9, 10: 1, ...bad };
-      const settings = { ...ORDERED, method: "bidora", maxSteps: 4, retrainSteps: 0 } as const;
-      const { output, events } = await run({ ...settings, onNonfinite: "skip", train: rowsOf(all) });
-      const reference = await run({ ...settings, train: rowsOf(clean) });
-      expect(skippedIn(events)).toEqual(level === "lower" ? [0, 1, 0, 0] : [0, 1, 1, 1]);
-      expect(adapterOf({ output })).toBe(adapterOf(reference));
-    },
+  describe.each([
+    ["magnitudes", { method: "bidora" }],
+    ["weight decays", { method: "lora", upper: "decay", upperLearningRate: 0.5, weightDecay: 0.3, dtype: "float32" }],
+  ] as const)("of a search of %s", (_, searching) =>
+    test.each([
+      ["lower", { 2: BAD }, { 1: 0.1, 3: 0.3, 4: 0.4, 5: 0.5, 6: 0.6, 7: 0.7, 8: 0.8, 9: 0.9, 10: 1 }],
+      ["upper", { 10: BAD }, { 1: 0.1, 3: 0.3, 5: 0.5, 7: 0.7, 9: 0.9 }],
+    ])(
+      "in the %s level: the lower tensors and their optimizer are as if the batches had not been there",
+      async (level, bad, clean) => {
+        const all = { 1: 0.1, 2: 0.2, 3: 0.3, 4: 0.4, 5: 0.5, 6: 0.6, 7: 0.7, 8: 0.8, 9: 0.9, 10: 1, ...bad };
+        const settings = { ...ORDERED, ...searching, maxSteps: 4, retrainSteps: 0 } as const;
+        const { output, events } = await run({ ...settings, onNonfinite: "skip", train: rowsOf(all) });
+        const reference = await run({ ...settings, train: rowsOf(clean) });
+        expect(skippedIn(events)).toEqual(level === "lower" ? [0, 1, 0, 0] : [0, 1, 1, 1]);
+        expect(adapterOf({ output })).toBe(adapterOf(reference));
+        expect(json(join(output, "bidora.json")).upper).toEqual(json(join(reference.output, "bidora.json")).upper);
+      },
+    ),
   );
 
   test("stops at one batch more than --max-skipped, and a resumed run counts on", async () => {

@@ -15,11 +15,12 @@ import {
 } from "./curves.js";
 import { gapFigure } from "./gap.js";
 import { magnitudesFigure } from "./magnitudes.js";
+import { upperValuesFigure } from "./upperValues.js";
 
 /** The figures of runs' logs. */
 export const trainingFigures = (subjects: readonly CurveSubject[], task?: string): (Markup | undefined)[] =>
-  [lossFigure, metricsFigure, gapFigure, upperLevelFigure, magnitudesFigure, learningRateFigure].map((figure) =>
-    figure(subjects, task),
+  [lossFigure, metricsFigure, gapFigure, upperLevelFigure, upperValuesFigure, magnitudesFigure, learningRateFigure].map(
+    (figure) => figure(subjects, task),
   );
 
 const stepCurves = (
