@@ -27,6 +27,7 @@ function renderRunSchema() {
         mainMetric: schemaOf("mainMetric", all.mainMetric),
       }),
       method: settingsIn(all, methodKeys),
+      tunedMethod: settingsIn(all, methodKeys, { tune: schemaOf("tune", all.tune), grid: schemaOf("grid", all.grid) }),
       definedMethod: {
         ...settingsIn(all, methodKeys, {
           name: { type: "string", minLength: 1, description: "the method's name in tables and folders" },
@@ -97,7 +98,7 @@ const CHECKED = {
       separatedWords(runOptions.task.words),
     ],
   },
-  perMethod: OF_METHODS,
+  perMethod: { type: "object", additionalProperties: { $ref: "#/definitions/tunedMethod" } },
 };
 function schemaOf(key, option) {
   const { $schema: _, ...values } = z.toJSONSchema(option.schema, { target: "draft-7" });

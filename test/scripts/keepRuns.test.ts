@@ -6,8 +6,10 @@ import { fileURLToPath } from "node:url";
 import { brotliCompressSync, brotliDecompressSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { compare } from "../../src/app/commands/compare.js";
-import { file } from "../e2e/comparison/small.js";
+import { small } from "../e2e/comparison/small.js";
 import { fresh } from "../e2e/support.js";
+
+const { file } = small();
 
 const SCRIPT = fileURLToPath(new URL("../../scripts/studies/keep-runs.js", import.meta.url));
 const script = (...words: readonly string[]) => spawnSync(process.execPath, [SCRIPT, ...words], { encoding: "utf8" });

@@ -108,7 +108,7 @@ export function evaluationCounts({ config, data }: Prepared, steps: number): Rec
   const during = evalEvery !== undefined && watched ? Math.floor(steps / evalEvery) : 0;
   const isKnown = during > 0 && steps % (evalEvery as number) === 0 && earlyStopping === undefined;
   const reported = data.test ? "test" : "validation";
-  const atStart = (split: Split) => Number(config.evalOnStart && split === reported);
+  const atStart = (split: Split) => Number(config.evalOnStart === true && split === reported);
   const atEnd = (split: Split) => (split === watched ? during + Number(!isKnown) : 1);
   const count = (split: Split) => (data[split] ? atStart(split) + atEnd(split) : 0);
   return { validation: count("validation"), test: count("test"), holdout: count("holdout") };

@@ -118,7 +118,7 @@ describe("the report command on a comparison", () => {
     expect(readFileSync(report, "utf8")).toBe(before);
     const page = parseHTML(before).document as unknown as Element;
     expect(texts(page, "h1")).toEqual(["Comparison cmp"]);
-    expect(texts(page, "#scores tbody th")).toEqual(["lora", "dora"]);
+    expect(texts(page, "#scores tbody th")).toEqual(["lora", "dora", "majority"]);
     expect(texts(page, "#differences h3")).toEqual(["sequence-classification: Accuracy (validation, 22 rows)"]);
     expect(texts(page, "#training-loss h2")).toEqual(["Training loss"]);
   });

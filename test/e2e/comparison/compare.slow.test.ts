@@ -16,7 +16,9 @@ import { compare } from "../../../src/app/commands/compare.js";
 import type { ComparisonFile, FrozenPlan } from "../../../src/base/records/index.js";
 import { secondsWithJobs } from "../../../src/studies/comparison/plan/estimates.js";
 import { bidora, changed, fresh, json, write } from "../support.js";
-import { file, type Result, train, validation } from "./small.js";
+import { type Result, small } from "./small.js";
+
+const { file, train, validation } = small();
 
 describe("the plan of a comparison", () => {
   const output = fresh("comparison");

@@ -8,12 +8,11 @@ export const rows = (count: number, name = "word") =>
     sentence2: "the",
     label: ["alpha", "beta", "gamma"][i % 3],
   }));
-export const train = jsonl(...rows(20));
-export const validation = jsonl(...rows(9, "other"));
 
-export const file = write(
-  "compare.yaml",
-  [
+/** Writes the files. Each test file needs its own, since they are removed at its end. */
+export function small() {
+  const [train, validation] = [jsonl(...rows(20)), jsonl(...rows(9, "other"))];
+  const settings = [
     `model: ${join(BERT, "single")}`,
     "task: sequence-classification",
     `train: ${train}`,
@@ -23,8 +22,9 @@ export const file = write(
     "dtype: float32",
     "threads: 1",
     "rank: 2",
-  ].join("\n"),
-);
+  ];
+  return { train, validation, file: write("compare.yaml", settings.join("\n")) };
+}
 
 export interface Result {
   readonly runs: readonly { task: string; method: string; seed: number; metrics: Record<string, number> }[];

@@ -215,7 +215,7 @@ test("generate writes float32's text", async () => {
 test("BiDoRA is refused, and nothing is written", async () => {
   const output = fresh();
   await expect(run({ method: "bidora", dtype: "float16", output })).rejects.toThrow(
-    /^--dtype float16 does not go with --method bidora, .*: use bfloat16 or float32\.$/,
+    /^--dtype float16 does not go with --method bidora or --upper, .*: use bfloat16 or float32\.$/,
   );
   expect(list(output)).toEqual([]);
   const { status, stderr } = await bidora("verify-hypergradient", "--model", "m", "--dtype", "float16");

@@ -169,7 +169,7 @@ def search(problem: Problem, run: Run) -> tuple[Tensors, torch.Tensor, list[dict
         upper.param_groups[0]["lr"] = run.upperLearningRate * factor(step, run.maxSteps, run.warmupRatio, run.schedule)
         upper.step()
         log.append({
-            "loss": sum(losses) / len(losses), "upperLoss": upper_loss.item(), "hypergradientNorm": norm, "learningRate": rate,
+            "loss": losses[-1], "upperLoss": upper_loss.item(), "hypergradientNorm": norm, "learningRate": rate,
             "upper": dict(zip(problem.groups, logs.detach().exp().tolist())),
         })
     return {name: p.detach() for name, p in parameters.items()}, logs.detach().exp(), log

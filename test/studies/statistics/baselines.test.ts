@@ -3,8 +3,8 @@ import type { Comparison } from "../../../src/base/records/comparison.js";
 import { baselinesOf } from "../../../src/studies/statistics/baselines.js";
 import { comparisonTables } from "../../../src/studies/statistics/comparisonTables.js";
 import { latexTable, markdownTable } from "../../../src/studies/statistics/renderTable.js";
-import { terminalTable } from "../../../src/studies/statistics/terminalTable.js";
 import { significance } from "../../../src/studies/statistics/significance.js";
+import { terminalTable } from "../../../src/studies/statistics/terminalTable.js";
 import { accuracy, perplexity, run, runsOf, task } from "./sampleComparison.js";
 
 const baseline = (task: string, baseline: "majority" | "start", metric: string, value: number) => ({
@@ -67,14 +67,16 @@ describe("baselines in tables", () => {
     expect(note({ ...lower, baselines: [baseline("t", "start", "perplexity", 0.1)] })).toEqual([]);
   });
 
-  test("of several tasks are rows of the scores alone; a task without one has a dash", () => {
+  test("of several tasks are rows of each table, without costs; a task without one has a dash", () => {
     const two: Comparison = {
       ...comparison,
       tasks: [task("t", accuracy), task("u", accuracy)],
       runs: [...comparison.runs, ...runsOf("u", "lora", "accuracy", [0.5])],
     };
-    const [scores, costs] = comparisonTables(two);
+    const [scores, ofTask] = comparisonTables(two);
     expect(scores!.columns[1]!.cells.slice(2).map(({ text }) => text)).toEqual(["–", "–"]);
-    expect(costs!.names).toEqual(["lora", "dora"]);
+    expect(ofTask!.names).toEqual(["lora", "dora", "majority", "start"]);
+    const time = ofTask!.columns.find(({ title }) => title === "Time")!;
+    expect(time.cells.slice(2).map(({ text }) => text)).toEqual(["–", "–"]);
   });
 });

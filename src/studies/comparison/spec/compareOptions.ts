@@ -117,6 +117,7 @@ export const comparisonOptions = {
     help: "the seed of the runs that --tune makes, such as one that no reported run has",
     defaultText: "the first of --seeds",
     advanced: true,
+    rare: true,
   }),
   grid: option(grid, { group: "Comparison", help: "another name of --tune", defaultText: "none", advanced: true }),
   curve: option(grid, {
@@ -134,18 +135,21 @@ export const comparisonOptions = {
     group: "Comparison",
     help: "settings of single methods, in the file only",
     advanced: true,
+    rare: true,
   }),
   mainMetric: option(text("NAME"), {
     group: "Comparison",
     help: "the metric by which methods are compared and tested, of all tasks or, in a file, of one",
     defaultText: "the task's",
     advanced: true,
+    rare: true,
   }),
   reach: option(number(), {
     group: "Comparison",
     help: "a score of the main metric; adds a column with the cost to reach it (with --eval-every)",
     defaultText: "none",
     advanced: true,
+    rare: true,
   }),
   margin: option(number({ above: 0 }), {
     group: "Comparison",
@@ -185,7 +189,7 @@ export const comparisonOptions = {
   }),
   dryRun: option(toggle, {
     group: "Comparison",
-    help: "only estimate what the runs would cost, and which differences they would find",
+    help: "only estimate the cost and which differences would show",
     default: false,
     session: true,
   }),
@@ -194,6 +198,7 @@ export const comparisonOptions = {
     help: "a comparison's folder whose runs show how scores vary, with --dry-run",
     defaultText: "--output",
     advanced: true,
+    rare: true,
     session: true,
     appliesWhen: whereExpected,
   }),
