@@ -1,12 +1,15 @@
 // Gradients of a loss whose rows are weighted by their sources.
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { batchOf } from "../../src/tasks/batch.js";
 import { type RunSettings, resolveRun } from "../../src/tasks/config/index.js";
+import { Sources } from "../../src/tasks/data/sources.js";
 import { lossSum } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { compareEstimators } from "../../src/training/hypergradients/compareEstimators.js";
 import { type Prepared, prepare, setupOf } from "../../src/training/run/prepare.js";
 import { gradientsOf } from "../../src/training/steps/batchGradients.js";
+import { SourceWeights } from "../../src/training/steps/sourceWeights.js";
 import { gradientsWithGraph, stepGradients, takeBatches } from "../../src/training/steps/stepGradients.js";
 import { GOLDEN } from "../parity/goldenFiles.js";
 import { inOrder } from "../parity/support/rows.js";
@@ -39,7 +42,7 @@ async function firstBatch(settings: RunSettings) {
   torch.noGrad(() => torch.copy_(logits!.tensor, torch.tensor([0.4, -0.7], [2], "float64")));
   const inputs = [...lower, logits!].map(({ tensor }) => tensor);
   const context = () => masks.training();
-  const objective = { ranks: torch.ALONE, task, model, batches, context, sourceWeights };
+  const objective = { ranks: torch.ALONE, task, model, batches, context, sourceWeights: sourceWeights! };
   return { objective, inputs, masks };
 }
 
@@ -60,21 +63,27 @@ describe.each(["negatives", "triplets"])("the ranking loss of %s in mini-batches
   });
 });
 
-test("each row counts S·w of its source, over the rows of the batch", async () => {
+test("each row counts S·w of its source, or 1 without a source, over the rows of the batch", async () => {
   const { objective, inputs } = await firstBatch(sequence);
-  const { task, model, batches, context, sourceWeights } = objective;
-  const { loss, gradients } = stepGradients(objective, inputs);
-  const [share] = batches.shares;
+  const { task, model, batches, context } = objective;
+  const { whole } = batches.shares[0]!;
+  const { file, byLine } = objective.sourceWeights.sources;
+  const others = [...byLine].filter(([line]) => line !== whole[0]!.at.line);
+  const sourceWeights = new SourceWeights(new Sources(file, new Map(others)), "float64", "cpu");
+  torch.noGrad(() => torch.copy_(sourceWeights.logits.tensor, torch.tensor([0.4, -0.7], [2], "float64")));
+  const { loss, gradients } = stepGradients({ ...objective, sourceWeights }, inputs.slice(0, -1));
   const w = [0.4, -0.7].map((a) => Math.exp(a) / (Math.exp(0.4) + Math.exp(-0.7)));
-  const factors = share!.whole.map(({ at }) => 2 * w[sourceWeights!.sources.indexOf(at)!]!);
-  expect(new Set(factors).size).toBe(2);
-  const { batchOf } = await import("../../src/tasks/batch.js");
-  const each = share!.whole.map((row) => lossSum(task, model, batchOf([row], "cpu"), context()));
+  const factors = whole.map(({ at }) => {
+    const source = sourceWeights.sources.indexOf(at);
+    return source === undefined ? 1 : 2 * w[source]!;
+  });
+  expect(new Set(factors).size).toBe(3);
+  const each = whole.map((row) => lossSum(task, model, batchOf([row], "cpu"), context()));
   const terms = each.map((term, i) => torch.mulScalar(term, factors[i]! / each.length));
-  const whole = terms.reduce((sum, term) => torch.add(sum, term));
-  expect(loss).toBeCloseTo(whole.item(), 10);
-  const wanted = flat(gradientsOf(whole, inputs.slice(0, -1)));
-  for (const [i, value] of flat(gradients.slice(0, -1)).entries()) expect(value).toBeCloseTo(wanted[i]!, 10);
+  const weighted = terms.reduce((sum, term) => torch.add(sum, term));
+  expect(loss).toBeCloseTo(weighted.item(), 10);
+  const wanted = flat(gradientsOf(weighted, inputs.slice(0, -1)));
+  for (const [i, value] of flat(gradients).entries()) expect(value).toBeCloseTo(wanted[i]!, 10);
 });
 
 const CASES: Readonly<Record<string, RunSettings>> = {

@@ -37,7 +37,7 @@ export function crossedScores(
   const sorted = (values: readonly number[]) => [...new Set(values)].sort((a, b) => a - b);
   const seeds = sorted(runs.map(({ seed }) => seed));
   const dataSeeds = sorted(runs.flatMap(({ dataSeed }) => dataSeed ?? []));
-  if (seeds.length < 2 || dataSeeds.length < 2 || runs.length !== seeds.length * dataSeeds.length) return undefined;
+  if (seeds.length < 2 || dataSeeds.length < 2) return undefined;
   const scores = dataSeeds.map((dataSeed) =>
     seeds.flatMap((seed) => runs.find((run) => run.seed === seed && run.dataSeed === dataSeed)?.score ?? []),
   );

@@ -7,7 +7,8 @@ import { memoryOf, type RunMemory } from "../../torch/devices/index.js";
 import { resolveDevice } from "../../torch/index.js";
 import { checkpointBytes } from "../checkpoints/rescue.js";
 import { parameterCounts } from "../run/artifacts.js";
-import { checkpointWeights, noteSettings, type Prepared, plansOf, prepare } from "../run/prepare.js";
+import { checkpointWeights, type Prepared, plansOf, prepare } from "../run/prepare.js";
+import { noteSettings } from "../run/prepareNotes.js";
 import { ProvenanceSource } from "../run/provenance.js";
 import { inputsOf, type RunStart, startOf } from "../run/runInputs.js";
 import {

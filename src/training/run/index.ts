@@ -1,7 +1,8 @@
 export { stopsBy } from "../loop/earlyStopping.js";
 export { nestedNotes } from "./nestedNotes.js";
 export { constantRows } from "./outcome.js";
-export { checkpointWeights, noteSettings, prepare, setupOf } from "./prepare.js";
+export { checkpointWeights, prepare, setupOf } from "./prepare.js";
+export { noteSettings } from "./prepareNotes.js";
 export { checkpointToResume, ProvenanceSource, versions } from "./provenance.js";
 export {
   checkCount,

@@ -1,4 +1,3 @@
-import type { CallContext } from "../../base/index.js";
 import type { RowCounts, RowRecord } from "../../base/records/index.js";
 import type { HubContext } from "../../formats/hub/index.js";
 import {
@@ -13,7 +12,6 @@ import {
   startFromError,
   type TrainedTensor,
   trainEverything,
-  whyNotPeft,
 } from "../../models/adapters/index.js";
 import {
   type LoadedModel,
@@ -25,16 +23,7 @@ import {
   withOriginalWeights,
 } from "../../models/index.js";
 import { DenseWeight } from "../../models/nn/index.js";
-import {
-  isTooCoarse,
-  METHODS,
-  type RunConfig,
-  type RunKey,
-  type RunSettings,
-  upperFacts,
-  upperOf,
-  withFound,
-} from "../../tasks/config/index.js";
+import { METHODS, type RunConfig, type RunKey, type RunSettings, withFound } from "../../tasks/config/index.js";
 import type { Dataset, Sources } from "../../tasks/data/index.js";
 import {
   type EncodedSplits,
@@ -44,11 +33,10 @@ import {
   type Splits,
   type TaskChoice,
 } from "../../tasks/datasets/index.js";
-import { requireTextScores, type Task, type TrainedHead } from "../../tasks/index.js";
+import { requireTextScores } from "../../tasks/index.js";
 import type { Tokenizer } from "../../text/index.js";
 import { memoryOf } from "../../torch/devices/index.js";
 import { ALONE, computeDtype, Generator, type Ranks, resolveDevice, setThreads } from "../../torch/index.js";
-import { noteWithoutLoss } from "../../use/evaluation/index.js";
 import { noteOnBase } from "../../use/inference/index.js";
 import { stopsBy } from "../loop/earlyStopping.js";
 import { levelsOf, type TwoLevels } from "../loop/levels.js";
@@ -59,6 +47,7 @@ import { SourceWeights } from "../steps/sourceWeights.js";
 import { type Snapshot, takeSnapshot } from "../steps/trainedTensors.js";
 import { MemoryNeed, noteNeed } from "./memoryNeed.js";
 import { nestedNotes } from "./nestedNotes.js";
+import { noteHead, noteRowsWithoutLoss } from "./prepareNotes.js";
 import { checkEvaluationRows, checkOneMetric, type RunStart, readRunData } from "./runInputs.js";
 import { checkSharedRows, recordOf, rowKeysOf } from "./sharedRows.js";
 
@@ -228,17 +217,6 @@ function foundIn(
   } as RunSettings;
 }
 
-/** @throws BidoraError `NO_LOSS` if no row of a split counts in the loss */
-function noteRowsWithoutLoss(task: Task, data: Prepared["data"], { onNote }: CallContext): void {
-  const evaluated = task.takesTrainOn
-    ? ({ validation: data.validation, test: data.test, "held-out": data.holdout } as const)
-    : {};
-  for (const [what, rows] of Object.entries({ training: data.train, "upper level's": data.upper, ...evaluated })) {
-    const note = rows && noteWithoutLoss(task, rows, what);
-    if (note !== undefined) onNote?.(note);
-  }
-}
-
 function rowsOf({ train, upper, validation, test }: Splits): RowCounts {
   return {
     train: train.examples.length,
@@ -253,31 +231,6 @@ function commonColumns({ train, validation, test }: Splits): NonNullable<Dataset
   const each = [train, validation, test].flatMap((split) => (split ? [split.columns] : []));
   const isCommon = each.every((columns) => JSON.stringify(columns) === JSON.stringify(each[0]));
   return (isCommon && each[0]) || {};
-}
-
-function noteHead(initialized: readonly string[], own: TrainedHead | undefined, { onNote }: CallContext): void {
-  if (initialized.length === 0) return;
-  const why = own ? "the checkpoint's does not fit the labels" : "the checkpoint has none";
-  onNote?.(`Initialized a new head (${initialized.join(", ")}) from the seed: ${why}.`);
-}
-
-/** Notes on the settings, once model and data are known. */
-export function noteSettings(prepared: Prepared, context: CallContext): void {
-  noteNotForPeft(prepared, context);
-  const { hypergradient, dtype } = prepared.config;
-  const group = upperOf(prepared.config);
-  if (group && !upperFacts(group).isExplicit && isTooCoarse(hypergradient, dtype))
-    context.onNote?.(
-      `--hypergradient ${hypergradient} loses accuracy in ${dtype}: use exact, or --dtype float32; \`bidora verify-hypergradient\` measures it.`,
-    );
-}
-
-/** An adapter whose method PEFT lacks can be used there only after merging it, if that is possible. */
-function noteNotForPeft({ adapted }: Prepared, { onNote }: CallContext): void {
-  const why = adapted.config && whyNotPeft(adapted.config);
-  if (!why) return;
-  const isMerged = adapted.modules.every(({ adapter, layer }) => adapter.whyNotMerged(layer) === undefined);
-  onNote?.(`${why}${isMerged ? ": `bidora merge` turns the result into a plain model" : ""}.`);
 }
 
 /** Makes the model trainable by the method: with a saved adapter, a new one, or all weights. */

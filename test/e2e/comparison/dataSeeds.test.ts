@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { compare } from "../../../src/app/commands/compare.js";
 import type { ComparisonFile } from "../../../src/base/records/index.js";
-import { bidora, fresh, json } from "../support.js";
-import { file } from "./small.js";
+import { bidora, comparisonFile, fresh, json } from "../support.js";
 
+const file = comparisonFile("maxSteps: 2", "batchSize: 4", "dtype: float32", "threads: 1", "rank: 2");
 const place = "sequence-classification/lora";
 
 test("--data-seeds crosses seeds with data seeds, and divides the variance between the two", async () => {
@@ -13,7 +13,7 @@ test("--data-seeds crosses seeds with data seeds, and divides the variance betwe
   const asked = { runFile: file, methods: ["lora", "dora"], seeds: [0, 1], dataSeeds: [0, 5], output };
   const outcome = await compare(asked);
   if (outcome.kind !== "compared") throw new Error(outcome.kind);
-  const { runs, variance, tests, conditions } = json<ComparisonFile>(join(output, "comparison.json"));
+  const { tasks, runs, variance, tests, conditions } = json<ComparisonFile>(join(output, "comparison.json"));
   expect(runs.filter(({ method }) => method === "lora").map(({ seed, dataSeed }) => [seed, dataSeed])).toEqual([
     ...[[0, 0], [0, 5], [1, 0], [1, 5]], // biome-ignore format: pairs
   ]);
@@ -24,9 +24,10 @@ test("--data-seeds crosses seeds with data seeds, and divides the variance betwe
   expect(variance!.map(({ method, metric, seeds, dataSeeds }) => [method, metric, seeds, dataSeeds])).toEqual(
     ["lora", "dora"].flatMap((method) => ["accuracy", "loss"].map((metric) => [method, metric, 2, 2])),
   );
-  // A bootstrap over 9 rows of which a share p is right: p(1 − p)/9, averaged over the runs.
+  // A bootstrap over n rows of which a share p is right: p(1 − p)/n, averaged over the runs.
+  const count = tasks[0]!.rows!.count!;
   const rows = runs.flatMap(({ method, metrics }) => (method === "lora" ? metrics.accuracy! : []));
-  const expected = rows.reduce((sum, p) => sum + (p * (1 - p)) / 9 / rows.length, 0);
+  const expected = rows.reduce((sum, p) => sum + (p * (1 - p)) / count / rows.length, 0);
   expect(variance![0]!.rows! / expected).toBeCloseTo(1, 1);
   expect(variance![1]!.rows).toBeGreaterThan(0);
   for (const name of ["comparison.md", "comparison.tex", "report.html"])

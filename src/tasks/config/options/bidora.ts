@@ -177,20 +177,16 @@ export const bidoraOptions = {
       "first-order": withTwoLevels(({ isIndirect = false }) => isIndirect),
     },
   }),
-  upperTrain: bidora.advanced(
-    text("FILE"),
-    "training rows of the upper level; all of --train is then the lower level's",
-    { appliesWhen: withoutFolds },
-  ),
-  upperRowsInRetrain: bidora.advanced(toggle, "train on the rows of --upper-train, too, in the retrain phase", {
+  upperTrain: bidora.rare(text("FILE"), "training rows of the upper level; all of --train is then the lower level's", {
+    appliesWhen: withoutFolds,
+  }),
+  upperRowsInRetrain: bidora.rare(toggle, "train on the rows of --upper-train, too, in the retrain phase", {
     default: true,
     appliesWhen: both(withRetraining, whenGiven("upperTrain")),
   }),
-  sourceColumn: bidora.advanced(
-    text("NAME"),
-    "the column of --train that names each row's source, for --upper sources",
-    { appliesWhen: { only: "with --upper sources", holds: ({ upper }: LevelSettings) => upper === "sources" } },
-  ),
+  sourceColumn: bidora.rare(text("NAME"), "the column of --train that names each row's source, for --upper sources", {
+    appliesWhen: { only: "with --upper sources", holds: ({ upper }: LevelSettings) => upper === "sources" },
+  }),
   searchFraction: bidora.advanced(
     number({ above: 0, below: 1 }),
     "share of the training rows for the lower level in the search; the upper level gets the others",
