@@ -85,7 +85,6 @@ test("the command prints the comparison, and refuses settings without effect on 
     stderr: expect.stringContaining("--precision and --dtype are mutually exclusive"),
   });
   for (const flags of [
-    ["--method", "lora"],
     ["--epochs", "2"],
     ["--max-steps", "2"],
     ["--schedule", "constant"],
