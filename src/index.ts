@@ -93,11 +93,15 @@ export type {
   ComparisonFile,
   Competitor,
   Cost,
+  CurvePoint,
+  CurveRun,
+  CurveSummary,
   DoneEvent,
   EquivalenceTest,
   ErrorEvent,
   EvaluationEvent,
   FailedRun,
+  Frozen,
   JoinedTasks,
   LineFit,
   MachineFacts,
@@ -109,6 +113,7 @@ export type {
   ParameterCounts,
   Phase,
   Population,
+  PredictedRow,
   RowCounts,
   RowGroup,
   RowTest,
@@ -322,6 +327,7 @@ export {
   type EvaluationOptions,
   evaluateRows,
   type OnPrediction,
+  type WeightedLoss,
 } from "./use/evaluation/index.js";
 export type { RunningServer } from "./use/server/index.js";
 

@@ -23,7 +23,7 @@ export interface EncodedExample<Target = unknown, Source = unknown> extends Enco
 export interface Batch<X extends EncodedExample = EncodedExample> extends ModelInput {
   readonly examples: readonly X[];
   /** Groups whose losses are wanted apart, as indices of examples; by default there is one loss, of all. */
-  readonly groups?: readonly Group[] | undefined;
+  readonly groups?: readonly (readonly number[])[] | undefined;
 }
 
 /** Some of a batch's examples, by index. */

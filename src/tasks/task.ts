@@ -88,7 +88,7 @@ export interface Task<
    * @returns undefined where it is that number
    * @throws UsageError if the loss is no sum over examples
    */
-  groupLosses?(outputs: Tensor, batch: Batch<X>, groups: readonly Group[]): Tensor[] | undefined;
+  groupLosses?(outputs: Tensor, batch: Batch<X>, groups: readonly (readonly number[])[]): Tensor[] | undefined;
   /**
    * The mean loss of labeled examples for a predictor that knows how often the labels occur, and nothing of an example: the lowest that
    * predicting the same for each can be expected to reach. Absent where no such predictor is of interest.

@@ -154,14 +154,12 @@ def search(problem: Problem, run: Run) -> tuple[Tensors, torch.Tensor, list[dict
         return logs[index[group]].exp() if group else 0.0
 
     for step in range(run.maxSteps):
-        losses = []
         for k in range(run.unrollSteps):
             taken = take(lower_rows)
             rate = run.learningRate * factor(step * run.unrollSteps + k, run.maxSteps * run.unrollSteps, run.warmupRatio, run.schedule)
             parameters = {name: p.detach() for name, p in parameters.items()}
             gradients, loss = problem.gradient(parameters, taken, run.maxGradNorm)
             parameters = optimizer.step(parameters, gradients, rate, decay_of)
-            losses.append(loss)
         upper_loss = problem.loss(parameters, take(upper_rows))
         upper.zero_grad()
         upper_loss.backward()
@@ -169,7 +167,7 @@ def search(problem: Problem, run: Run) -> tuple[Tensors, torch.Tensor, list[dict
         upper.param_groups[0]["lr"] = run.upperLearningRate * factor(step, run.maxSteps, run.warmupRatio, run.schedule)
         upper.step()
         log.append({
-            "loss": losses[-1], "upperLoss": upper_loss.item(), "hypergradientNorm": norm, "learningRate": rate,
+            "loss": loss, "upperLoss": upper_loss.item(), "hypergradientNorm": norm, "learningRate": rate,
             "upper": dict(zip(problem.groups, logs.detach().exp().tolist())),
         })
     return {name: p.detach() for name, p in parameters.items()}, logs.detach().exp(), log

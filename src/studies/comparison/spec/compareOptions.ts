@@ -99,7 +99,7 @@ export const comparisonOptions = {
   seeds: option(seeds, { group: "Comparison", help: "run each method with each of these seeds", default: [0] }),
   dataSeeds: option(seeds, {
     group: "Comparison",
-    help: "run each seed with each of these seeds of the rows (--data-seed), and divide the variance between the two",
+    help: "run each seed with each of these seeds of the rows (--data-seed)",
     defaultText: "as the seed",
   }),
   tasks: option(tasks, {
