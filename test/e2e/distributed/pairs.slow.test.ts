@@ -182,8 +182,10 @@ test.each(Object.keys(ALIKE))("evaluation is shared out: %s, with the results of
   const rowsPerStep = 2 * batchSize;
   expect(started(shared)).toMatchObject([{ processes: 2, rowsPerStep }]);
   expect(started(alone)).toMatchObject([{ processes: 1, rowsPerStep }]);
-  const predictions = (folder: string) =>
-    readRows(join(folder, "validation-predictions.jsonl")).map(({ prediction: _, ...row }) => row);
-  expect(predictions(shared)).toEqual(predictions(alone));
+  const rows = (folder: string) => readRows(join(folder, "validation-predictions.jsonl"));
+  const evaluated = (folder: string) => rows(folder).map(({ prediction: _, loss: _loss, ...row }) => row);
+  expect(evaluated(shared)).toEqual(evaluated(alone));
+  for (const [at, { loss }] of rows(alone).entries())
+    if (typeof loss === "number") expect(rows(shared)[at]!.loss).toBeCloseTo(loss, 4);
   expect(existsSync(join(shared, "metrics.json"))).toBe(true);
 });
