@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
-import { type AdaptedModel, isInGroup, kindAndLayer, TrainedTensor } from "../../src/models/adapters/index.js";
+import { isInGroup, kindAndLayer, TrainedTensor } from "../../src/models/adapters/index.js";
 import { Parameter } from "../../src/models/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 
 const HEAD = ["bert.pooler", "classifier"];
+const PLACES = { adapted: { modules: [] }, headModules: HEAD };
 const named = (name: string, isNorm = false) =>
   new TrainedTensor(name, Parameter.of(torch.zeros([1])), "direction", true, false, isNorm);
 
@@ -28,7 +29,7 @@ test.each(Object.keys(MEMBERS) as (keyof typeof MEMBERS)[])(
   "the group %s has its own tensors, and no others",
   (group) => {
     const all = [...new Set([...Object.values(MEMBERS).flat(), ...OTHERS])];
-    const found = all.filter((name) => isInGroup(group, named(name, name.includes("LayerNorm")), HEAD));
+    const found = all.filter((name) => isInGroup(group, named(name, name.includes("LayerNorm")), PLACES));
     // a bias of B is trained as any other bias
     const wanted = group === "bias" ? [...MEMBERS.bias, "layer.0.query.lora_B.bias"] : MEMBERS[group];
     expect(found.toSorted()).toEqual([...wanted].toSorted());
@@ -37,9 +38,19 @@ test.each(Object.keys(MEMBERS) as (keyof typeof MEMBERS)[])(
 
 test("a tensor's kind and layer: its name in the adapter or in its module, and the first number in its path", () => {
   const modules = ["layer.0.ffn.3.query", "embeddings.words"].map((path) => ({ path }));
-  const kindOf = (name: string) => kindAndLayer(named(name), { modules } as unknown as AdaptedModel, HEAD);
+  const kindOf = (name: string) => kindAndLayer(named(name), { adapted: { modules }, headModules: HEAD });
   expect(kindOf("layer.0.ffn.3.query.lora_B.weight")).toBe("lora_B.0");
   expect(kindOf("embeddings.words.lora_embedding_A")).toBe("lora_embedding_A");
   expect(kindOf("layer.7.ffn.3.query.weight")).toBe("weight.7");
   expect(kindOf("classifier.weight")).toBe("head");
+});
+
+test("an adapter in a module of the head, as all-linear gives BERT's pooler one, is in the groups of its tensors", () => {
+  const places = { adapted: { modules: [{ path: "bert.pooler.dense" }] }, headModules: HEAD };
+  const isIn = (group: Parameters<typeof isInGroup>[0], name: string) => isInGroup(group, named(name), places);
+  expect(isIn("magnitudes", "bert.pooler.dense.lora_magnitude_vector")).toBe(true);
+  expect(isIn("lora-b", "bert.pooler.dense.lora_B.weight")).toBe(true);
+  expect(isIn("head", "bert.pooler.dense.lora_A.weight")).toBe(false);
+  expect(isIn("head", "classifier.weight")).toBe(true);
+  expect(kindAndLayer(named("bert.pooler.dense.lora_A.weight"), places)).toBe("lora_A");
 });

@@ -1,7 +1,7 @@
 // Groups of trained tensors, by what they are in their method: what an upper level can train.
 
 import { isWithin, isWithinAny } from "../nn/index.js";
-import type { AdaptedModel, TrainedTensor } from "./adapted.js";
+import type { TrainedTensor } from "./adapted.js";
 import { LOW_RANK_NAMES, MAGNITUDE } from "./lowRankLayers.js";
 import { E } from "./methods/adaloraConfig.js";
 import { VECTOR } from "./methods/ia3.js";
@@ -25,21 +25,29 @@ const MEMBERS = {
 /** The name of a group of trained tensors. The head is a group as a whole: none of its tensors is in another one. */
 export type TensorGroup = keyof typeof MEMBERS | "head";
 
-/** Whether a trained tensor is in a group. @param headModules the paths of the head's modules */
-export function isInGroup(group: TensorGroup, tensor: TrainedTensor, headModules: readonly string[]): boolean {
-  const isOfHead = isWithinAny(tensor.name, headModules);
+/** The adapted modules, and the modules of the head, by their paths. */
+interface Places {
+  readonly adapted: { readonly modules: readonly { readonly path: string }[] };
+  readonly headModules: readonly string[];
+}
+
+/** Whether a trained tensor is in a group. The adapter of a module of the head, such as BERT's pooler, is not the head's. */
+export function isInGroup(group: TensorGroup, tensor: TrainedTensor, { adapted, headModules }: Places): boolean {
+  const isOfHead = isWithinAny(tensor.name, headModules) && !moduleOf(tensor, adapted);
   return group === "head" ? isOfHead : !isOfHead && MEMBERS[group](tensor);
 }
 
 /**
  * A trained tensor's kind and layer, `KIND.N`: KIND is its name in the adapter, or in its module where there is no adapter, and N the first
  * number in its path; KIND alone where there is none. All of the head is `head`.
- * @param headModules the paths of the head's modules
  */
-export function kindAndLayer(tensor: TrainedTensor, { modules }: AdaptedModel, headModules: readonly string[]): string {
-  if (isInGroup("head", tensor, headModules)) return "head";
+export function kindAndLayer(tensor: TrainedTensor, places: Places): string {
+  if (isInGroup("head", tensor, places)) return "head";
   const parts = tensor.name.split(".");
-  const adapted = modules.find(({ path }) => isWithin(tensor.name, path));
+  const adapted = moduleOf(tensor, places.adapted);
   const kind = adapted ? parts[adapted.path.split(".").length] : parts.at(-1);
   return [kind, parts.find((part) => /^\d+$/.test(part))].filter((part) => part !== undefined).join(".");
 }
+
+const moduleOf = ({ name }: TrainedTensor, { modules }: Places["adapted"]) =>
+  modules.find(({ path }) => isWithin(name, path));

@@ -50,7 +50,7 @@ export function levelsOf(run: LevelSettings, options: LevelsOptions): TwoLevels 
   const { trained } = options.adapted;
   if (group === "sources") return weightsAbove(trained, options);
   if (group === "decay") return decaysAbove(run, options);
-  const isUpper = (tensor: TrainedTensor) => isInGroup(group as TensorGroup, tensor, options.headModules);
+  const isUpper = (tensor: TrainedTensor) => isInGroup(group as TensorGroup, tensor, options);
   const [upper, lower] = [trained.filter(isUpper), trained.filter((tensor) => !isUpper(tensor))];
   const what = `--upper ${group} does not go with --method ${run.method} here`;
   if (upper.length === 0)
@@ -70,7 +70,7 @@ function withScales(adapted: AdaptedModel): TwoLevels {
 function decaysAbove({ method }: LevelSettings, { adapted, headModules, weightDecay }: LevelsOptions): TwoLevels {
   if (weightDecay === undefined) throw new TypeError("--upper decay needs a weight decay to start from.");
   const { trained: lower } = adapted;
-  const decays = new GroupDecays(lower, (tensor) => kindAndLayer(tensor, adapted, headModules), weightDecay);
+  const decays = new GroupDecays(lower, (tensor) => kindAndLayer(tensor, { adapted, headModules }), weightDecay);
   const own = [decays.logs];
   if (decays.groups.length > 0)
     return { group: "decay", lower, upper: own, own, decays, values: () => decays.values() };
