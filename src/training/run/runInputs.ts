@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { BidoraError, UsageError } from "../../base/index.js";
 import { flagOf } from "../../base/settings/index.js";
 import type { HubContext } from "../../formats/hub/index.js";
@@ -79,6 +79,7 @@ export async function readRunData(
   });
   const used = withSubsets(splits, config, asked.task);
   const { train, sourceColumn } = config;
+  refuseSameRows(config);
   if (sourceColumn !== undefined && train === undefined)
     throw new UsageError("--source-column needs --train: a named data set's own files have no such column.");
   const sources = sourceColumn === undefined ? undefined : await readSources(train!, sourceColumn);
@@ -98,6 +99,15 @@ export async function readRunData(
   const maxLength = maxLengthOf(wanted, isGiven, tokenizer, model.maxTokens);
   // The labels come from all rows, even if only some are trained on.
   return { folder, choice, own, splits: used, sources, tokenizer, labels, model, maxLength };
+}
+
+/** @throws UsageError for one file on both levels, whose rows the upper level would not measure on rows that are held out */
+function refuseSameRows({ train, upperTrain }: Pick<RunConfig, "train" | "upperTrain">): void {
+  const isFile = (path: string | undefined): path is string => path !== undefined && existsSync(path);
+  if (isFile(train) && isFile(upperTrain) && realpathSync(train) === realpathSync(upperTrain))
+    throw new UsageError(
+      `--train and --upper-train are the same file, ${train}: give the upper level rows of its own, or leave --upper-train out.`,
+    );
 }
 
 /** The model's folder. @throws as `resolveModel`, saying who names the model if it is not the user */
