@@ -139,9 +139,11 @@ async function compareRuns(given: Given<typeof options>, context: Context): Prom
     await checkTasks(spec, facts, { ...context, isListed: list });
     const tried = await triedCells(spec, pairs, facts);
     const cells = () => cellsOnceTried(spec, pairs, facts, tried);
-    const all = [...tried, ...(await cellsOnceTried(spec, pairs, facts, []))];
-    await freezePlan(spec, all, facts, context);
-    if (dryRun) return expected(all, spec, facts, context);
+    if (dryRun || spec.freeze !== undefined) {
+      const all = [...tried, ...(await cellsOnceTried(spec, pairs, facts, []))];
+      await freezePlan(spec, all, facts, context);
+      if (dryRun) return expected(all, spec, facts, context);
+    }
     const beside = await otherFinishedCells(spec, comparedRunsIn(output), facts);
     await checkStarted(spec.output, beside, tunedKeys(spec.tuning));
     await savePlan(spec.output, tried);
