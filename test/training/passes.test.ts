@@ -1,14 +1,11 @@
 import { beforeEach, expect, test, vi } from "vitest";
 import { rowsPerStep } from "../../src/studies/comparison/plan/budget.js";
 import { estimatorsFor, type HypergradientName, type RunSettings } from "../../src/tasks/config/index.js";
-import { TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import type * as tangents from "../../src/torch/tangents/index.js";
-import { ReplayableMasks } from "../../src/training/loop/masks.js";
 import { planPhases } from "../../src/training/loop/plans.js";
-import { takeSnapshot } from "../../src/training/steps/trainedTensors.js";
 import { openAdapted } from "../parity/support/adapted.js";
-import { planSettings } from "../parity/support/phases.js";
+import { planSettings, setupOf } from "../parity/support/phases.js";
 import { encodeRows } from "../parity/support/rows.js";
 
 const CASE = { checkpoint: "single", adapter: "adapters/dora-wide", rows: "train", maxLength: 20 };
@@ -41,19 +38,9 @@ beforeEach(() => void walked.mockClear());
 
 /** The rows that a search takes through the model, forward, and through records of passes, whose walks go forward and backward. */
 async function rowsTaken(settings: RunSettings): Promise<number> {
-  const { model, adapted } = await openAdapted("bert", CASE, { normGradient: "full" });
   const rows = (await encodeRows("bert", CASE)).slice(0, ROWS);
-  const masks = new ReplayableMasks(new torch.Generator(0));
-  const task = TASKS["sequence-classification"];
-  const setup = {
-    model,
-    adapted,
-    rows,
-    task,
-    masks,
-    ranks: torch.ALONE,
-    start: takeSnapshot(adapted.trained),
-  } as const;
+  const setup = setupOf(await openAdapted("bert", CASE, { normGradient: "full" }), rows);
+  const { model } = setup;
   const rule = planPhases(setup, planSettings({ ...SETTINGS, ...settings }))[0]!.begin();
   const forward = vi.spyOn(model, "forward");
   for (let i = 0; i < SETTINGS.maxSteps; i++) torch.scope(() => rule.step());

@@ -1,15 +1,14 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { RunSettings } from "../../src/tasks/config/index.js";
-import { type EncodedExample, TASKS } from "../../src/tasks/index.js";
+import type { EncodedExample } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { type BatchSource, BatchStream, searchBatches } from "../../src/training/loop/batches.js";
-import { ReplayableMasks } from "../../src/training/loop/masks.js";
 import { planSearch } from "../../src/training/loop/plans.js";
 import { BilevelRule } from "../../src/training/steps/bilevelRule.js";
 import type { StepReport } from "../../src/training/steps/stepRule.js";
 import { restoreSnapshot, takeSnapshot } from "../../src/training/steps/trainedTensors.js";
 import { openAdapted } from "../parity/support/adapted.js";
-import { planSettings } from "../parity/support/phases.js";
+import { planSettings, setupOf } from "../parity/support/phases.js";
 import { encodeRows } from "../parity/support/rows.js";
 import { expectSameBits } from "../torch/sameBits.js";
 
@@ -179,18 +178,8 @@ describe("a search in two folds", () => {
   });
 
   async function open(settings: RunSettings) {
-    const { model, adapted } = await openAdapted("bert", CASE, { normGradient: "full" });
-    const masks = new ReplayableMasks(new torch.Generator(0));
-    const task = TASKS["sequence-classification"];
-    const setup = {
-      model,
-      adapted,
-      rows,
-      task,
-      masks,
-      ranks: torch.ALONE,
-      start: takeSnapshot(adapted.trained),
-    } as const;
+    const setup = setupOf(await openAdapted("bert", CASE, { normGradient: "full" }), rows);
+    const { adapted, masks } = setup;
     const rates = { learningRate: 1e-2, upperLearningRate: 1e-2, warmupRatio: 0.2, batchSize: 3, regularizer: 0.1 };
     const resolved = settingsOf({ ...rates, maxGradNorm: 1, ...settings });
     return { adapted, masks, resolved, rule: planSearch(setup, resolved).begin() };

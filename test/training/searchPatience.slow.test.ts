@@ -1,19 +1,18 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { StepEvent } from "../../src/base/records/events.js";
 import type { RunSettings } from "../../src/tasks/config/index.js";
-import { type EncodedExample, TASKS } from "../../src/tasks/index.js";
+import type { EncodedExample } from "../../src/tasks/index.js";
 import { Ending } from "../../src/torch/distributed/ranks.js";
 import * as torch from "../../src/torch/index.js";
 import { byUpperLoss, EarlyStopping } from "../../src/training/loop/earlyStopping.js";
 import { runLoop } from "../../src/training/loop/loop.js";
-import { ReplayableMasks } from "../../src/training/loop/masks.js";
 import type { RunObserver } from "../../src/training/loop/observer.js";
 import { planPhases } from "../../src/training/loop/plans.js";
 import { PassMean } from "../../src/training/steps/bilevelRule.js";
 import { restoreSnapshot, takeSnapshot } from "../../src/training/steps/trainedTensors.js";
 import { openAdapted } from "../parity/support/adapted.js";
 import { ofRole } from "../parity/support/bilevel.js";
-import { planSettings } from "../parity/support/phases.js";
+import { planSettings, setupOf } from "../parity/support/phases.js";
 import { encodeRows } from "../parity/support/rows.js";
 
 const CASE = { checkpoint: "single", adapter: "adapters/dora-wide", rows: "train", maxLength: 20 };
@@ -35,18 +34,8 @@ const SETTINGS = {
 const WEIGHTS = [3, 3, 1];
 
 async function open(settings: RunSettings) {
-  const { model, adapted } = await openAdapted("bert", CASE, { normGradient: "full" });
-  const masks = new ReplayableMasks(new torch.Generator(0));
-  const task = TASKS["sequence-classification"];
-  const setup = {
-    model,
-    adapted,
-    rows,
-    task,
-    masks,
-    ranks: torch.ALONE,
-    start: takeSnapshot(adapted.trained),
-  } as const;
+  const setup = setupOf(await openAdapted("bert", CASE, { normGradient: "full" }), rows);
+  const { adapted } = setup;
   const resolved = planSettings({ method: "bidora", ...SETTINGS, ...settings });
   return { adapted, resolved, plans: planPhases(setup, resolved) };
 }

@@ -48,7 +48,9 @@ describe("a method whose runs diverge", () => {
     const report = readFileSync(join(output, "report.html"), "utf8");
     for (const text of [printed.stdout, markdown, latex, report]) {
       expect(text).toContain("failed 2 of 2");
-      expect(text.replaceAll(/\s+/g, " ")).toMatch(/dora failed in 2 of 2 runs on .*Step \d+: The loss is not a number/);
+      expect(text.replaceAll(/\s+/g, " ")).toMatch(
+        /dora failed in 2 of 2 runs on .*Step \d+: The loss is not a number/,
+      );
     }
     expectTold(result());
   });

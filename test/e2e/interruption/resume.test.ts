@@ -4,8 +4,9 @@ import { describe, expect, test } from "vitest";
 import { MARKER } from "../../../src/base/records/names.js";
 import type { RunSettings } from "../../../src/tasks/config/index.js";
 import { abortAfter, bidora, eventsIn, fresh, list, run, SMALL, stepsOf } from "../support.js";
-import { RANDOM, results, VALIDATION } from "./results.js";
+import { randomRun, results, VALIDATION } from "./results.js";
 
+const RANDOM = randomRun();
 describe("an interrupted and resumed run has the same bits as an uninterrupted one", () => {
   test.each([
     ["dora", 3, { gradientAccumulation: 2, maxGradNorm: 0.5 }],

@@ -1,14 +1,15 @@
 // Runs with --upper that are interrupted and resumed, and two ways to name one run.
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openSafetensors } from "../../../src/formats/safetensors/safetensors.js";
 import type { RunSettings } from "../../../src/tasks/config/index.js";
 import { few } from "../../support/few.js";
 import { withSources } from "../../support/sources.js";
 import { abortAfter, bytes, eventsIn, fresh, json, oneLayer, ROWS, run, stepsOf } from "../support.js";
-import { RANDOM, results, VALIDATION } from "./results.js";
+import { randomRun, results, VALIDATION } from "./results.js";
 
+const RANDOM = randomRun();
 const TRAIN = join(ROWS, "train.jsonl");
 const OTHERS = join(ROWS, "pairs.jsonl");
 const SOURCES = { ...RANDOM, method: "lora", upper: "sources", sourceColumn: "from", maxSteps: 3 } as const;
@@ -121,6 +122,15 @@ test.each(CHANGES)("%s: changed, that is refused by name when the run is resumed
     code: "CHECKPOINT_PROVENANCE",
     message: expect.stringContaining(`${join(output, "checkpoint-2")} was made from ${named}`),
   });
+});
+
+test("one file on both levels is refused, however it is spelled, and nothing is written", async () => {
+  const [train, output] = [withSources(TRAIN), fresh()];
+  for (const upperTrain of [train, `${dirname(train)}/./${basename(train)}`])
+    await expect(run({ ...SOURCES, train, upperTrain, output })).rejects.toThrow(
+      `--train and --upper-train are the same file, ${train}`,
+    );
+  expect(existsSync(output)).toBe(false);
 });
 
 test("the upper level's rows are trained on in the retrain phase, unless they are turned off", async () => {

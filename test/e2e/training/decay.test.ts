@@ -3,9 +3,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { RunSettings } from "../../../src/tasks/config/index.js";
-import { RANDOM, results } from "../interruption/results.js";
+import { randomRun, results } from "../interruption/results.js";
 import { abortAfter, bidora, bytes, evaluated, fresh, json, ROWS, run, SMALL, stepsOf } from "../support.js";
 
+const RANDOM = randomRun();
 const VALIDATION = join(ROWS, "pairs.jsonl");
 const UPPER = { method: "lora", upper: "decay", dtype: "float32", weightDecay: 0.3, validation: VALIDATION } as const;
 

@@ -36,6 +36,15 @@ export function planSettings(settings: RunSettings): RunConfig {
   return resolveRun({ ...DEFAULTS, ...settings });
 }
 
+/** What phases of classification rows are planned from, without gradient checkpointing. */
+export const setupOf = ({ model, adapted }: Adapted, rows: readonly EncodedExample[]) => ({
+  ...{ model, adapted, rows },
+  task: TASKS["sequence-classification"] as Task,
+  masks: new ReplayableMasks(new torch.Generator(0)),
+  ranks: torch.ALONE,
+  start: takeSnapshot(adapted.trained),
+});
+
 /** Runs all phases on classification rows, or those of another task, in their order. */
 export function runPhases(
   { model, adapted }: Adapted,
