@@ -5,7 +5,7 @@ import * as z from "zod";
 import { defaultText, helpText } from "../../build/js/app/cli/help.js";
 import { separated } from "../../build/js/base/settings/kinds.js";
 import { compareOptions } from "../../build/js/studies/comparison/spec/compareOptions.js";
-import { methodKeys, taskKeys } from "../../build/js/studies/comparison/spec/spec.js";
+import { methodKeys, taskKeys } from "../../build/js/studies/comparison/spec/specTasks.js";
 import { variantNames } from "../../build/js/studies/comparison/spec/variants.js";
 import { runOptions } from "../../build/js/tasks/config/index.js";
 

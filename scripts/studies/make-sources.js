@@ -7,7 +7,7 @@ import { inHashOrder, jsonLines, rowsOf, without } from "./tsvRows.js";
 
 /** @typedef {import("./tsvRows.js").Row} Row */
 
-const [TRUSTED, TUNING, OF_SOURCE] = [64, 500, 250];
+const [TRUSTED, TUNING, OF_SOURCE] = [64, 500, 240];
 /** Every third label of the noisy source is wrong. */
 const NOISE = 3;
 
@@ -19,24 +19,28 @@ if (!data || !output) {
 
 /** @param {string} path */
 const rows = (path) => rowsOf(join(data, path));
+/** As many rows of both labels in turn, so that the first ones are balanced, too; they are taken from the given rows. @param {Row[]} rows @param {number} count */
+function take(rows, count) {
+  return Array.from({ length: count }, (_, i) => {
+    const at = rows.findIndex(({ label }) => label === 1 - (i % 2));
+    if (at === -1) throw new Error(`There are fewer than ${count / 2} rows of each label.`);
+    return /** @type {Row} */ (rows.splice(at, 1)[0]);
+  });
+}
 const validation = rows("glue/SST-2/dev.tsv");
 const sentiment = inHashOrder(without(rows("glue/SST-2/train.tsv"), validation));
-
-/** The next rows of SST-2. @param {number} count */
-const next = (count) => sentiment.splice(0, count);
 /** The first sentences of another set, whose labels are about something else. @param {readonly Row[]} rows */
-const unrelated = (rows) =>
-  inHashOrder(rows.map((row) => ({ ...row, texts: row.texts.slice(0, 1) }))).slice(0, OF_SOURCE);
+const unrelated = (rows) => take(inHashOrder(rows.map((row) => ({ ...row, texts: row.texts.slice(0, 1) }))), OF_SOURCE);
+const next = () => take(sentiment, OF_SOURCE);
 
-const [trusted, tuning] = [next(TRUSTED), next(TUNING)];
-const shuffled = next(OF_SOURCE);
+const [trusted, tuning] = [take(sentiment, TRUSTED), take(sentiment, TUNING)];
 /** @type {Record<string, Row[]>} */
 const sources = {
-  true: next(OF_SOURCE),
-  noisy: next(OF_SOURCE).map((row, i) => (i % NOISE === 0 ? { ...row, label: 1 - row.label } : row)),
-  inverted: next(OF_SOURCE).map((row) => ({ ...row, label: 1 - row.label })),
-  // Rows are in the order of hashes, so the next row's label is that of a row drawn at random.
-  shuffled: shuffled.map((row, i) => ({ ...row, label: shuffled[(i + 1) % shuffled.length]?.label ?? 0 })),
+  true: next(),
+  noisy: next().map((row, i) => (i % NOISE === 0 ? { ...row, label: 1 - row.label } : row)),
+  inverted: next().map((row) => ({ ...row, label: 1 - row.label })),
+  // Of two rows with the same label in a row of four, one has its own and one the other label.
+  shuffled: next().map((row, i) => ({ ...row, label: i % 4 < 2 ? 1 : 0 })),
   cola: unrelated(rows("glue/CoLA/train.tsv")),
   mrpc: unrelated(rows("glue/MRPC/train.tsv")),
   qqp: unrelated(rows("glue/QQP/train.subset.tsv")),

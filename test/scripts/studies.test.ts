@@ -54,20 +54,6 @@ describe("flip-labels", () => {
   });
 });
 
-test("first-meanings keeps every reference of the first meanings, with quotes and line breaks", () => {
-  const rows = ['a,"one ""1"""', "b,two", 'a,"an\nother"', "c,three"];
-  const folder = folderWith({
-    "trainset.csv": "mr,ref\r\nx,y\r\n",
-    "devset.csv": `mr,ref\r\n${rows.join("\r\n")}\r\n`,
-  });
-  const output = fresh("meanings");
-  expect(script("first-meanings.js", folder, "2", output).status).toBe(0);
-  expect(readFileSync(join(output, "devset.csv"), "utf8")).toBe(
-    'mr,ref\r\n"a","one ""1"""\r\n"b","two"\r\n"a","an\nother"\r\n',
-  );
-  expect(readFileSync(join(output, "trainset.csv"), "utf8")).toBe("mr,ref\r\nx,y\r\n");
-});
-
 type Line = Readonly<Record<string, unknown>>;
 const linesOf = (...path: readonly string[]): Line[] =>
   readFileSync(join(...path), "utf8")
@@ -83,44 +69,45 @@ function dataFolder(): string {
     const lines = Array.from({ length: count }, (_, i) => row(i));
     writeFileSync(join(data, path), [...(header ? [header] : []), ...lines, ""].join("\n"));
   };
-  const pairs = (name: string) => (i: number) => `1\t2\t3\t${name} ${i}\tother ${name} ${i}\t${i % 2}`;
-  const forums = (from: string, each: number) => (i: number) =>
-    `${i % each === 0 ? from : "main-news"}\ta\tb\t1\tc\td\tleft ${from} ${i}\tright ${from} ${i}\t${i % 6}`;
-  write("glue/SST-2/train.tsv", 3000, (i) => `film ${i} \t${i % 2}`, "sentence\tlabel");
-  write("glue/SST-2/dev.tsv", 40, (i) => `film ${i}\t${i % 2}`, "sentence\tlabel");
+  const film = (i: number) =>
+    `${i % 4 < 2 ? "film" : "a film of more words than twelve, all of which say nothing at all,"} ${i} \t${i % 2}`;
+  write("glue/SST-2/train.tsv", 5000, film, "sentence\tlabel");
+  write("glue/SST-2/dev.tsv", 40, film, "sentence\tlabel");
   write("glue/CoLA/train.tsv", 400, (i) => `x\t${i % 2}\t\tcola ${i}`);
-  write("glue/MRPC/train.tsv", 2600, (i) => `${i % 2}\t1\t2\tmrpc ${i}\tother mrpc ${i}`, "\uFEFFQuality\t#1 ID");
-  write("glue/QQP/train.subset.tsv", 1000, pairs("qqp"), "id\tqid1");
-  write("glue/QQP/dev.subset.tsv", 50, pairs("qqp"), "id\tqid1");
-  write("glue/STS-B/train.tsv", 4000, (i) => `${i}\t${forums("main-forum", 8)(i)}`, "index\tgenre");
-  write("glue/STS-B/dev.tsv", 100, (i) => `${i}\t${forums("main-forums", 4)(i)}`, "index\tgenre");
+  write("glue/MRPC/train.tsv", 400, (i) => `${i % 2}\t1\t2\tmrpc ${i}\tother mrpc ${i}`, "\uFEFFQuality\t#1 ID");
+  write("glue/QQP/train.subset.tsv", 400, (i) => `1\t2\t3\tqqp ${i}\tother qqp ${i}\t${i % 2}`, "id\tqid1");
   write("sms_spam/sms.tsv", 500, (i) => `${i % 2 ? "spam" : "ham"}\tsms ${i}`);
   return data;
 }
 
+const numberOf = ({ sentence }: Line) => Number(/\d+/.exec(String(sentence))?.[0]);
+const isWrong = (row: Line) => row.label !== numberOf(row) % 2;
+
 describe("make-sources", () => {
   const output = fresh("sources");
   const made = script("make-sources.js", dataFolder(), output);
-  const numberOf = (row: Line) => Number(/\d+/.exec(String(row.sentence))?.[0]);
-  const labelsOf = (source: string) =>
-    linesOf(output, "sources.jsonl")
-      .filter((row) => row.source === source)
-      .map((row) => (row.label === numberOf(row) % 2 ? "right" : "wrong"));
+  const rowsOf = (source: string) => linesOf(output, "sources.jsonl").filter((row) => row.source === source);
+  const wrong = (source: string) => rowsOf(source).filter(isWrong).length;
 
-  test("gives each source its labels: true, a third wrong, all wrong, or those of other rows", () => {
+  test("gives each source its labels: true, a third wrong, all wrong, or half of them", () => {
     expect(made.status).toBe(0);
-    const wrong = (source: string) => labelsOf(source).filter((label) => label === "wrong").length;
-    for (const source of ["true", "cola", "mrpc", "qqp", "sms"])
-      expect([source, labelsOf(source).length, wrong(source)]).toEqual([source, 250, 0]);
-    expect([wrong("noisy"), wrong("inverted")]).toEqual([84, 250]);
-    expect(Math.abs(wrong("shuffled") - 125)).toBeLessThan(40);
+    for (const source of ["true", "cola", "mrpc", "qqp", "sms"]) expect([source, wrong(source)]).toEqual([source, 0]);
+    expect([wrong("noisy"), wrong("inverted"), wrong("shuffled")]).toEqual([80, 240, 120]);
+  });
+
+  test("gives every source, and every number of trusted rows, as many rows of both labels", () => {
+    const isPositive = ({ label }: Line) => label === 1;
+    for (const source of ["true", "noisy", "inverted", "shuffled", "cola", "mrpc", "qqp", "sms"])
+      expect([source, rowsOf(source).filter(isPositive).length, rowsOf(source).length]).toEqual([source, 120, 240]);
+    for (const rows of [32, 64])
+      expect(linesOf(output, `trusted-${rows}.jsonl`).filter(isPositive)).toHaveLength(rows / 2);
   });
 
   test("takes no row twice, and none of the development rows", () => {
     const parts = ["sources", "trusted-64", "tuning", "validation"].map((name) => linesOf(output, `${name}.jsonl`));
     const sentences = parts.flat().map(({ sentence }) => sentence);
     expect(new Set(sentences).size).toBe(sentences.length);
-    expect(parts.map(({ length }) => length)).toEqual([2000, 64, 500, 40]);
+    expect(parts.map(({ length }) => length)).toEqual([1920, 64, 500, 40]);
     expect(linesOf(output, "trusted-32.jsonl")).toEqual(parts[1]!.slice(0, 32));
   });
 });
@@ -130,15 +117,45 @@ test("make-shift takes the lower level's rows from the source, and all others fr
   expect(script("make-shift.js", dataFolder(), output).status).toBe(0);
   const partsOf = (name: string) =>
     ["lower", "upper", "tuning", "validation"].map((part) => linesOf(output, name, `${part}.jsonl`));
-  const [paraphrases, similarity] = [partsOf("paraphrases"), partsOf("similarity")];
-  expect(paraphrases.map(({ length }) => length)).toEqual([2000, 200, 400, 50]);
-  expect(similarity.map(({ length }) => length)).toEqual([2000, 200, 300, 25]);
-  for (const [lower, ...others] of [paraphrases, similarity]) {
-    expect(lower!.every(({ sentence1 }) => /mrpc|main-forum /.test(String(sentence1)))).toBe(true);
-    const sentences = [lower!, ...others].flat().map(({ sentence1 }) => sentence1);
-    expect(new Set(sentences).size).toBe(sentences.length);
+  const [sentences, noise] = [partsOf("sentences"), partsOf("noise")];
+  for (const parts of [sentences, noise]) {
+    expect(parts.map(({ length }) => length)).toEqual([1200, 200, 400, 40]);
+    const texts = parts.flat().map(({ sentence }) => sentence);
+    expect(new Set(texts).size).toBe(texts.length);
   }
-  expect(similarity[3]!.every(({ sentence1 }) => String(sentence1).includes("forums"))).toBe(true);
+  const isShort = ({ sentence }: Line) => String(sentence).startsWith("film");
+  expect(sentences.slice(0, 3).map((rows) => rows.filter(isShort).length)).toEqual([1200, 0, 0]);
+  const wrong = noise.map((rows) => rows.filter(isWrong));
+  expect(wrong.slice(1).flat()).toEqual([]);
+  expect(wrong[0]!.every(({ label }) => label === 0)).toBe(true);
+  expect(wrong[0]!.length / 600).toBeCloseTo(0.4, 1);
+});
+
+describe("choose-rates", () => {
+  const stages = folderWith({});
+  const run = (task: string, method: string, rate: string, seed: number, accuracy: number) => {
+    const folder = join(stages, task, method, rate, `seed-${seed}`);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, "metrics.json"), JSON.stringify({ accuracy }));
+  };
+  for (const [rate, scores] of Object.entries({ "1e-3": [0.5, 0.7], "2e-3": [0.9, 0.4] }))
+    for (const [seed, score] of scores.entries()) run("t", "lora", rate, 100 + seed, score);
+  run("t", "lora", "2e-3", 0, 1);
+
+  test("takes the rate with the best mean of the given seeds, and prints it for the runs that judge", () => {
+    const { stdout } = script("choose-rates.js", stages, "accuracy", "100,101");
+    expect(JSON.parse(stdout)).toEqual({ t: { lora: { chosen: "2e-3", scores: { "1e-3": 0.6, "2e-3": 0.65 } } } });
+    expect(JSON.parse(script("choose-rates.js", stages, "accuracy", "101").stdout).t.lora.chosen).toBe("1e-3");
+    writeFileSync(join(stages, "rates.json"), stdout);
+    expect(script("choose-rates.js", "--chosen", join(stages, "rates.json")).stdout).toBe("t lora 2e-3\n");
+  });
+
+  test("fails without a run's score", () => {
+    expect(script("choose-rates.js", stages, "f1", "100")).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("has no f1"),
+    });
+  });
 });
 
 test("weigh-sources keeps a source's rows as far as a model agrees with its labels more often than by chance", () => {

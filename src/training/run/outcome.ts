@@ -118,6 +118,7 @@ const ENOUGH_STEPS = 100;
 function adviceFor(config: RunConfig, losses: PhaseLosses, isOverfitted: boolean): string {
   const { last, risenFrom, steps, stoppedOf } = losses;
   const { rate, flag } = rateOf(config, losses.isRetraining);
+  if (rate === 0) return `${flag} is 0; use one above 0`;
   if (isOverfitted)
     return `the training loss ended at ${formatNumber(last)}, so the run has overfitted its rows; use fewer --epochs, --early-stopping with --early-stopping-metric loss, or more rows`;
   if (risenFrom !== undefined)

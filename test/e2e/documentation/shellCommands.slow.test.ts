@@ -39,8 +39,8 @@ const SKIPPED: readonly (readonly [command: RegExp, reason: string])[] = [
     "trains for minutes to hours: test/studies/comparison/studies.test.ts reads its settings",
   ],
   [
-    /^(for share in .*)?node scripts\/studies\/first-meanings\.js|^for share in .*flip-labels/,
-    "needs whole data sets: test/scripts/studies.test.ts",
+    /^node scripts\/studies\/(flip-labels|make-\w+)\.js|^bash docs\/results\//,
+    "needs whole data sets, or trains for minutes: test/scripts/studies.test.ts",
   ],
   [/^npx bidora analyze runs\/mrpc/, "needs what that comparison leaves"],
   [/^npx bidora evaluate .*--task e2e-nlg/, "needs a language model trained on that data set"],

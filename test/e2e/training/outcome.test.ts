@@ -123,6 +123,11 @@ describe("a run that has learned nothing says so, and what to change", () => {
       { maxSteps: 100, learningRate: 1e-6 },
       /use a larger --learning-rate, such as 0\.000005, or --max-steps 200\.$/,
     ],
+    [
+      "no rate, beside an upper level with one",
+      { maxSteps: 20, learningRate: 0, upper: "head", upperLearningRate: 1e-6, retrainSteps: 0 },
+      /: --learning-rate is 0; use one above 0\.$/,
+    ],
   ] as const)("%s", async (_, settings, expected) => {
     const { outcome } = await run({ ...notLearned, ...settings });
     expect(outcome).toEqual([expect.stringMatching(expected)]);

@@ -26,11 +26,12 @@ import {
   trainedNotes,
 } from "../../../training/run/index.js";
 import { metricsOf, refuseUnknownMetric } from "../results/scoring.js";
-import type { Spec, SpecTask } from "../spec/spec.js";
+import type { Spec } from "../spec/spec.js";
+import type { SpecTask } from "../spec/specTasks.js";
 import { pointsFor } from "../spec/tuning.js";
 import type { Variant } from "../spec/variants.js";
-import { heldOutSettings, settingsWithHoldout } from "./cells.js";
 import type { KnownFacts, Reported } from "./estimates.js";
+import { heldOutSettings, settingsWithHoldout } from "./runSettings.js";
 
 /** How rows are looked up, and what receives notes on a task. */
 interface Look extends HubContext {

@@ -12,7 +12,8 @@ import { readSplits, taskOf, withSubsets } from "../../../tasks/datasets/index.j
 import { estimateRun } from "../../../training/estimates/index.js";
 import { plainColumns } from "../../statistics/renderTable.js";
 import { terminalTable } from "../../statistics/terminalTable.js";
-import type { Cell, RunFacts } from "./cells.js";
+import type { Cell } from "./cells.js";
+import type { RunFacts } from "./runSettings.js";
 
 /** Facts that are looked up once, and can be given in advance. */
 export interface KnownFacts extends RunFacts {

@@ -1,5 +1,6 @@
 // The runs of a comparison, before and after the choice of points.
-import { type Cell, curveCells, finalCells, gridCells, type Pair, type RunFacts } from "../plan/cells.js";
+import { type Cell, curveCells, finalCells, gridCells, type Pair } from "../plan/cells.js";
+import type { RunFacts } from "../plan/runSettings.js";
 import type { Spec } from "../spec/spec.js";
 import { bestSettings } from "./gridSearch.js";
 
