@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
@@ -176,4 +176,58 @@ test("weigh-sources keeps a source's rows as far as a model agrees with its labe
     ...["good 0", "good 1", "good 2", "good 3", "most 0", "most 1"],
     "trusted",
   ]);
+});
+
+describe("stages.sh", () => {
+  // Two methods, of which one starts from the other; a run's score says its rate, seed and rows.
+  const STUDY = `name=s tasks=(t) methods=(first second) rates=(1e-3 2e-3) score=accuracy
+source scripts/studies/stages.sh
+run() {
+  local start=""
+  if [ "$2" = second ]; then start=$(need "$1" first "$3" "$4"); fi
+  echo "$1 $2 $3 $4 $5 $start" >> made.txt
+  printf '{"accuracy": %s}' "$(if [ "$2" = second ]; then echo "$3"; else echo "-$3"; fi)" > "$6/metrics.json"
+}
+study "$@"
+`;
+  const folder = folderWith({ "study.sh": STUDY });
+  for (const name of ["docs/results/s", "bin"]) mkdirSync(join(folder, name), { recursive: true });
+  symlinkSync(join(SCRIPTS, ".."), join(folder, "scripts"));
+  writeFileSync(join(folder, "bin/npx"), '#!/bin/sh\necho "$@" >> collected.txt\n', { mode: 0o755 });
+  const env = { ...process.env, PATH: `${join(folder, "bin")}:${process.env.PATH}` };
+  const made = spawnSync("bash", ["study.sh"], { cwd: folder, encoding: "utf8", env });
+  const text = (name: string) => readFileSync(join(folder, name), "utf8");
+
+  test("each method's rate is that of the tuning seed's best run on tuning rows", () => {
+    expect([made.status, made.stderr]).toEqual([0, ""]);
+    expect(JSON.parse(text("docs/results/s/rates.json")).t).toMatchObject({
+      first: { chosen: "1e-3" },
+      second: { chosen: "2e-3" },
+    });
+    const tuned = text("made.txt")
+      .split("\n")
+      .filter((line) => / 100 /.test(line));
+    expect(tuned).toHaveLength(4);
+    expect(tuned.every((line) => line.includes("tuning"))).toBe(true);
+  });
+
+  test("a run is made once, with the runs that it starts from, at its own rate and seed", () => {
+    const lines = text("made.txt").trimEnd().split("\n");
+    expect(new Set(lines).size).toBe(lines.length);
+    expect(lines.filter((line) => / [0-4] validation/.test(line))).toHaveLength(15);
+    expect(lines).toContain("t second 2e-3 3 validation runs/s-stages/t/first/2e-3/seed-3");
+  });
+
+  test("the judging runs are collected", () => {
+    expect(JSON.parse(text("runs/s/t/second/seed-4/metrics.json"))).toEqual({ accuracy: 2e-3 });
+    expect(JSON.parse(text("runs/s/t/first/seed-4/metrics.json"))).toEqual({ accuracy: -1e-3 });
+    expect(text("collected.txt")).toBe("bidora compare --collect --margin 0.01 --output runs/s\n");
+  });
+
+  test("a run that fails ends the study", () => {
+    const broken = folderWith({ "study.sh": STUDY.replace("local start", "false; local start") });
+    symlinkSync(join(SCRIPTS, ".."), join(broken, "scripts"));
+    expect(spawnSync("bash", ["study.sh"], { cwd: broken, encoding: "utf8", env }).status).not.toBe(0);
+    expect(existsSync(join(broken, "runs/s"))).toBe(false);
+  });
 });

@@ -36,8 +36,9 @@ export interface StoredMetadata extends Use {
         /** Completed steps. */
         readonly steps: number;
         readonly retrainSteps: number;
-        readonly hypergradient: string;
-        readonly xi: string | number;
+        /** Missing, as xi, for `decay`, whose hypergradient has a formula. */
+        readonly hypergradient?: string | undefined;
+        readonly xi?: string | number | undefined;
         /** Means over each tenth of the search. */
         readonly loss: readonly number[];
         readonly upperLoss: readonly number[];
@@ -86,8 +87,8 @@ const use = z.object({
 const search = z.object({
   steps: z.int(),
   retrainSteps: z.int(),
-  hypergradient: z.string(),
-  xi: z.union([z.string(), z.number()]),
+  hypergradient: z.string().optional(),
+  xi: z.union([z.string(), z.number()]).optional(),
   loss: z.array(z.number()),
   upperLoss: z.array(z.number()),
 });

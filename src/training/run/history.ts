@@ -100,7 +100,7 @@ export class SearchHistory implements RunObserver {
 
   /** @param from the step that a resumed run starts after; 0 for a new run */
   constructor(
-    readonly config: Pick<RunConfig, "output" | "hypergradient" | "xi">,
+    readonly config: Pick<RunConfig, "output" | "hypergradient" | "xi" | "upper">,
     readonly from: number,
   ) {}
 
@@ -126,12 +126,11 @@ export class SearchHistory implements RunObserver {
 
   /** The summary in the side file of a run with two levels. */
   summary(): NonNullable<AdapterMetadata["search"]> {
-    const { hypergradient, xi } = this.config;
+    const { hypergradient, xi, upper } = this.config;
     return {
       steps: this.#loss.length,
       retrainSteps: this.#retrainSteps,
-      hypergradient,
-      xi,
+      ...(upper !== "decay" && { hypergradient, xi }),
       loss: meansOfParts(this.#loss),
       upperLoss: meansOfParts(this.#upperLoss),
     };

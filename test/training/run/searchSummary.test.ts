@@ -18,8 +18,8 @@ function log(...events: readonly object[]): void {
   writeFileSync(join(folder, "events.jsonl"), events.map((event) => `${JSON.stringify(event)}\n`).join(""));
 }
 
-async function summaryOf(events: readonly object[], from = 0) {
-  const history = new SearchHistory(config, from);
+async function summaryOf(events: readonly object[], from = 0, upper?: "decay") {
+  const history = new SearchHistory({ ...config, upper }, from);
   for (const event of events) await history.on(event as RunEvent);
   return history.summary();
 }
@@ -30,6 +30,12 @@ test("a search is summarized by the mean losses of its tenths", async () => {
   expect(summary).toMatchObject({ steps: 25, retrainSteps: 2, ...SETTINGS });
   expect(summary.loss).toEqual([0.5, 3, 5.5, 8, 10.5, 13, 15.5, 18, 20.5, 23]);
   expect(summary.upperLoss).toEqual(summary.loss.map((value) => 2 * value));
+});
+
+test("a search of weight decays names no estimator, as it has none", async () => {
+  expect(Object.keys(await summaryOf([start, search(1, 1)], 0, "decay"))).toEqual(
+    expect.not.arrayContaining(["hypergradient", "xi"]),
+  );
 });
 
 test("steps of earlier sessions count once, also if they were repeated, and those after the checkpoint do not count", async () => {
