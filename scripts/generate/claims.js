@@ -1,59 +1,43 @@
-// What the studies of record say of the pairs of methods that they were planned to compare, one sentence each.
+// What a study of record says of the pairs of methods that it was planned to compare, one sentence each.
 
+/** @typedef {import("../../src/base/records/comparison.js").MethodPair} MethodPair */
 /** @typedef {import("../../src/base/records/comparisonTests.js").SignificanceTest} SignificanceTest */
 /** @typedef {import("../../src/base/records/comparisonTests.js").TwoLevelTest} TwoLevelTest */
 /** @typedef {import("./results.js").Study} Study */
 
-/** The methods that each method was planned to be compared with. @type {Record<string, Record<string, readonly string[]>>} */
+/** The pairs of a study that tests every two of its methods. @type {Record<string, readonly MethodPair[]>} */
 const PLANNED = {
-  base: { bidora: ["dora-matched", "dora", "dora-800", "lora", "dora+es"], "bidora-in": ["dora-matched"] },
-  decay: { decay: ["lora", "lora+es", "grid"], "decay-equal": ["grid"] },
-  sources: Object.fromEntries(
-    [32, 64].map((rows) => [
-      `sources-${rows}`,
-      ["pooled", "trusted", "then", "agreement"].map((other) => `${other}-${rows}`),
-    ]),
-  ),
-  shift: Object.fromEntries(
-    ["magnitudes", "scales", "lora-b", "head"].map((group) => [group, [`${group}-after`, "pooled", "after"]]),
-  ),
+  decay: [
+    ["lora", "decay"],
+    ["lora+es", "decay"],
+    ["grid", "decay"],
+    ["grid", "decay-equal"],
+  ],
 };
 
-/** @param {string} study @param {Study} found @returns {string[]} Markdown: a list, if the study has planned pairs */
-export function claimsOf(study, found) {
-  const pairs = Object.entries(PLANNED[study] ?? {}).flatMap(([method, others]) =>
-    others.map((other) => ({ method, other })),
-  );
-  if (pairs.length === 0) return [];
-  const lines = pairs.flatMap((pair) => found.tasks.flatMap((task) => claim(found.tests, pair, task) ?? []));
-  return [`${lines.map((line) => `- ${line}\n`).join("")}`];
+/** @param {string} study @param {Study} found @returns {string[]} Markdown: a list, if pairs were planned */
+export function claimsOf(study, { pairs = PLANNED[study] ?? [], tasks, tests }) {
+  const lines = pairs.flatMap((pair) => tasks.flatMap((task) => claim(tests, pair, task) ?? []));
+  return lines.length === 0 ? [] : [lines.map((line) => `- ${line}\n`).join("")];
 }
 
-/** @param {readonly SignificanceTest[]} tests @param {{ method: string, other: string }} pair @param {Study["tasks"][number]} task */
-function claim(tests, { method, other }, { name, metrics: [main] }) {
-  const ofPair = tests.filter(
-    ({ task, a, b }) => task === name && ((a === other && b === method) || (a === method && b === other)),
-  );
-  const gains = [main.name, "loss"].flatMap(
-    (metric) =>
-      gainOf(
-        ofPair.filter((test) => test.metric === metric),
-        method,
-      ) ?? [],
-  );
-  return gains.length === 0 ? undefined : `${name}: **${method}** and ${other}: ${gains.join("; ")}.`;
+/** @param {readonly SignificanceTest[]} tests @param {MethodPair} pair the second is said to be better or worse @param {Study["tasks"][number]} task */
+function claim(tests, [other, method], { name, metrics: [main] }) {
+  const ofPair = tests.filter(({ task, a, b }) => task === name && [a, b].includes(method) && [a, b].includes(other));
+  const gains = [main.name, "loss"].flatMap((metric) => gainOf(ofPair, metric, method) ?? []);
+  return gains.length === 0 ? undefined : `${name}: **${method}** against ${other}: ${gains.join("; ")}.`;
 }
 
-/** By how much the method is better, in words. @param {readonly SignificanceTest[]} tests @param {string} method */
-function gainOf(tests, method) {
-  const test = /** @type {TwoLevelTest | undefined} */ (tests.find((one) => one.test === "two-level"));
+/** By how much the method is better, in words. @param {readonly SignificanceTest[]} tests @param {string} metric @param {string} method */
+function gainOf(tests, metric, method) {
+  const ofMetric = tests.filter((test) => test.metric === metric);
+  const test = /** @type {TwoLevelTest | undefined} */ (ofMetric.find((one) => one.test === "two-level"));
   if (test === undefined) return undefined;
-  const sign = test.a === method ? 1 : -1;
-  const [low, high] = [sign * test.low, sign * test.high].sort((x, y) => x - y).map(signed);
-  const isAlike = tests.some((one) => one.test === "equivalence" && one.equivalent);
-  const verdict = verdictOf(test, sign * test.difference, isAlike);
+  const [gain, low, high] =
+    test.a === method ? [test.difference, test.low, test.high] : [-test.difference, -test.high, -test.low];
+  const isAlike = ofMetric.some((one) => one.test === "equivalence" && one.equivalent);
   const p = test.pHolm < 0.001 ? "< 0.001" : test.pHolm.toFixed(3);
-  return `${test.metric} ${signed(sign * test.difference)} (${low} to ${high}; p ${p}), ${verdict}`;
+  return `${metric} ${signed(gain)} (${signed(low)} to ${signed(high)}; p ${p}), ${verdictOf(test, gain, isAlike)}`;
 }
 
 /** @param {TwoLevelTest} test @param {number} gain @param {boolean} isAlike */

@@ -2,7 +2,7 @@
 #   name, tasks, methods, rates, score (a key of metrics.json)
 #   run TASK METHOD RATE SEED ROWS FOLDER   one run; ROWS are those to evaluate: `tuning` for the seed that judges nothing, else `validation`
 # and ends with `study "$@"`. Each method's rate has the best score of the tuning seed (docs/results/NAME/rates.json); the judging runs are
-# collected in runs/NAME. Runs that are there are kept. Two runs are made at a time (JOBS).
+# collected in runs/NAME, and the pairs of methods in docs/results/NAME/pairs are tested. Runs that are there are kept. Two runs are made at a time (JOBS).
 set -euo pipefail
 shopt -s inherit_errexit
 readonly TUNING_SEED=100 SEEDS=(0 1 2 3 4)
@@ -40,5 +40,5 @@ study() {
     mkdir -p "runs/$name/$task/$method"
     for seed in "${SEEDS[@]}"; do cp -rn "runs/$name-stages/$task/$method/$rate/seed-$seed" "runs/$name/$task/$method/"; done
   done < <(judging)
-  npx bidora compare --collect --margin 0.01 --output "runs/$name"
+  npx bidora compare --collect --margin 0.01 --pairs "$(cat "docs/results/$name/pairs")" --output "runs/$name"
 }

@@ -192,6 +192,7 @@ study "$@"
 `;
   const folder = folderWith({ "study.sh": STUDY });
   for (const name of ["docs/results/s", "bin"]) mkdirSync(join(folder, name), { recursive: true });
+  writeFileSync(join(folder, "docs/results/s/pairs"), "first:second\n");
   symlinkSync(join(SCRIPTS, ".."), join(folder, "scripts"));
   writeFileSync(join(folder, "bin/npx"), '#!/bin/sh\necho "$@" >> collected.txt\n', { mode: 0o755 });
   const env = { ...process.env, PATH: `${join(folder, "bin")}:${process.env.PATH}` };
@@ -221,7 +222,7 @@ study "$@"
   test("the judging runs are collected", () => {
     expect(JSON.parse(text("runs/s/t/second/seed-4/metrics.json"))).toEqual({ accuracy: 2e-3 });
     expect(JSON.parse(text("runs/s/t/first/seed-4/metrics.json"))).toEqual({ accuracy: -1e-3 });
-    expect(text("collected.txt")).toBe("bidora compare --collect --margin 0.01 --output runs/s\n");
+    expect(text("collected.txt")).toBe("bidora compare --collect --margin 0.01 --pairs first:second --output runs/s\n");
   });
 
   test("a run that fails ends the study", () => {

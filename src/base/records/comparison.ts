@@ -145,6 +145,9 @@ export interface Frozen {
   readonly departures: readonly string[];
 }
 
+/** Two methods, in any order. */
+export type MethodPair = readonly [string, string];
+
 /** The runs that are compared. Tasks and methods are shown in this order; the order of runs does not matter. */
 export interface Comparison extends Partial<MissingRuns> {
   readonly tasks: readonly ComparedTask[];
@@ -152,6 +155,8 @@ export interface Comparison extends Partial<MissingRuns> {
   /** What the methods are, if their runs say it. */
   readonly competitors?: readonly Competitor[];
   readonly runs: readonly ComparedRun[];
+  /** The pairs of methods that are tested; every two if it is missing. */
+  readonly pairs?: readonly MethodPair[];
   /** The tasks that share rows, each in one group at most. All other tasks have rows of their own, as far as known. */
   readonly rowGroups?: readonly RowGroup[];
   /** All points that were tried. */

@@ -162,6 +162,7 @@ const schema = z.object({
   competitors: z
     .array(z.object({ name, method: name, settings: z.record(name, z.json()), byTask: z.array(name).exactOptional() }))
     .exactOptional(),
+  pairs: z.array(z.tuple([name, name])).exactOptional(),
   rowGroups: z.array(z.object(rowGroup)).exactOptional(),
   frozen: z.object({ sha256: name, departures: z.array(name) }).exactOptional(),
   reached: z.array(reached),

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { isObject } from "../arguments.js";
 import { BidoraError } from "../errors.js";
 import { writeFileAtomic } from "./atomic.js";
+import type { MethodPair } from "./comparison.js";
 import { FROZEN, type PlannedRun } from "./comparisonFolder.js";
 import { readJsonObject } from "./json.js";
 
@@ -17,6 +18,8 @@ export interface FrozenPlan {
   /** Each task with its main metric; null if its rows were not there to know it by. */
   readonly tasks: readonly { readonly name: string; readonly metric: string | null }[];
   readonly tests: readonly string[];
+  /** The pairs of methods to test; every two if it is missing. */
+  readonly pairs?: readonly MethodPair[];
   readonly margin?: number;
   readonly budget?: string;
   /** Settings whose values are chosen by held-out rows. */

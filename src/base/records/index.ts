@@ -56,6 +56,7 @@ export {
   type CurveSummary,
   type FailedRun,
   type Frozen,
+  type MethodPair,
   type MissingRuns,
   type RunConditions,
   type RunId,

@@ -6,6 +6,7 @@ import {
   type ComparedMetric,
   type ComparedRun,
   type JoinedTasks,
+  type MethodPair,
   type RowGroup,
   seedsName,
 } from "../../base/records/index.js";
@@ -14,6 +15,10 @@ import { mean } from "./summary.js";
 /** Every two of a list, in order. */
 export const everyTwo = <T>(all: readonly T[]): (readonly [a: T, b: T])[] =>
   all.flatMap((a, place) => all.slice(place + 1).map((b) => [a, b] as const));
+
+/** Those two of the methods that are to be tested, in the methods' order. @param pairs every two by default */
+export const testedPairs = (methods: readonly string[], pairs?: readonly MethodPair[]): MethodPair[] =>
+  everyTwo(methods).filter(([a, b]) => pairs?.some((pair) => pair.includes(a) && pair.includes(b)) ?? true);
 
 /** The runs of a test, and the metric that it compares on each task. */
 export interface Scope {

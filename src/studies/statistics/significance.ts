@@ -4,7 +4,7 @@ import type { ComparedMetric, ComparedRun, ComparedTask, Comparison, WilcoxonTes
 import { checkComparison, isOfRows } from "./checkComparison.js";
 import { methodsWithoutFailure } from "./competing.js";
 import { pairsNeeded, withHolm } from "./holm.js";
-import { everyTwo, type PairedScores, pairsOfRuns, pairsOfTasks, type Scope } from "./pairedScores.js";
+import { type PairedScores, pairsOfRuns, pairsOfTasks, type Scope, testedPairs } from "./pairedScores.js";
 import { pairedEffect, wilcoxon } from "./wilcoxon.js";
 
 type Uncorrected = Omit<WilcoxonTest, "pHolm">;
@@ -13,7 +13,7 @@ type Uncorrected = Omit<WilcoxonTest, "pHolm">;
 export const MAIN = "main";
 
 /**
- * Wilcoxon's signed-rank test of every two methods that have a pair of runs. Three kinds of tests, in this order:
+ * Wilcoxon's signed-rank test of the comparison's pairs of methods that have a pair of runs. Three kinds of tests, in this order:
  * - over the seeds of several tasks: one test for each main metric, over all tasks that have it in the same kind; and where tasks differ
  *   in their main metric, a test `main` with each task's own, as the BiDoRA paper's over GLUE. It uses the metrics for which higher is
  *   better: they are shares and correlations, which have the same scale. Seeds of one task are not independent samples of tasks, so
@@ -121,7 +121,7 @@ const OVER_TASKS: Pairing = {
 
 function testsOf(comparison: Comparison, scope: NamedScope, pairing: Pairing): Uncorrected[] {
   const sound = methodsWithoutFailure(comparison, tasksIn(scope));
-  return everyTwo(sound).flatMap(([a, b]) => testOf(a, b, scope, pairing) ?? []);
+  return testedPairs(sound, comparison.pairs).flatMap(([a, b]) => testOf(a, b, scope, pairing) ?? []);
 }
 
 function testOf(

@@ -388,10 +388,14 @@ test("a plan is frozen before the runs; the results name its hash, and what depa
   for (const name of ["comparison.md", "comparison.tex", "report.html"])
     expect(readFileSync(join(output, name), "utf8"), name).toContain(sha256);
 
-  await compare({ ...planned, methods: ["lora", "dora"], seeds: [0, 2], margin: 0.1, output }, hooks);
+  await compare(
+    { ...planned, methods: ["lora", "dora"], seeds: [0, 2], margin: 0.1, pairs: ["lora:dora"], output },
+    hooks,
+  );
   expect(frozenIn(output).departures).toEqual([
     "These methods are not in the plan: dora.",
     "These seeds are not in the plan: 2.",
+    "The tested pairs are lora:dora, the plan has every two methods.",
     "The margin is 0.1, the plan has none.",
   ]);
 

@@ -259,6 +259,26 @@ describe("tests over the seeds and rows of a task", () => {
     expect(test).toMatchObject({ task: "t", population: "seeds and rows of this task", metric: "pearson" });
   });
 
+  it("are of the planned pairs alone, which are the family that is corrected", async () => {
+    const values = { a: [A, REFERENCES], b: [B, A], c: [B, [...B.slice(1), 9]] };
+    const runs = Object.entries(values).flatMap(([method, seeds]) =>
+      seeds.map((one, seed) => run(method, seed, rowsOf(one))),
+    );
+    const predicted = await readPredictedRuns(runs, scoring);
+    const tested = [["c", "a"]] as const;
+    const [planned, every] = [{ tested }, {}].map((options) =>
+      corrected(rowTests("t", ["a", "b", "c"], predicted, scoring, options)),
+    );
+    const ofPair = (tests: typeof planned = []) => tests.filter(({ a, b }) => a === "a" && b === "c");
+    expect(planned).toEqual(ofPair(planned));
+    expect(planned!.map(({ test }) => test)).toEqual(["two-level", "bootstrap"]);
+    const [alone, among] = [ofPair(planned)[0] as TwoLevelTest, ofPair(every)[0] as TwoLevelTest];
+    expect(alone).toEqual({ ...among, pHolm: among.p });
+    expect(among.pHolm).toBeGreaterThan(among.p);
+    const comparison = { tasks: [{ name: "t", metrics: [scoring.main] }], methods: ["a", "b", "c"], runs } as const;
+    expect(significance({ ...comparison, pairs: tested }).map(({ a, b }) => [a, b])).toEqual([["a", "c"]]);
+  });
+
   it("have the mean difference over seeds, in a wider interval than rows alone give", async () => {
     const runs = [run("a", 0, rowsOf(A)), run("a", 1, rowsOf(C)), run("b", 0, rowsOf(B)), run("b", 1, rowsOf(A))];
     const predicted = await readPredictedRuns(runs, scoring);

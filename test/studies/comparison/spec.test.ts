@@ -56,6 +56,22 @@ describe("the plan of a comparison", () => {
     expect([taken?.task, more.length]).toEqual(["glue-mrpc", 0]);
   });
 
+  it("tests the pairs of methods that are named, each once", () => {
+    const pairsGiven = (...pairs: string[]) =>
+      readSpec({ methods: ["lora", "dora+es", "bidora"], task: "regression", pairs }, undefined).pairs;
+    expect(pairsGiven("bidora:lora", "dora+es:bidora")).toEqual([
+      ["bidora", "lora"],
+      ["dora+es", "bidora"],
+    ]);
+    expect(readSpec({ methods: ["lora"], task: "regression" }, undefined).pairs).toBeUndefined();
+    expect(() => pairsGiven("lora:dora")).toThrow(
+      "--pairs takes methods of this comparison (lora, dora+es, bidora); got dora. Did you mean",
+    );
+    expect(() => pairsGiven("lora:lora")).toThrow("--pairs compares lora with itself: name two methods.");
+    expect(() => pairsGiven("lora:bidora", "bidora:lora")).toThrow("--pairs names bidora and lora twice");
+    expect(() => readSpec({ task: "regression" }, file("pairs: [lora]"))).toThrow(/pairs/);
+  });
+
   it("runs methods that the file defines, in folders of their names, with the settings of their method and their own", async () => {
     const path = file(
       "task: regression",

@@ -56,7 +56,7 @@ export function keepPlan(output: string, plan: FrozenPlan, file: string): void {
 }
 
 function planOf(
-  { variants, seeds, dataSeeds, tasks, tuning, budget, margin, output }: Spec,
+  { variants, seeds, dataSeeds, tasks, tuning, budget, margin, pairs, output }: Spec,
   cells: readonly Cell[],
   planned: Readonly<Record<string, PlannedRun>>,
   facts: KnownFacts,
@@ -72,6 +72,7 @@ function planOf(
       return { name, metric: metric && mainMetric ? metricName(mainMetric, metricRows(metric)) : metric };
     }),
     tests: [...TESTS, ...(margin === undefined ? [] : ["equivalence"])],
+    ...(pairs && { pairs }),
     ...(margin !== undefined && { margin }),
     ...(budget && { budget: `${budget.of}=${budget.amount}` }),
     tuned: tunedKeys(tuning),

@@ -18,7 +18,7 @@ import {
 import { changedSettings } from "../plan/plan.js";
 import type { CollectedRun } from "./collectRuns.js";
 
-type Found = Pick<Comparison, "tasks" | "failed" | "unfinished"> & { readonly runs: readonly CollectedRun[] };
+type Found = Pick<Comparison, "tasks" | "pairs" | "failed" | "unfinished"> & { readonly runs: readonly CollectedRun[] };
 
 /** The hash of the plan that the folder keeps, and what departs from it; undefined if no plan was frozen. */
 export function frozenIn(output: string, found: Found, margin: number | undefined): Frozen | undefined {
@@ -97,13 +97,20 @@ const versionsOf = ({ versions }: FrozenPlan, { conditions = {} }: CollectedRun)
     return made === undefined || made === versions[key] ? [] : [`${key} ${made}, planned with ${versions[key]}`];
   });
 
-function unlikeTests(plan: FrozenPlan, { tasks }: Found, margin: number | undefined): string[] {
+function unlikeTests(plan: FrozenPlan, { tasks, pairs }: Found, margin: number | undefined): string[] {
   const metrics = tasks.flatMap(({ name, metrics: [main] }) => {
     const planned = plan.tasks.find((task) => task.name === name)?.metric;
     return planned === undefined || planned === null || planned === main.name
       ? []
       : [`The main metric on ${name} is ${main.name}, the plan has ${planned}.`];
   });
-  if (margin === plan.margin) return metrics;
-  return [...metrics, `The margin is ${margin ?? "not set"}, the plan has ${plan.margin ?? "none"}.`];
+  const [now, then] = [pairsText(pairs), pairsText(plan.pairs)];
+  return [
+    ...metrics,
+    ...(now === then ? [] : [`The tested pairs are ${now}, the plan has ${then}.`]),
+    ...(margin === plan.margin ? [] : [`The margin is ${margin ?? "not set"}, the plan has ${plan.margin ?? "none"}.`]),
+  ];
 }
+
+const pairsText = (pairs: FrozenPlan["pairs"]): string =>
+  pairs?.map((pair) => pair.join(":")).join(", ") ?? "every two methods";

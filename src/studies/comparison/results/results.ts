@@ -26,6 +26,7 @@ import { methodsWithoutFailure } from "../../statistics/competing.js";
 import { costToReach, type EvaluationPoint } from "../../statistics/costColumns.js";
 import { curveTables } from "../../statistics/curveTables.js";
 import type { Uncorrected } from "../../statistics/holm.js";
+import { testedPairs } from "../../statistics/pairedScores.js";
 import { latexTable, markdownTable, type ResultTable } from "../../statistics/renderTable.js";
 import { significance } from "../../statistics/significance.js";
 import { significanceTable } from "../../statistics/significanceTable.js";
@@ -68,7 +69,7 @@ export async function writeComparison(
 ): Promise<{ readonly result: ComparisonFile; readonly text: string }> {
   refuseMixed(runs);
   const summarized = summarizeRuns(runs, options, missing);
-  const { tasks, methods, competitors, reached, rowGroups, baselines } = summarized;
+  const { tasks, methods, competitors, reached, rowGroups, pairs, baselines } = summarized;
   const [tuning, curve] = [await triedPoints(output, options.mainMetrics), await curveRuns(output)];
   const ofCurve = curve.length > 0 && { curve, curves: curvesOf(curve, tasks, methods) };
   const found = { ...summarized, tuning, ...ofCurve };
@@ -102,6 +103,7 @@ export async function writeComparison(
     tasks,
     methods,
     ...(competitors && { competitors }),
+    ...(pairs && { pairs }),
     ...(rowGroups && { rowGroups }),
     ...(frozen && { frozen }),
     reached,
@@ -125,19 +127,19 @@ const joined = (tables: readonly ResultTable[], render: (table: ResultTable) => 
   `${tables.map(render).join("\n\n")}\n`;
 
 async function allRowTests(
-  { tasks, methods: all, ...found }: Comparison,
+  { tasks, methods: all, pairs, ...found }: Comparison,
   runs: readonly CollectedRun[],
   { margin, mainMetrics = {}, onNote }: WriteOptions,
 ): Promise<RowTest[]> {
   const tests: Uncorrected<RowTest>[] = [];
-  // the main metric and the loss of every two methods
-  const family = tasks.length * all.length * (all.length - 1);
+  // the main metric and the loss
+  const family = 2 * tasks.length * testedPairs(all, pairs).length;
   for (const { name } of tasks) {
     const methods = methodsWithoutFailure({ methods: all, ...found }, new Set([name]));
     const ofTask = runs.filter(({ task }) => task === name);
     const scoring = scoringOf(ofTask, own(mainMetrics, name));
     const predicted = await readPredictedRuns(ofTask, scoring);
-    tests.push(...rowTests(name, methods, predicted, scoring, { margin, family, onNote }));
+    tests.push(...rowTests(name, methods, predicted, scoring, { margin, tested: pairs, family, onNote }));
   }
   return corrected(tests);
 }
@@ -154,7 +156,7 @@ export function summarizeRuns(
   const { reach } = asked;
   const reached = reach === undefined ? [] : tasks.map((task) => reachedIn(runs, missing, task, reach, asked.defined));
   const rowGroups = rowGroupsOf(tasks, runs);
-  const groups = rowGroups.length > 0 && { rowGroups };
+  const groups = { ...(rowGroups.length > 0 && { rowGroups }), ...(asked.pairs && { pairs: asked.pairs }) };
   const methods = inOrder(used, asked.methods);
   const baselines = baselinesOf(runs);
   return { tasks, methods, competitors: competitorsOf(methods, runs), runs, ...missing, ...groups, reached, baselines };

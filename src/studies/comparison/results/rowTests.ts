@@ -1,11 +1,17 @@
 // The tests over the rows that runs predicted: over seeds and rows, with equivalence, and over rows alone.
 import { isDeepStrictEqual } from "node:util";
 import { BidoraError, type CallContext, formatCount, formatSeconds } from "../../../base/index.js";
-import { bareMetric, type ComparedMetric, type RowTest, seedsName } from "../../../base/records/index.js";
+import {
+  bareMetric,
+  type ComparedMetric,
+  type MethodPair,
+  type RowTest,
+  seedsName,
+} from "../../../base/records/index.js";
 import { type MeasuredExamples, partWith, percentiles } from "../../../tasks/metrics/parts/index.js";
 import { type Uncorrected, withHolm } from "../../statistics/holm.js";
 import { differenceOf, judged, type Resampled, resampled, resamplesFor } from "../../statistics/pairedBootstrap.js";
-import { everyTwo } from "../../statistics/pairedScores.js";
+import { testedPairs } from "../../statistics/pairedScores.js";
 import { meanOverRuns, type OverRuns, twoLevelDifferences } from "../../statistics/twoLevel.js";
 import type { PredictedRun } from "./predictedRuns.js";
 import { lossOfRows, type Scoring } from "./scoring.js";
@@ -13,6 +19,8 @@ import { lossOfRows, type Scoring } from "./scoring.js";
 export interface RowTestOptions extends CallContext {
   /** Methods whose main metric differs by less are equivalent; by default this is not tested. */
   readonly margin?: number | undefined;
+  /** The methods to test; by default every two. */
+  readonly tested?: readonly MethodPair[] | undefined;
   /** How many tests of the comparison are corrected together, if more than here. */
   readonly family?: number;
 }
@@ -21,7 +29,7 @@ type Test = Uncorrected<RowTest>;
 const KINDS: readonly Test["test"][] = ["two-level", "equivalence", "bootstrap"];
 
 /**
- * The tests of every two methods on one task, over the rows that all their runs predicted. A row is drawn with the predictions of all
+ * The tests of two methods each on one task, over the rows that all their runs predicted. A row is drawn with the predictions of all
  * common seeds, and the metric is the mean over these seeds, which equals the table's if no run is left out. The main metric is tested
  * over rows and, with several common seeds, over seeds and rows; the loss, where runs kept it for each row, over seeds and rows.
  * @param runs of the task
@@ -32,11 +40,14 @@ export function rowTests(
   methods: readonly string[],
   runs: readonly PredictedRun[],
   scoring: Scoring,
-  { margin, family = 1, ...context }: RowTestOptions = {},
+  { margin, tested, family = 1, ...context }: RowTestOptions = {},
 ): Test[] {
   const compared = runs.filter(({ run, rows }) => methods.includes(run.method) && rows.length > 1);
   const testsOf = (metric: ComparedMetric, sides: readonly Side[], ofPair: PairTests) =>
-    testsOfMetric({ task, metric, sides, pairs: pairsOf(methods, sides), runs, family, context }, ofPair);
+    testsOfMetric(
+      { task, metric, sides, pairs: pairsOf(testedPairs(methods, tested), sides), runs, family, context },
+      ofPair,
+    );
   const { main, loss } = scoring;
   const ofMain = testsOf(
     main,
@@ -181,9 +192,9 @@ interface Pair {
   readonly b: readonly Side[];
 }
 
-/** Every two methods that have seeds in common, with their runs with these seeds. */
-function pairsOf(methods: readonly string[], sides: readonly Side[]): Pair[] {
-  return everyTwo(methods).flatMap(([one, other]) => {
+/** The pairs of methods that have seeds in common, with their runs with these seeds. */
+function pairsOf(tested: readonly MethodPair[], sides: readonly Side[]): Pair[] {
+  return tested.flatMap(([one, other]) => {
     const bySeed = new Map(sides.filter(({ method }) => method === other).map((side) => [side.seed, side]));
     const a = sides.filter(({ method, seed }) => method === one && bySeed.has(seed));
     return a.length === 0 ? [] : { a, b: a.map(({ seed }) => bySeed.get(seed)!) };

@@ -68,6 +68,16 @@ const perMethod: Kind<Readonly<Record<string, Entry>>> = {
   fromText: (given) => given,
 };
 
+/** Pairs of methods, each with a colon between its names. */
+const pairs: Kind<readonly string[]> = {
+  schema: z.array(z.string().regex(/^[^:]+:[^:]+$/)).min(1),
+  takes: "pairs of methods separated by commas, like dora:bidora,lora:bidora",
+  placeholder: "A:B,…",
+  words: [],
+  fromText: (given) => given.split(",").map((pair) => pair.trim()),
+  textPattern: separated("[^:,]+:[^:,]+"),
+};
+
 const BUDGET = /^(steps|rows|seconds)=\d+(\.\d+)?$/;
 const budget: Kind<string> = {
   schema: z.string().regex(BUDGET),
@@ -155,6 +165,12 @@ export const comparisonOptions = {
     group: "Comparison",
     help: "test whether methods differ by less than this in each task's main metric; other metrics are not tested for it",
     defaultText: "not tested",
+    advanced: true,
+  }),
+  pairs: option(pairs, {
+    group: "Comparison",
+    help: "test these pairs of methods alone, which are then the family that p-values are corrected in",
+    defaultText: "every two methods",
     advanced: true,
   }),
   freeze: option(text("FILE"), {

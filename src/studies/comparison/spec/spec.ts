@@ -1,5 +1,6 @@
 // What a comparison is asked to do, from its flags and its file.
-import { firstRepeated, UsageError } from "../../../base/index.js";
+import { didYouMean, firstRepeated, UsageError } from "../../../base/index.js";
+import type { MethodPair } from "../../../base/records/index.js";
 import { filled, readSettingsFile } from "../../../base/settings/index.js";
 import type { RunSettings } from "../../../tasks/config/index.js";
 import type { LauncherName } from "../jobs/launchers.js";
@@ -40,6 +41,8 @@ export interface Spec {
   readonly budget: Budget | undefined;
   readonly reach: number | undefined;
   readonly margin: number | undefined;
+  /** The pairs of methods to test; undefined for every two. */
+  readonly pairs: readonly MethodPair[] | undefined;
   /** The file of the frozen plan. */
   readonly freeze: string | undefined;
   readonly jobs: number;
@@ -76,8 +79,9 @@ export function readSpec(flags: ComparisonSettings, file: string | undefined, fo
   const isOpen = found !== undefined && listed === undefined && common.task === undefined;
   const ofTasks = isOpen ? openTasks(found.tasks, wanted) : tasksOf(listed, common, byFlag, defined);
   const methods = found && methodsIn.length === 0 ? found.methods.map(({ name }) => name) : namesIn(settings.methods);
+  const variants = variantsOf(methods, defined);
   return {
-    variants: variantsOf(methods, defined),
+    variants,
     defined,
     seeds,
     dataSeeds,
@@ -91,6 +95,12 @@ export function readSpec(flags: ComparisonSettings, file: string | undefined, fo
     budget: budget === undefined ? undefined : readBudget(budget),
     reach,
     margin,
+    pairs:
+      settings.pairs &&
+      pairsIn(
+        settings.pairs,
+        variants.map(({ name }) => name),
+      ),
     jobs: settings.jobs ?? (launcher === "local" ? 1 : MANY),
     launcher,
     dashboard,
@@ -119,6 +129,22 @@ function refuseRepeated(flag: string, seeds: readonly number[]): void {
   if (repeated !== undefined) throw new UsageError(`${flag} names ${repeated} twice: name each seed once.`);
 }
 
+/** @throws UsageError for a method that is not compared, a pair of one method, and a pair that is named twice */
+function pairsIn(given: readonly string[], methods: readonly string[]): MethodPair[] {
+  const pairs = given.map((pair) => pair.split(":") as [string, string]);
+  for (const [i, pair] of pairs.entries()) {
+    const stray = pair.find((name) => !methods.includes(name));
+    if (stray !== undefined)
+      throw new UsageError(
+        `--pairs takes methods of this comparison (${methods.join(", ")}); got ${stray}.${didYouMean(stray, methods)}`,
+      );
+    if (pair[0] === pair[1]) throw new UsageError(`--pairs compares ${pair[0]} with itself: name two methods.`);
+    if (pairs.slice(0, i).some((before) => pair.every((name) => before.includes(name))))
+      throw new UsageError(`--pairs names ${pair.join(" and ")} twice: name each pair once.`);
+  }
+  return pairs;
+}
+
 /** Each seed with each data seed; the seeds alone if there are none of these. */
 export const crossed = (
   seeds: readonly number[],
@@ -141,13 +167,15 @@ export interface RequestedResults {
   readonly defined?: readonly DefinedMethod[];
   /** The main metrics that were asked for, by task. */
   readonly mainMetrics?: Readonly<Record<string, string>>;
+  /** The pairs of methods to test; every two by default. */
+  readonly pairs?: readonly MethodPair[] | undefined;
   /** Within which differences of the main metric methods are equivalent. */
   readonly margin?: number | undefined;
 }
 
 /** The results that a comparison should have, and the conditions to report with them. */
 export function requestedResults(spec: Spec): RequestedResults & { readonly conditions: object } {
-  const { tasks, variants, defined, reach, margin, budget, jobs, tuning, curve, seeds, dataSeeds } = spec;
+  const { tasks, variants, defined, reach, margin, pairs, budget, jobs, tuning, curve, seeds, dataSeeds } = spec;
   return {
     tasks: tasks.map(({ name }) => name),
     titles: Object.fromEntries(tasks.flatMap(({ name, title }) => (title === name ? [] : [[name, title]]))),
@@ -158,6 +186,7 @@ export function requestedResults(spec: Spec): RequestedResults & { readonly cond
       tasks.flatMap(({ name, mainMetric }) => (mainMetric === undefined ? [] : [[name, mainMetric]])),
     ),
     margin,
+    pairs,
     conditions: {
       ...(budget && { budget }),
       ...{ jobs, seeds },
