@@ -18,7 +18,7 @@ const PLANNED = {
 /** @param {string} study @param {Study} found @returns {string[]} Markdown: a list, if pairs were planned */
 export function claimsOf(study, { pairs = PLANNED[study] ?? [], tasks, tests }) {
   const lines = pairs.flatMap((pair) => tasks.flatMap((task) => claim(tests, pair, task) ?? []));
-  return lines.length === 0 ? [] : [lines.map((line) => `- ${line}\n`).join("")];
+  return lines.length === 0 ? [] : [`Claims:\n\n${lines.map((line) => `- ${line}\n`).join("")}`];
 }
 
 /** @param {readonly SignificanceTest[]} tests @param {MethodPair} pair the second is said to be better or worse @param {Study["tasks"][number]} task */

@@ -102,7 +102,9 @@ function restoreTask(runs, kept, files) {
     writeFileSync(join(runs, file.path), text);
   }
   mkdirSync(runs, { recursive: true });
-  comparison.writePlan(runs, { ...comparison.readPlan(runs), ...picked(kept.plan, missing) });
+  // Runs that `compare` did not start, but only collects, have no plan.
+  const planned = picked(kept.plan, missing);
+  if (Object.keys(planned).length > 0) comparison.writePlan(runs, { ...comparison.readPlan(runs), ...planned });
   comparison.writeStepCosts(runs, { ...kept.stepSeconds, ...comparison.readStepCosts(runs) });
   for (const run of missing) comparison.recordFailure(runs, join(runs, run), kept.failures[run]);
 }

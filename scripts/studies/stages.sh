@@ -38,7 +38,11 @@ study() {
   done < <(judging) | at_once
   while read -r task method rate; do
     mkdir -p "runs/$name/$task/$method"
-    for seed in "${SEEDS[@]}"; do cp -rn "runs/$name-stages/$task/$method/$rate/seed-$seed" "runs/$name/$task/$method/"; done
+    for seed in "${SEEDS[@]}"; do
+      cp -rn "runs/$name-stages/$task/$method/$rate/seed-$seed" "runs/$name/$task/$method/"
+      # Runs of one method differ in their seed alone, and so do the paths of what they start from and train on.
+      sed -i "s#\(runs/$name-stages[^\"' ]*\)/seed-$seed#\1/seed-N#g" "runs/$name/$task/$method/seed-$seed"/{run.yaml,events.jsonl}
+    done
   done < <(judging)
   npx bidora compare --collect --margin 0.01 --pairs "$(cat "docs/results/$name/pairs")" --output "runs/$name"
 }

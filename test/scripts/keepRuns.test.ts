@@ -100,3 +100,11 @@ test("texts that a model wrote are refused, and paths that lead out of the folde
   expect(script("--restore", store, runs).stderr).toContain("no path within");
   expect(existsSync(runs)).toBe(false);
 });
+
+test("runs that compare only collects are put back without a plan, which would refuse them", () => {
+  const { store } = kept(runWith("collected", [step(1), failed]));
+  const restored = fresh("restored");
+  expect(script("--restore", store, restored)).toMatchObject({ status: 0, stderr: "" });
+  expect(existsSync(join(restored, "sequence-classification/lora/seed-0/events.jsonl"))).toBe(true);
+  expect(existsSync(join(restored, "comparison-plan.json"))).toBe(false);
+});

@@ -186,6 +186,7 @@ run() {
   local start=""
   if [ "$2" = second ]; then start=$(need "$1" first "$3" "$4"); fi
   echo "$1 $2 $3 $4 $5 $start" >> made.txt
+  for file in run.yaml events.jsonl; do echo "adapter: $start, train: $6.train.jsonl, seed-$4" > "$6/$file"; done
   printf '{"accuracy": %s}' "$(if [ "$2" = second ]; then echo "$3"; else echo "-$3"; fi)" > "$6/metrics.json"
 }
 study "$@"
@@ -222,6 +223,9 @@ study "$@"
   test("the judging runs are collected", () => {
     expect(JSON.parse(text("runs/s/t/second/seed-4/metrics.json"))).toEqual({ accuracy: 2e-3 });
     expect(JSON.parse(text("runs/s/t/first/seed-4/metrics.json"))).toEqual({ accuracy: -1e-3 });
+    expect(text("runs/s/t/second/seed-4/run.yaml")).toBe(
+      "adapter: runs/s-stages/t/first/2e-3/seed-N, train: runs/s-stages/t/second/2e-3/seed-N.train.jsonl, seed-4\n",
+    );
     expect(text("collected.txt")).toBe("bidora compare --collect --margin 0.01 --pairs first:second --output runs/s\n");
   });
 
