@@ -41,14 +41,17 @@ function keptEvent(event) {
 }
 
 /** What a prediction has of its row's text. */
-const WORDS = ["text", "tokens", "answer"];
+const WORDS = ["text", "answer"];
 
-/** The rows' texts are their data set's, whose terms may not allow copies. @param {any} row */
-function keptPrediction({ text: _, ...row }) {
-  const word = WORDS.find((key) => key in row.prediction);
+/** The rows' texts are their data set's, whose terms may not allow copies. Of tagged words their number is kept. @param {any} row */
+function keptPrediction({ text: _, prediction, ...row }) {
+  const word = WORDS.find((key) => key in prediction);
   if (word)
     throw new Error(`Only runs that predict labels or numbers can be kept without texts; a prediction has ${word}.`);
-  return { ...row, file: basename(row.file) };
+  const tokens = Array.isArray(prediction.tokens) && { tokens: prediction.tokens.map(() => "") };
+  // A label's probability, which no metric reads, is that of the row's loss or of its complement.
+  const score = "score" in prediction && { score: rounded(prediction.score) };
+  return { ...row, prediction: { ...prediction, ...tokens, ...score }, file: basename(row.file) };
 }
 
 /** @type {Record<string, (text: string) => string>} */

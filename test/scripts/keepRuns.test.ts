@@ -90,6 +90,16 @@ test("texts that a model wrote are refused, and paths that lead out of the folde
   const prediction = { file: "a", line: 1, reference: "x", prediction: { text: "a row's words" } };
   const texts = runWith("texts", [failed], { "validation-predictions.jsonl": JSON.stringify(prediction) });
   expect(script(texts, fresh("store")).stderr).toContain("a prediction has text");
+  const tagged = { file: "a", line: 1, text: "a word", reference: ["X", "Y"], prediction: { tokens: ["a", "word"] } };
+  const { lines: ofTags } = kept(
+    runWith("tagged", [failed], { "validation-predictions.jsonl": JSON.stringify(tagged) }),
+  );
+  expect(ofTags.join("")).toContain(
+    JSON.stringify({ tokens: ["", ""] })
+      .slice(1, -1)
+      .replaceAll('"', '\\"'),
+  );
+  expect(ofTags.join("")).not.toContain("word");
   const [store, runs] = [fresh("evil"), fresh("runs")];
   mkdirSync(store);
   const lines = [
