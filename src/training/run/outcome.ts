@@ -16,9 +16,11 @@ import { isUnchanged } from "../steps/trainedTensors.js";
 import type { PhaseLosses } from "./history.js";
 import type { Prepared } from "./prepare.js";
 
-/** Whether the result equals the run's start. */
-export const untrainedIn = ({ adapted, start }: Prepared): Pick<Findings, "untrained"> =>
-  isUnchanged(adapted.trained, start) ? { untrained: true } : {};
+/** Whether the result equals the run's start. Factors of updates are part of it; learned decays and weights of sources are not. */
+export function untrainedIn({ adapted, levels, start }: Prepared): Pick<Findings, "untrained"> {
+  const factors = levels?.group === "scales" ? levels.own : [];
+  return isUnchanged([...adapted.trained, ...factors], start) ? { untrained: true } : {};
+}
 
 type Decided = Pick<PredictedRow, "prediction" | "reference">;
 

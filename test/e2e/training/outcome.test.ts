@@ -24,6 +24,15 @@ describe("a result that equals the run's start", () => {
     expect(metricsOf(output)).toMatchObject({ ...metrics, untrained: true });
   });
 
+  test("not where factors of updates alone were trained, but where a weight decay was", async () => {
+    const { output: adapter } = await run({ method: "lora", learningRate: 0.1, maxSteps: 3 });
+    const rates = { learningRate: 0, upperLearningRate: 0.1 };
+    const settings = { method: "lora", adapter, ...rates, maxSteps: 3, retrainSteps: 0 } as const;
+    const untrained = async (upper: "scales" | "decay") =>
+      "untrained" in metricsOf((await run({ ...settings, upper })).output);
+    expect([await untrained("scales"), await untrained("decay")]).toEqual([false, true]);
+  });
+
   test("by the rate of the last phase", async () => {
     const { outcome } = await run({ learningRate: 0, retrainLearningRate: 0.1, maxSteps: 2, retrainSteps: 1 });
     expect(outcome).toEqual([expect.stringContaining("since its only step is the first of the warm-up")]);
