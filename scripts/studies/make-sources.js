@@ -1,4 +1,4 @@
-// Makes the rows of the study of sources: 64 trusted rows of SST-2, and eight sources of 250 rows, of which one has SST-2's labels, one has them
+// Makes the rows of the study of sources: 64 trusted rows of SST-2, and eight sources of 240 rows, of which one has SST-2's labels, one has them
 // with noise, and six mislead or say nothing about sentiment.
 // Usage: node scripts/studies/make-sources.js DATA OUTPUT   (DATA has the folders glue and sms_spam)
 import { mkdirSync, writeFileSync } from "node:fs";

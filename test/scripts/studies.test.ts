@@ -180,7 +180,7 @@ test("weigh-sources keeps a source's rows as far as a model agrees with its labe
 
 describe("stages.sh", () => {
   // Two methods, of which one starts from the other; a run's score says its rate, seed and rows.
-  const STUDY = `name=s tasks=(t) methods=(first second) rates=(1e-3 2e-3) score=accuracy
+  const STUDY = `name=s tasks=(t) methods=(first second) rates=(1e-3 2e-3) score=accuracy seeds=(0 1 2 3 4)
 source scripts/studies/stages.sh
 run() {
   local start=""

@@ -4,7 +4,7 @@
 #   bash docs/results/shift/run.sh
 # A group of tensors on the upper level (GROUP) has a twin (GROUP-after), whose group is trained on the target's rows when the rest has been trained
 # on the source's. In both, the other tensors never see the target. Each method has its own rate, by rows of the target that nothing is trained on.
-name=shift tasks=(sentences noise) rates=(1e-3 3e-3) score=accuracy
+name=shift tasks=(sentences noise) rates=(1e-3 3e-3) score=accuracy seeds=(0 1 2 3 4)
 groups=(magnitudes scales lora-b head)
 methods=(lora dora pooled target after "${groups[@]}" "${groups[@]/%/-after}")
 source scripts/studies/stages.sh

@@ -3,7 +3,7 @@
 #   node scripts/studies/make-sources.js DATA runs/sources-data   (DATA has the folders glue and sms_spam)
 #   bash docs/results/sources/run.sh
 # All sources have as many positive as negative rows. Each method has its own rate, by 500 rows of SST-2 that nothing is trained on.
-name=sources tasks=(sst2) rates=(1e-3 2e-3 4e-3) score=accuracy
+name=sources tasks=(sst2) rates=(1e-3 2e-3 4e-3) score=accuracy seeds=(5 6 7 8 9)
 methods=(lora)
 for rows in 32 64; do methods+=("sources-$rows" "pooled-$rows" "trusted-$rows" "then-$rows" "agreement-$rows" "oracle-$rows"); done
 source scripts/studies/stages.sh
