@@ -106,6 +106,7 @@ export type {
   LineFit,
   MachineFacts,
   MagnitudesEvent,
+  MethodPair,
   MethodSlopes,
   MetricRows,
   Metrics,

@@ -35,15 +35,16 @@ function gainOf(tests, metric, method) {
   if (test === undefined) return undefined;
   const [gain, low, high] =
     test.a === method ? [test.difference, test.low, test.high] : [-test.difference, -test.high, -test.low];
-  const isAlike = ofMetric.some((one) => one.test === "equivalence" && one.equivalent);
+  const alike = ofMetric.find((one) => one.test === "equivalence");
   const p = test.pHolm < 0.001 ? "< 0.001" : test.pHolm.toFixed(3);
-  return `${metric} ${signed(gain)} (${signed(low)} to ${signed(high)}; p ${p}), ${verdictOf(test, gain, isAlike)}`;
+  return `${metric} ${signed(gain)} (${signed(low)} to ${signed(high)}; p ${p}), ${verdictOf(test, gain, alike)}`;
 }
 
-/** @param {TwoLevelTest} test @param {number} gain @param {boolean} isAlike */
-function verdictOf({ pHolm }, gain, isAlike) {
+/** @param {TwoLevelTest} test @param {number} gain @param {SignificanceTest | undefined} alike the loss has no test of equivalence */
+function verdictOf({ pHolm }, gain, alike) {
   if (pHolm < 0.05) return gain > 0 ? "better" : "worse";
-  return isAlike ? "equivalent" : "open";
+  if (alike?.test !== "equivalence") return "no difference shown";
+  return alike.equivalent ? "equivalent" : "open";
 }
 
 /** @param {number} value */
