@@ -103,8 +103,10 @@ test("--early-stopping-metric takes the task's metrics in either spelling, and i
 const REGRESSION = { model: join(ROWS, "../bert/regression"), task: "regression", method: "lora" } as const;
 
 /** Rows that are trained on and evaluated, with such labels. */
-function rowsOf(label: (row: number) => number) {
-  const rows = Array.from("abcdefghijkl", (sentence, i) => JSON.stringify({ sentence, label: label(i) }));
+function rowsOf(label: (row: number) => number, count = 12) {
+  const rows = Array.from("abcdefghijkl".slice(0, count), (sentence, i) =>
+    JSON.stringify({ sentence, label: label(i) }),
+  );
   const train = write("rows.jsonl", rows.join("\n"));
   return { train, validation: train };
 }
@@ -171,6 +173,14 @@ describe("a run that has learned nothing says so, and what to change", () => {
   test("with a regression's mean for the labels' frequencies", async () => {
     const { outcome } = await run({ ...REGRESSION, ...rowsOf((i) => 100 + i), maxSteps: 3 });
     expect(outcome).toEqual([expect.stringContaining("that of predicting the labels' mean for every row")]);
+  });
+
+  test.each([
+    [10, 1],
+    [9, 0],
+  ])("for ten rows and more: %i", async (count, sentences) => {
+    const { outcome } = await run({ ...REGRESSION, ...rowsOf((i) => 100 + i, count), maxSteps: 3 });
+    expect(outcome).toHaveLength(sentences);
   });
 
   test("but not where all training rows have one label", async () => {
