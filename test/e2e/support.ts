@@ -107,6 +107,9 @@ export const SMALL = {
   learningRate: 1e-2,
 } as const satisfies RunSettings;
 
+/** The same model and rows on a command line, with batches of 4. */
+export const SMALL_FLAGS = ["--model", SMALL.model, "--train", SMALL.train, "--batch-size", "4"] as const;
+
 /** Notes on what a run has learned: the runs here are too short to learn much. */
 const OUTCOME = /^The (model is untrained|model predicts the same|(training|validation|held-out) loss, )/;
 

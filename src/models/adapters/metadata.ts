@@ -36,7 +36,7 @@ export interface StoredMetadata extends Use {
         /** Completed steps. */
         readonly steps: number;
         readonly retrainSteps: number;
-        /** Missing, as xi, for `decay`, whose hypergradient has a formula. */
+        /** As xi, missing where the hypergradient has a formula of its own, as for `decay`. */
         readonly hypergradient?: string | undefined;
         readonly xi?: string | number | undefined;
         /** Means over each tenth of the search. */

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { EVENTS, type EvaluationEvent, type RunEvent, readRunLog } from "../../base/records/index.js";
 import type { AdapterMetadata } from "../../models/adapters/index.js";
-import type { RunConfig } from "../../tasks/config/index.js";
+import { type RunConfig, upperFacts } from "../../tasks/config/index.js";
 import type { RunHandle, RunObserver } from "../loop/observer.js";
 
 /** The progress of a run, from its events. */
@@ -130,7 +130,7 @@ export class SearchHistory implements RunObserver {
     return {
       steps: this.#loss.length,
       retrainSteps: this.#retrainSteps,
-      ...(upper !== "decay" && { hypergradient, xi }),
+      ...(!(upper && upperFacts(upper).isExplicit) && { hypergradient, xi }),
       loss: meansOfParts(this.#loss),
       upperLoss: meansOfParts(this.#upperLoss),
     };

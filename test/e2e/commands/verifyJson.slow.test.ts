@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { ESTIMATORS } from "../../../src/training/hypergradients/estimators.js";
-import { bidora, SMALL } from "../support.js";
+import { bidora, SMALL_FLAGS } from "../support.js";
 
 interface Verified {
   dtype: string;
@@ -10,18 +10,7 @@ interface Verified {
   notes: string[];
 }
 
-const FLAGS = [
-  "--model",
-  SMALL.model,
-  "--train",
-  SMALL.train,
-  "--batch-size",
-  "4",
-  "--xi",
-  "1",
-  "--implicit-products",
-  "9",
-];
+const FLAGS = [...SMALL_FLAGS, "--xi", "1", "--implicit-products", "9"];
 
 async function verified(...flags: string[]): Promise<Verified> {
   const { status, stdout, stderr } = await bidora("verify-hypergradient", ...FLAGS, ...flags, "--json", "--quiet");

@@ -4,7 +4,19 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { RunSettings } from "../../../src/tasks/config/index.js";
 import { randomRun, results } from "../interruption/results.js";
-import { abortAfter, bidora, bytes, evaluated, fresh, json, ROWS, run, SMALL, stepsOf } from "../support.js";
+import {
+  abortAfter,
+  bidora,
+  bytes,
+  evaluated,
+  fresh,
+  json,
+  ROWS,
+  run,
+  SMALL,
+  SMALL_FLAGS,
+  stepsOf,
+} from "../support.js";
 
 const RANDOM = randomRun();
 const VALIDATION = join(ROWS, "pairs.jsonl");
@@ -152,18 +164,7 @@ describe("wrong usage", () => {
 test.each(["lora", "dora", "full"])(
   "verify-hypergradient --method %s: the formula is autograd's through AdamW",
   async (method) => {
-    const flags = [
-      "--model",
-      SMALL.model,
-      "--train",
-      SMALL.train,
-      "--batch-size",
-      "4",
-      "--method",
-      method,
-      "--upper",
-      "decay",
-    ];
+    const flags = [...SMALL_FLAGS, "--method", method, "--upper", "decay"];
     const more = ["--unroll-steps", "2", "--max-grad-norm", "0.1", "--precision", "float64"];
     const { status, stdout } = await bidora("verify-hypergradient", ...flags, ...more, "--json");
     expect(status).toBe(0);

@@ -24,7 +24,7 @@ describe("a result that equals the run's start", () => {
     expect(metricsOf(output)).toMatchObject({ ...metrics, untrained: true });
   });
 
-  test("not where factors of updates alone were trained, but where a weight decay was", async () => {
+  test("is not said to be untrained if factors of updates changed, but is if only learned weight decays did", async () => {
     const { output: adapter } = await run({ method: "lora", learningRate: 0.1, maxSteps: 3 });
     const rates = { learningRate: 0, upperLearningRate: 0.1 };
     const settings = { method: "lora", adapter, ...rates, maxSteps: 3, retrainSteps: 0 } as const;
@@ -178,7 +178,7 @@ describe("a run that has learned nothing says so, and what to change", () => {
   test.each([
     [10, 1],
     [9, 0],
-  ])("for ten rows and more: %i", async (count, sentences) => {
+  ])("from ten rows on: %i rows give %i sentences", async (count, sentences) => {
     const { outcome } = await run({ ...REGRESSION, ...rowsOf((i) => 100 + i, count), maxSteps: 3 });
     expect(outcome).toHaveLength(sentences);
   });
