@@ -12,6 +12,7 @@ import {
   type Norm,
   type RowLayout,
   rowLayout,
+  type SharedKeys,
 } from "./nn/index.js";
 
 // Input
@@ -29,6 +30,8 @@ export interface ModelInput {
   readonly layout: RowLayout;
   /** Keys and values of earlier tokens, for incremental decoding. */
   readonly cache?: KeyValueCache | undefined;
+  /** The keys of rows that begin with tokens of other rows. */
+  readonly shared?: SharedKeys | undefined;
 }
 
 /** Checks an argument that must be rows of tokens. */

@@ -26,6 +26,7 @@ import {
   type RotaryTables,
   type RowLayout,
   rotate,
+  type SharedKeys,
 } from "./nn/index.js";
 import { ropeTables } from "./rope.js";
 
@@ -34,6 +35,7 @@ interface DecoderRows {
   readonly layout: RowLayout;
   readonly rotary: Readonly<Record<LayerType, RotaryTables>>;
   readonly cache: KeyValueCache | undefined;
+  readonly shared: SharedKeys | undefined;
 }
 
 /** The norm of a decoder, for vectors of this size. */
@@ -79,9 +81,9 @@ class DecoderAttention extends Module {
     const query = turned(normHeads(q, this.queryNorm), heads);
     const key = turned(normHeads(k, this.keyNorm), kvHeads);
     const before = type === "sliding_attention" && slidingWindow !== undefined ? slidingWindow - 1 : undefined;
-    const { layout, cache } = rows;
+    const { layout, cache, shared } = rows;
     const options = { heads, kvHeads, layout, before, scale, dropout: this.dropout, context };
-    const mixed = causalAttention(query, key, v, { cache, layer: this.layer }, options);
+    const mixed = causalAttention(query, key, v, { cache, layer: this.layer, shared }, options);
     return this.output.forward(selectTokens(mixed, only), context);
   }
 
@@ -203,7 +205,8 @@ class DecoderModel extends StackedModel<DecoderRows> {
   }
 
   protected rowsOf(input: ModelInput, _context: ForwardContext, dtype: torch.DType): DecoderRows {
-    return { layout: input.layout, rotary: ropeTables(this.config.ropes, input, dtype), cache: input.cache };
+    const { layout, cache, shared } = input;
+    return { layout, cache, shared, rotary: ropeTables(this.config.ropes, input, dtype) };
   }
 }
 

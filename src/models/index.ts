@@ -1,6 +1,7 @@
 export { type Architecture, buildModel, checkpointNames, classNameOf, designOf, findDesign } from "./architecture.js";
 export { ARCHITECTURES, architectureOf, hasHead, type ModelType, modelTypeOf } from "./architectures.js";
 export { Backbone, type ModelConfig, type ModelInput, modelInput, rowsOfTokens } from "./backbone.js";
+export { type Branches, branchedInput, type TokenSpan } from "./branches.js";
 export { ConfigReader, configError, type LayerType } from "./configReader.js";
 export type { DecoderConfig } from "./decoderConfig.js";
 export type { EncoderConfig } from "./encoder.js";

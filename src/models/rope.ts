@@ -268,8 +268,9 @@ export function ropeTables(
   return { full_attention: full, sliding_attention: isShared ? full : tablesOf(ropes.sliding_attention, input, dtype) };
 }
 
-function tablesOf(rope: Rope, { positionIds, layout, cache }: ModelInput, dtype: torch.DType): RotaryTables {
-  const lengths = layout.lengths.map((length, row) => length + (cache?.lengths[row] ?? 0));
+function tablesOf(rope: Rope, { positionIds, layout, cache, shared }: ModelInput, dtype: torch.DType): RotaryTables {
+  const { lengths: own } = shared?.layout ?? layout;
+  const lengths = own.map((length, row) => length + (cache?.lengths[row] ?? 0));
   const byRow = lengths.map((length) => rope.frequencies(length));
   return torch.noGrad(() =>
     rotaryTables(positionIds, frequenciesOf(byRow, layout.lengths, positionIds.device), rope.factor, dtype),

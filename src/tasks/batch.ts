@@ -14,6 +14,11 @@ export interface EncodedExample<Target = unknown, Source = unknown> extends Enco
   readonly target: Target | undefined;
   /** What metrics compare the prediction with, in labeled examples. */
   readonly reference?: unknown;
+  /** The example that it was made from when it came into a batch, and another that it took something of. */
+  readonly origin?: EncodedExample<Target, Source> | undefined;
+  readonly other?: EncodedExample<Target, Source> | undefined;
+  /** Its outputs by the model before training, for tasks that compare with them. */
+  readonly startOutputs?: readonly number[] | undefined;
   /** The text that a prediction is a part of. */
   readonly source?: Source;
   readonly at: Location;
@@ -24,6 +29,8 @@ export interface Batch<X extends EncodedExample = EncodedExample> extends ModelI
   readonly examples: readonly X[];
   /** Groups whose losses are wanted apart, as indices of examples; by default there is one loss, of all. */
   readonly groups?: readonly (readonly number[])[] | undefined;
+  /** The sums over all of a step's examples that its losses depend on, as the task's `stepSums` computes them. */
+  readonly sums?: readonly number[] | undefined;
 }
 
 /** Some of a batch's examples, by index. */

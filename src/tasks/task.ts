@@ -17,6 +17,7 @@ import {
 } from "./batch.js";
 import type { Dataset, Example, LabelMap, LoadRowsOptions, RowSource } from "./data/index.js";
 import type { EmbeddingSettings } from "./embedding/losses.js";
+import type { PreferenceSettings } from "./preference/losses.js";
 import type { Scorer, ScorerOptions } from "./scorer.js";
 
 /** transformers' `problem_type`, which distinguishes tasks with the same kind of head. */
@@ -52,8 +53,16 @@ export interface Task<
   readonly isGenerative?: boolean;
   /** How embeddings are made, for the task of embedding texts. */
   readonly embedding?: EmbeddingFormat;
+  /** The usual maximum length, if it is another than other tasks'. */
+  readonly maxLength?: number;
   /** What only a task has that compares examples with each other. */
   readonly contrastive?: ContrastiveTask;
+  /** Whether it compares outputs with those of the model before training: examples get them as `startOutputs`. */
+  readonly comparesWithStart?: boolean;
+  /** Whether its model trains without dropout. */
+  readonly trainsWithoutDropout?: boolean;
+  /** The task for a model and the settings of a run. @throws UsageError for settings that do not fit */
+  configured?(source: TaskSource): Task<E, X, Prediction, Reference>;
 
   /** Reads the rows of a file, or rows that are in memory, as examples. @throws BidoraError naming file, line or column at fault */
   read(file: RowSource, options: LoadRowsOptions): Promise<Dataset<E>>;
@@ -75,6 +84,15 @@ export interface Task<
   forward?(model: TaskModel, batch: Batch<X>, context: ForwardContext): Tensor;
   /** How many vectors `forward` returns for an example. */
   outputVectors?(example: X): number;
+  /**
+   * Sums over a batch that the losses of all of the step's batches depend on, as constants: a vector. They are added up over the step, and
+   * given to each of its batches as `sums`.
+   */
+  stepSums?(model: TaskModel, batch: Batch<X>): Tensor;
+  /** The examples of whole batches, for a task whose losses depend on which examples are together; always in one order. */
+  arranged?(examples: readonly X[]): readonly X[];
+  /** Whether an example is left out of training and evaluation, since nothing of it is within the maximum length. */
+  isLeftOut?(example: X): boolean;
   /** The weight of a labeled example in a mean loss: 1, or the number of its labeled tokens. */
   weight(example: X): number;
   /**
@@ -109,6 +127,8 @@ export interface Task<
    * @param labels the names of the outputs
    */
   predict(outputs: readonly ExampleOutputs[], parts: readonly X[], labels: readonly string[]): Prediction;
+  /** A prediction as the command `predict` writes it; by default all of it. */
+  written?(prediction: Prediction): object;
   /** Joins several predictions into one, for tasks that score predictions for the same prompt together. */
   join?(predictions: readonly Prediction[]): Prediction;
   /** The part of a prediction that is scored, to read predictions from a file. */
@@ -127,8 +147,6 @@ export interface ConstantPredictor<Reference = unknown> {
 export interface ContrastiveTask {
   /** Whether embeddings are evaluated on pairs with a score, as far as known. */
   readonly isScored: boolean | undefined;
-  /** The task for a model and the settings of a run. @throws UsageError for settings that do not fit */
-  configured(source: TaskSource): Task;
   /**
    * Checks that one metric applies to all examples that a run is evaluated on.
    * @throws UsageError naming two splits with different metrics
@@ -142,18 +160,26 @@ export interface ContrastiveTask {
   together(corpus?: readonly EmbeddedText[]): Together;
 }
 
-/** What the task of embedding texts can depend on besides its examples. */
+/** What a task can depend on besides its examples. */
 export interface TaskSource {
   /** The model's folder. */
   readonly folder: string;
   /** The model's hidden size. */
   readonly width: number;
-  readonly settings: EmbeddingSettings;
+  readonly settings: TaskSettings;
   /** Those to train on, if they are known. */
   readonly examples?: readonly Example[];
   /** Those to evaluate on, if they are known and others than those to train on. */
   readonly evaluated?: readonly Example[] | undefined;
 }
+
+/** The settings that tasks depend on. */
+export type TaskSettings = Omit<EmbeddingSettings, "loss"> &
+  Omit<PreferenceSettings, "loss"> & {
+    readonly loss?: string | undefined;
+    /** The examples of an optimizer step. */
+    readonly stepSize?: number | undefined;
+  };
 
 /** The examples that a run is evaluated on. */
 export interface EvaluatedSplits {

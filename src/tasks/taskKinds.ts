@@ -2,6 +2,7 @@ import { checkArguments, oneOf } from "../base/index.js";
 import { causalLm } from "./causalLm.js";
 import { embedding } from "./embedding/embedding.js";
 import { multiLabelClassification } from "./multiLabelClassification.js";
+import { preference } from "./preference/preference.js";
 import { questionAnswering } from "./questionAnswering.js";
 import { regression } from "./regression.js";
 import { sequenceClassification } from "./sequenceClassification.js";
@@ -17,6 +18,7 @@ export const TASKS = {
   "question-answering": questionAnswering,
   "causal-lm": causalLm,
   embedding,
+  preference,
 } as const satisfies Readonly<Record<string, Task>>;
 
 /** The name of a built-in task. */
@@ -38,7 +40,7 @@ export interface NamedTask {
 /** A task as a model's folder and a run's settings make it. @throws UsageError for settings that do not fit */
 export const configuredTask = <Named extends NamedTask>(named: Named, source: TaskSource): Named => ({
   ...named,
-  task: named.task.contrastive?.configured(source) ?? named.task,
+  task: named.task.configured?.(source) ?? named.task,
 });
 
 /** A built-in task by its name. */

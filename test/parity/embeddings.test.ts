@@ -9,8 +9,9 @@ import { loadTokenizer } from "../../src/text/index.js";
 import * as torch from "../../src/torch/index.js";
 import type { ReplayableMasks } from "../../src/training/loop/masks.js";
 import { Level } from "../../src/training/steps/level.js";
-import { stepGradients, takeBatches } from "../../src/training/steps/stepGradients.js";
+import { stepGradients } from "../../src/training/steps/stepGradients.js";
 import { PlainRule } from "../../src/training/steps/stepRule.js";
+import { takeBatches } from "../../src/training/steps/takeBatches.js";
 import { openForInference } from "../../src/use/inference/open.js";
 import { predictions } from "../../src/use/inference/predictions.js";
 import { expectClose, GOLDEN, get, readJson, readTensors } from "./goldenFiles.js";
@@ -98,7 +99,7 @@ describe.each(Object.entries(golden.losses))("%s", (_name, { rows, settings, fil
   test("loss and gradients equal those of sentence-transformers, in mini-batches too", async () => {
     for (const miniBatchSize of [settings.miniBatchSize, 4, 1]) {
       const { task, model, trained, encoded } = await training({ ...settings, miniBatchSize }, rows);
-      const batches = takeBatches(task, inOrder(encoded, encoded.length), 1);
+      const batches = takeBatches({ task, model, ranks: torch.ALONE }, inOrder(encoded, encoded.length), 1);
       const names = trained.map(({ name }) => name);
       const { loss, gradients } = stepGradients(
         { ranks: torch.ALONE, task, model, batches, context: () => ({ masks: undefined }) },

@@ -121,6 +121,13 @@ const arithmetic = {
     [-1.5, 0.5, 2.6],
   ),
   "aten::tanh": each(torch.tanh, Math.tanh),
+  "aten::sigmoid": each(torch.sigmoid, (x) => 1 / (1 + Math.exp(-x))),
+  "aten::log_sigmoid": each(torch.logSigmoid, (x) => -Math.log1p(Math.exp(-x))),
+  "aten::expm1": each(torch.expm1, Math.expm1),
+  "aten::log": each(
+    (x) => torch.log(torch.exp(x)),
+    (x) => x,
+  ),
   "aten::sin": each(torch.sin, Math.sin),
   "aten::cos": each(torch.cos, Math.cos),
   "aten::clamp_min": () => [torch.clampMin(v(-2, 2), 0.5), [0.5, 2]],

@@ -8,7 +8,8 @@ import { loadModel, type TaskModel } from "../../src/models/index.js";
 import { lossSum, TASKS, type Task } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { ReplayableMasks } from "../../src/training/loop/masks.js";
-import { stepGradients, takeBatches } from "../../src/training/steps/stepGradients.js";
+import { stepGradients } from "../../src/training/steps/stepGradients.js";
+import { takeBatches } from "../../src/training/steps/takeBatches.js";
 import { changedCheckpoint } from "../models/checkpoints.js";
 import { encodeLanguageRows, inOrder } from "../parity/support/rows.js";
 import { few } from "../support/few.js";
@@ -38,7 +39,11 @@ async function prepare(family: string, dtype: torch.DType, method: Method) {
   const layers = Number(checkpoint.config.num_hidden_layers ?? checkpoint.config.n_layer);
   const adapted = METHODS[method](model, "float32");
   const task: Task = TASKS["causal-lm"];
-  const batches = takeBatches(task, inOrder(await encodeLanguageRows(family, { rows: "train", maxLength: 20 }), 3), 2);
+  const batches = takeBatches(
+    { task, model, ranks: torch.ALONE },
+    inOrder(await encodeLanguageRows(family, { rows: "train", maxLength: 20 }), 3),
+    2,
+  );
   return { model, layers, adapted, task, batches };
 }
 

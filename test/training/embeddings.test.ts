@@ -4,7 +4,8 @@ import { type RunSettings, resolveRun } from "../../src/tasks/config/index.js";
 import * as torch from "../../src/torch/index.js";
 import { compareEstimators } from "../../src/training/hypergradients/compareEstimators.js";
 import { type Prepared, prepare, setupOf } from "../../src/training/run/prepare.js";
-import { gradientsWithGraph, stepGradients, takeBatches } from "../../src/training/steps/stepGradients.js";
+import { gradientsWithGraph, stepGradients } from "../../src/training/steps/stepGradients.js";
+import { takeBatches } from "../../src/training/steps/takeBatches.js";
 import { GOLDEN } from "../parity/goldenFiles.js";
 import { inOrder } from "../parity/support/rows.js";
 
@@ -21,7 +22,7 @@ function prepared(settings: RunSettings): Promise<Prepared> {
 async function firstStep(settings: RunSettings) {
   const run = await prepared(settings);
   const { model, task, masks, rows } = setupOf(run);
-  const batches = takeBatches(task, inOrder(rows, 6), 1);
+  const batches = takeBatches({ task, model, ranks: torch.ALONE }, inOrder(rows, 6), 1);
   const inputs = run.adapted.trained.map(({ tensor }) => tensor);
   const body = () =>
     stepGradients({ ranks: torch.ALONE, task, model, batches, context: () => masks.training() }, inputs);

@@ -10,7 +10,8 @@ import { compareEstimators } from "../../src/training/hypergradients/compareEsti
 import { type Prepared, prepare, setupOf } from "../../src/training/run/prepare.js";
 import { gradientsOf } from "../../src/training/steps/batchGradients.js";
 import { SourceWeights } from "../../src/training/steps/sourceWeights.js";
-import { gradientsWithGraph, stepGradients, takeBatches } from "../../src/training/steps/stepGradients.js";
+import { gradientsWithGraph, stepGradients } from "../../src/training/steps/stepGradients.js";
+import { takeBatches } from "../../src/training/steps/takeBatches.js";
 import { GOLDEN } from "../parity/goldenFiles.js";
 import { inOrder } from "../parity/support/rows.js";
 import { withSources } from "../support/sources.js";
@@ -36,7 +37,7 @@ function prepared(settings: RunSettings): Promise<Prepared> {
 async function firstBatch(settings: RunSettings) {
   const run = await prepared(settings);
   const { model, task, masks, rows: all } = setupOf(run);
-  const batches = takeBatches(task, inOrder(all, 6), 1);
+  const batches = takeBatches({ task, model, ranks: torch.ALONE }, inOrder(all, 6), 1);
   const { sourceWeights, upper, lower } = run.levels!;
   const [logits] = upper;
   torch.noGrad(() => torch.copy_(logits!.tensor, torch.tensor([0.4, -0.7], [2], "float64")));

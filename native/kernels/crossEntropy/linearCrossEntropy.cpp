@@ -1,6 +1,6 @@
-// The sum of the cross-entropies of x·Wᵀ + b, computed in chunks of rows, so that the logits of all rows never exist at
-// once. The requested gradients are computed with the loss, while a chunk's logits exist. Shapes: x [K, H], W [V, H],
-// b [V], targets [K] of 0 … V − 1.
+// The cross-entropies of x·Wᵀ + b, summed or each, computed in chunks of rows, so that the logits of all rows never
+// exist at once. The requested gradients are computed with the loss, while a chunk's logits exist: of each row's own
+// only that of x. Shapes: x [K, H], W [V, H], b [V], targets [K] of 0 … V − 1.
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/mul.h>
@@ -129,22 +129,26 @@ void lossesOf(const Operands& of, const Gradients& gradients, SumOf<Stored<T>>* 
   });
 }
 
-// The loss, the number of targets with the largest logit, and the gradients of x, W and b, undefined unless requested.
+// The loss or losses, the number of targets with the largest logit, and the gradients of x, W and b, undefined unless requested.
 using Results = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor>;
 using Wants = std::array<bool, 3>;
 
 Results forwardKernel(const Tensor& hidden, const Tensor& weight, const Maybe& bias, const Tensor& targets,
-                      const Maybe& packed, int64_t chunk, Wants wants) {
+                      const Maybe& packed, int64_t chunk, bool each, Wants wants) {
   checkShapes(hidden, weight, bias, targets, packed, chunk);
+  TORCH_CHECK(!each || !(wants[1] || wants[2]), "the losses of each row have no gradient of the weight and the bias");
   if (!hidden.is_meta()) checkTargets(weight, targets);
   const Operands of(hidden, weight, bias, targets, packed, chunk);
   const Gradients gradients(of, wants[0], wants[1], wants[2]);
-  const Tensor loss = at::empty({}, hidden.options().dtype(sumType(hidden))),
+  const std::vector<int64_t> ofRows{of.rows()}, ofAll;
+  const Tensor loss = at::empty(each ? ofRows : ofAll, hidden.options().dtype(sumType(hidden))),
                correct = at::empty({}, targets.options());
   if (hidden.is_meta()) return {loss, correct, gradients.hidden, gradients.weight, gradients.bias};
   std::vector<uint8_t> hits(of.rows());
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, hidden.scalar_type(), "bidora::linear_cross_entropy", [&] {
-    std::vector<SumOf<Stored<scalar_t>>> losses(of.rows());
+    using Sum = SumOf<Stored<scalar_t>>;
+    if (each) return lossesOf<scalar_t>(of, gradients, loss.mutable_data_ptr<Sum>(), hits.data());
+    std::vector<Sum> losses(of.rows());
     lossesOf<scalar_t>(of, gradients, losses.data(), hits.data());
     loss.fill_(std::accumulate(losses.begin(), losses.end(), 0.0));
   });
@@ -163,11 +167,11 @@ struct LinearCrossEntropy {
 
   static Forward<std::tuple<Tensor, Tensor, Tensor>, Saved> forward(const Tensor& hidden, const Tensor& weight,
                                                                     const Maybe& bias, const Tensor& targets,
-                                                                    const Maybe& packed, int64_t chunk) {
+                                                                    const Maybe& packed, int64_t chunk, bool each) {
     const auto wants = [](const Tensor& tensor) { return at::GradMode::is_enabled() && tensor.requires_grad(); };
     const auto [loss, correct, ofHidden, ofWeight, ofBias] =
         callKernel<forwardKernel>("bidora::_linear_cross_entropy", hidden, weight, bias, targets, packed, chunk,
-                                  Wants{wants(hidden), wants(weight), bias && wants(*bias)});
+                                  each, Wants{wants(hidden), wants(weight), bias && wants(*bias)});
     const Tensor gradient = ofHidden.defined() ? ofHidden : at::empty({0, hidden.size(1)}, hidden.options());
     return {{loss, gradient, correct}, {ofHidden, ofWeight, ofBias, hidden.scalar_type()}};
   }
@@ -175,7 +179,9 @@ struct LinearCrossEntropy {
   static variable_list backward(const Saved& saved, const variable_list& gradients, const Needs&) {
     refuseSecondDerivative("linear_cross_entropy");
     const auto scaled = [&](const Tensor& gradient) {
-      return gradient.defined() ? at::mul(gradient, gradients[0]).to(saved.type) : Tensor();
+      if (!gradient.defined()) return Tensor();
+      const Tensor& given = gradients[0];
+      return at::mul(gradient, given.dim() == 0 ? given : given.unsqueeze(1)).to(saved.type);
     };
     return {scaled(saved.ofHidden), scaled(saved.ofWeight), scaled(saved.ofBias)};
   }
@@ -209,10 +215,10 @@ Tensor tangent(const Tensor& hidden, const Tensor& hiddenDot, const Tensor& weig
   defineDifferentiable<LinearCrossEntropy>(
       library,
       "linear_cross_entropy(Tensor input, Tensor weight, Tensor? bias, Tensor target, *, Tensor? packed=None, int "
-      "chunk=0) -> (Tensor loss, Tensor input_gradient, Tensor correct)");
+      "chunk=0, bool each=False) -> (Tensor loss, Tensor input_gradient, Tensor correct)");
   library.define<forwardKernel, NoDerivative::refuse>(
       "_linear_cross_entropy(Tensor input, Tensor weight, Tensor? bias, Tensor target, Tensor? packed, int chunk, "
-      "bool[3] wants) -> (Tensor loss, Tensor correct, Tensor input_grad, Tensor weight_grad, Tensor bias_grad)");
+      "bool each, bool[3] wants) -> (Tensor loss, Tensor correct, Tensor input_grad, Tensor weight_grad, Tensor bias_grad)");
   library.define<tangent, NoDerivative::refuse>(
       "linear_cross_entropy_tangent(Tensor input, Tensor input_dot, Tensor weight, Tensor? bias=None, *, int chunk=0) "
       "-> Tensor");

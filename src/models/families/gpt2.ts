@@ -84,7 +84,7 @@ function parseGpt2Config(json: JsonObject): Gpt2Config {
 // Layers
 
 /** What all layers share about the batch. */
-type Gpt2Rows = Pick<ModelInput, "layout" | "cache">;
+type Gpt2Rows = Pick<ModelInput, "layout" | "cache" | "shared">;
 
 /** transformers' `Conv1D`: a linear layer whose weight is stored as [in, out]. */
 const conv1d = (inFeatures: number, outFeatures: number) =>
@@ -120,7 +120,7 @@ class Attention extends Module {
   /** x: N,H → N,H, or K,H for only the selected tokens */
   forward(
     x: torch.Tensor,
-    { layout, cache }: Gpt2Rows,
+    { layout, cache, shared }: Gpt2Rows,
     context: ForwardContext,
     only: torch.Tensor | undefined,
   ): torch.Tensor {
@@ -128,7 +128,7 @@ class Attention extends Module {
     const widths = [hiddenSize, hiddenSize, hiddenSize] as const;
     const [q, k, v] = partsOf(this.qkv.forward(x, context), widths);
     const options = { heads, layout, scale: this.scale, dropout: this.dropout, context };
-    const mixed = causalAttention(q, k, v, { cache, layer: this.layer }, options);
+    const mixed = causalAttention(q, k, v, { cache, layer: this.layer, shared }, options);
     return this.output.forward(selectTokens(mixed, only), context);
   }
 }

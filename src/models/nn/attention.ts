@@ -1,7 +1,8 @@
 // Attention for models, with dropout, sliding windows and a cache.
 // Shapes: N queries, M keys, H heads, G key heads, head size D.
 import { BidoraError } from "../../base/index.js";
-import type * as torch from "../../torch/index.js";
+import type { Tensor } from "../../torch/index.js";
+import * as torch from "../../torch/index.js";
 import {
   type AttentionLimits,
   type AttentionOptions,
@@ -80,16 +81,25 @@ export type CausalOptions = Omit<AttendOptions, "keyLayout" | "causal" | "scores
   readonly before?: number | undefined;
 };
 
-/** A layer's part of a key-value cache. */
-export interface LayerCache {
+/** The keys of sequences some of which begin with tokens of others. */
+export interface SharedKeys {
+  /** The layout of the sequences' keys. */
+  readonly layout: RowLayout;
+  /** [M] int64: the token of each key. */
+  readonly tokens: torch.Tensor;
+}
+
+/** The keys that a layer's queries attend to besides those of their own tokens. */
+export interface EarlierKeys {
   readonly cache: KeyValueCache | undefined;
-  /** The layer's index. */
+  /** The layer's index in the cache. */
   readonly layer: number;
+  readonly shared?: SharedKeys | undefined;
 }
 
 /**
- * Causal attention of new tokens over themselves and the cached tokens of their sequences. Adds their keys and values to the cache. There
- * is no gradient with a cache.
+ * Causal attention of new tokens over themselves and the earlier tokens of their sequences: cached ones, or those of other sequences. Adds
+ * their keys and values to the cache. There is no gradient with a cache.
  * @param q [N, H·D]
  * @param k [N, G·D], like v
  * @returns [N, H·D]
@@ -98,10 +108,13 @@ export function causalAttention(
   q: torch.Tensor,
   k: torch.Tensor,
   v: torch.Tensor,
-  { cache, layer }: LayerCache,
+  { cache, layer, shared }: EarlierKeys,
   { before, ...options }: CausalOptions,
 ): torch.Tensor {
-  if (!cache) return attend(q, k, v, { ...options, causal: true, window: { before } });
+  if (!cache) {
+    const [keys, values] = [k, v].map((x) => (shared ? torch.indexSelect(x, 0, shared.tokens) : x)) as [Tensor, Tensor];
+    return attend(q, keys, values, { ...options, keyLayout: shared?.layout, causal: true, window: { before } });
+  }
   const { layout, heads, kvHeads = heads, scale } = options;
   return attentionCached(q, cache.extend(layer, k, v, layout, kvHeads), { heads, kvHeads, layout, scale, before });
 }

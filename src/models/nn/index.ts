@@ -27,7 +27,7 @@ export {
   attend,
   type CausalOptions,
   causalAttention,
-  type LayerCache,
+  type SharedKeys,
 } from "./attention.js";
 export { Dropout, EVALUATION, type ForwardContext, type MaskSource, type OwnPart, SeededMasks } from "./context.js";
 export { CACHE_DTYPES, type CacheDtype, KeyValueCache } from "./keyValueCache.js";
@@ -45,6 +45,7 @@ export {
   binaryCrossEntropy,
   crossEntropy,
   IGNORED_LABEL,
+  linearCrossEntropies,
   linearCrossEntropy,
   meanSquaredError,
   tokenLosses,

@@ -1,7 +1,10 @@
 // Losses, as sums. Shapes: K predicted tokens, H hidden size, V vocabulary size.
 
 import * as torch from "../../torch/index.js";
-import { linearCrossEntropy as fusedLinearCrossEntropy } from "../../torch/operators/index.js";
+import {
+  linearCrossEntropies as fusedLinearCrossEntropies,
+  linearCrossEntropy as fusedLinearCrossEntropy,
+} from "../../torch/operators/index.js";
 import type { ForwardContext } from "./context.js";
 import type { Linear } from "./linear.js";
 
@@ -44,13 +47,24 @@ export function linearCrossEntropy(
   targets: torch.Tensor,
   context: ForwardContext,
 ): torch.Tensor {
-  const layer = {
-    vocabulary: output.outFeatures,
-    logits: (x: torch.Tensor) => output.forward(x, context),
-    product: output.adapter ? undefined : (operator: Parameters<Linear["apply"]>[1]) => output.apply(states, operator),
-  };
-  return fusedLinearCrossEntropy(states, layer, targets);
+  return fusedLinearCrossEntropy(states, layerFor(states, output, context), targets);
 }
+
+/** The same for each token: [K]. */
+export function linearCrossEntropies(
+  states: torch.Tensor,
+  output: Linear,
+  targets: torch.Tensor,
+  context: ForwardContext,
+): torch.Tensor {
+  return fusedLinearCrossEntropies(states, layerFor(states, output, context), targets);
+}
+
+const layerFor = (states: torch.Tensor, output: Linear, context: ForwardContext) => ({
+  vocabulary: output.outFeatures,
+  logits: (x: torch.Tensor) => output.forward(x, context),
+  product: output.adapter ? undefined : (operator: Parameters<Linear["apply"]>[1]) => output.apply(states, operator),
+});
 
 /** The number of tokens whose logits are computed at a time, to limit memory. */
 const CHUNK = 256;

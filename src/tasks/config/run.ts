@@ -18,11 +18,12 @@ import {
 } from "../../base/settings/index.js";
 import { ADAPTER_METHODS, type AdapterMethod } from "../../models/adapters/index.js";
 import { OPTIMIZERS } from "../../torch/optim/index.js";
-import { METHODS } from "./methods.js";
+import { METHODS, type Method } from "./methods.js";
 import { bidoraOptions, REGULARIZER } from "./options/bidora.js";
 import { dataOptions, modelOptions } from "./options/data.js";
 import { embeddingOptions } from "./options/embedding.js";
 import { textOptions } from "./options/generation.js";
+import { lossOptions } from "./options/losses.js";
 import { methodOptions } from "./options/method.js";
 import { outputOptions } from "./options/output.js";
 import { trainingOptions } from "./options/training.js";
@@ -34,6 +35,7 @@ export const runOptions = {
   ...dataOptions,
   ...methodOptions,
   ...trainingOptions,
+  ...lossOptions,
   ...embeddingOptions,
   ...bidoraOptions,
   ...textOptions,
@@ -196,7 +198,7 @@ export function refuseContradictions(settings: RunSettings): void {
 function derivedSettings(settings: Values<RunTable>): RunSettings {
   const { method, task, learningRate, optimizer } = settings;
   const upper = upperOf(settings);
-  const rate = learningRate ?? METHODS[method].learningRate;
+  const rate = learningRate ?? usualRate(method, task);
   return {
     learningRate: rate,
     upperLearningRate: (upper && upperFacts(upper).learningRate) ?? rate,
@@ -209,6 +211,14 @@ function derivedSettings(settings: Values<RunTable>): RunSettings {
     output: `runs/${[task?.replaceAll("/", "-") ?? "run", method].join("-")}`,
   };
 }
+
+/** Preferences are learned at low rates, as TRL does. */
+function usualRate(method: Method, task: string | undefined): number {
+  if (task !== "preference") return METHODS[method].learningRate;
+  return METHODS[method].adapter === undefined ? PREFERENCE_RATES.full : PREFERENCE_RATES.adapters;
+}
+
+const PREFERENCE_RATES = { full: 1e-6, adapters: 5e-6 };
 
 /** The retrain phase is as long as the search unless one of its two lengths is given. */
 function retrainLength({ retrainSteps, retrainEpochs, maxSteps, epochs }: RunSettings): RunSettings {
@@ -239,7 +249,10 @@ export function refuseUnused(given: RunSettings, run: RunValues, except: readonl
 
 /** The same for settings that depend on the task, once it is known where the user names none. @throws as `refuseUnused` */
 export const refuseUnusedForTask = (run: RunConfig, task: string): void =>
-  refuse("in this run", { ...embeddingOptions, ...pick(dataOptions, "dropUnlabeled") }, run.given, { ...run, task });
+  refuse("in this run", { ...lossOptions, ...embeddingOptions, ...pick(dataOptions, "dropUnlabeled") }, run.given, {
+    ...run,
+    task,
+  });
 
 /** The settings that have no effect in this run, including those that another setting replaces. */
 export function unusedSettings(config: RunConfig): string[] {

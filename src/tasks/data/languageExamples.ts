@@ -49,7 +49,7 @@ export async function loadLanguage(file: RowSource, options: LoadRowsOptions = {
     if (isThere(own(row.values, "tools")))
       throw rowError(table.file, row.line, "the row has tools, which are not supported: remove them.");
     const kind = named ? kindOfNamed(row, named) : kindOf(table, row);
-    const input = inputOf(new Reader(table, row), kind, named ?? COLUMNS[kind], isPrompt);
+    const input = inputOf(new LanguageRow(table, row), kind, named ?? COLUMNS[kind], isPrompt);
     return { input, label: undefined, at: { file: table.file, line: row.line } };
   });
   if (!isPrompt) checkOneKind(examples);
@@ -88,7 +88,12 @@ function kindOf({ file }: Table, { values, line }: TableRow): Kind {
   throw rowError(file, line, `expected ${EXPECTED}, but the row has ${has}.`);
 }
 
-function inputOf(reader: Reader, kind: Kind, [first, second]: readonly string[], isPrompt: boolean): LanguageInput {
+function inputOf(
+  reader: LanguageRow,
+  kind: Kind,
+  [first, second]: readonly string[],
+  isPrompt: boolean,
+): LanguageInput {
   const column = first as string;
   if (kind === "text") return { kind, text: reader.text(column) };
   if (kind === "messages") return { kind, messages: reader.messages(column) };
@@ -114,7 +119,7 @@ function checkOneKind(examples: readonly LanguageExample[]): void {
 }
 
 /** Reads the values of one row. */
-class Reader {
+export class LanguageRow {
   constructor(
     private readonly table: Table,
     private readonly row: TableRow,

@@ -27,6 +27,8 @@ export interface OrderOptions extends RowSeed {
   readonly shuffle: boolean;
   /** Drops the last batch of a pass if it is short. */
   readonly dropLast?: boolean;
+  /** Whether every pass has the order of the first. */
+  readonly repeatsOrder?: boolean | undefined;
   /** The examples' lengths, to put examples of similar length into one batch (only with `shuffle`). */
   readonly lengths?: readonly number[] | undefined;
 }
@@ -84,11 +86,11 @@ export class BatchOrder {
 }
 
 function batchesOfPass(options: OrderOptions, pass: number): number[][] {
-  const { examples, batchSize, shuffle, dropLast, lengths } = options;
+  const { examples, batchSize, shuffle, dropLast, lengths, repeatsOrder } = options;
   const order = Array.from({ length: examples }, (_, example) => example);
   const whole = (batch: readonly number[]) => !dropLast || batch.length === batchSize;
   if (!shuffle) return chunks(order, batchSize).filter(whole);
-  const shuffleInPlace = shuffler(rowSeed(options), pass);
+  const shuffleInPlace = shuffler(rowSeed(options), repeatsOrder ? 0 : pass);
   shuffleInPlace(order);
   if (lengths === undefined) return chunks(order, batchSize).filter(whole);
   const sorted = chunks(order, batchSize * CHUNK_BATCHES).flatMap((chunk) =>

@@ -48,9 +48,9 @@ export function embeddingTask(
     peftTaskType: "FEATURE_EXTRACTION",
     outputs: [],
     embedding: format,
+    configured,
     contrastive: {
       isScored,
-      configured,
       checkEvaluated,
       miniBatches: (batch: Batch<EncodedEmbeddingExample>) => miniBatchesOf(batch, settings.miniBatchSize),
       comparesExamples: (examples: readonly EncodedEmbeddingExample[]) => lossOf(examples).isInBatch ?? false,
@@ -138,7 +138,8 @@ function lossNameFor(
 // Settings
 
 /** The task for a model's folder and the settings of a run. @throws UsageError for settings that fit neither model nor examples */
-function configured({ folder, settings, width, examples, evaluated }: TaskSource): EmbeddingTask {
+function configured({ folder, settings: given, width, examples, evaluated }: TaskSource): EmbeddingTask {
+  const settings = given as EmbeddingSettings;
   const own = readEmbeddingFormat(folder);
   const { pooling = own.pooling, matryoshka = [] } = settings;
   const wide = matryoshka.find((each) => each > width);

@@ -122,7 +122,7 @@ export const fastLinearCall = ({ arguments: given, results }: TapeCall) => ({
   result: results[0] as TensorId,
 });
 
-/** `bidora::linear_cross_entropy(Tensor input, Tensor weight, Tensor? bias, Tensor target, *, Tensor? packed=None, int chunk=0) -> (Tensor loss, Tensor input_gradient, Tensor correct)` */
+/** `bidora::linear_cross_entropy(Tensor input, Tensor weight, Tensor? bias, Tensor target, *, Tensor? packed=None, int chunk=0, bool each=False) -> (Tensor loss, Tensor input_gradient, Tensor correct)` */
 export const linearCrossEntropyCall = ({ arguments: given, results }: TapeCall) => ({
   input: tensor(given[0]),
   weight: tensor(given[1]),
@@ -130,6 +130,7 @@ export const linearCrossEntropyCall = ({ arguments: given, results }: TapeCall) 
   target: tensor(given[3]),
   packed: optionalTensor(given[4]),
   chunk: given[5] as number,
+  each: given[6] as boolean,
   results: { loss: results[0] as TensorId, inputGradient: results[1] as TensorId, correct: results[2] as TensorId },
 });
 

@@ -27,7 +27,7 @@ export {
   squaredNorm,
 } from "./linear/directionNorm.js";
 export { type LinearOperands, linear, linears } from "./linear/linear.js";
-export { linearCrossEntropy } from "./linear/linearCrossEntropy.js";
+export { linearCrossEntropies, linearCrossEntropy } from "./linear/linearCrossEntropy.js";
 export { addLowRank, afterLinear, type LowRankFactors, lowRankLinear } from "./linear/lowRankLinear.js";
 export { gramOf, orthogonality } from "./linear/orthogonality.js";
 export { dropoutAddNorm, type NormFactors, rowNorm } from "./norms.js";

@@ -23,6 +23,7 @@ export class ReplayableMasks {
 
   /** The contexts of a task's training passes. */
   contextOf(task: Task): (share: BatchShare) => ForwardContext {
+    if (task.trainsWithoutDropout) return () => ({ ...this.options, masks: undefined });
     return (share) => this.training(ownPartOf(task, share));
   }
 

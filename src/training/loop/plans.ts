@@ -18,6 +18,7 @@ import type { Penalty } from "../steps/batchGradients.js";
 import { BilevelRule } from "../steps/bilevelRule.js";
 import { Level, type LevelOptions } from "../steps/level.js";
 import { LossScale } from "../steps/lossScale.js";
+import type { StartOutputs } from "../steps/startOutputs.js";
 import { PlainRule, type PlainRuleOptions } from "../steps/stepRule.js";
 import { copiesOf, restoreSnapshot, restoreTensors, type Snapshot } from "../steps/trainedTensors.js";
 import { BatchStream, searchBatches, stepsOf } from "./batches.js";
@@ -42,6 +43,8 @@ export interface TrainingSetup {
   readonly ranks: Ranks;
   /** The trained tensors at the start of the run. */
   readonly start: Snapshot;
+  /** Of a task that compares with the model before training. */
+  readonly startOutputs?: StartOutputs | undefined;
 }
 
 /** The setup of a run with two levels. */
@@ -80,9 +83,10 @@ function trainPlan(setup: TrainingSetup, settings: RunConfig): PhasePlan {
   };
 }
 
-/** The settings of batches that all ranks share: `batchSize` is that of one rank. */
-function shared({ model, ranks }: TrainingSetup, settings: RunConfig) {
-  return { ...settings, batchSize: settings.batchSize * ranks.size, device: model.device, ranks };
+/** The settings of batches that all ranks share: `batchSize` is that of one rank. A task that arranges its rows has whole batches in one order. */
+function shared({ model, ranks, task }: TrainingSetup, settings: RunConfig) {
+  const order = task.arranged && { repeatsOrder: true, dropLast: true };
+  return { ...settings, ...order, batchSize: settings.batchSize * ranks.size, device: model.device, ranks };
 }
 
 function bilevelPlans(setup: BilevelSetup, settings: RunConfig): PhasePlan[] {
@@ -220,7 +224,7 @@ function penaltyOf(adapted: AdaptedModel, weight: number): Penalty | undefined {
 
 function plainRule(
   phase: Phase,
-  { task, model, masks, ranks }: TrainingSetup,
+  { task, model, masks, ranks, startOutputs }: TrainingSetup,
   settings: RunConfig,
   trained: readonly TrainedTensor[],
   batches: BatchStream,
@@ -236,6 +240,7 @@ function plainRule(
     batches,
     masks,
     ranks,
+    startOutputs,
     gradientAccumulation,
     lossScale: settings.dtype === "float16" ? new LossScale() : undefined,
     ...terms,

@@ -44,10 +44,11 @@ import type { PhasePlan } from "../loop/loop.js";
 import { ReplayableMasks } from "../loop/masks.js";
 import { planPhases, type TrainingSetup } from "../loop/plans.js";
 import { SourceWeights } from "../steps/sourceWeights.js";
+import { StartOutputs } from "../steps/startOutputs.js";
 import { type Snapshot, takeSnapshot } from "../steps/trainedTensors.js";
 import { MemoryNeed, noteNeed } from "./memoryNeed.js";
 import { nestedNotes } from "./nestedNotes.js";
-import { noteHead, noteRowsWithoutLoss } from "./prepareNotes.js";
+import { noteHead, noteRowsWithoutLoss, withoutLeftOut } from "./prepareNotes.js";
 import { checkEvaluationRows, checkOneMetric, type RunStart, readRunData } from "./runInputs.js";
 import { checkSharedRows, recordOf, rowKeysOf } from "./sharedRows.js";
 
@@ -120,7 +121,7 @@ export async function prepare(
   const { folder, choice, own, splits, sources, tokenizer, labels, names, model, maxLength, keys, notes } = read;
   const generator = new Generator(config.seed);
   // The tokenizer works in separate threads.
-  const [data, loaded] = await Promise.all([
+  const [encoded, loaded] = await Promise.all([
     encodeSplits(choice.task, splits, tokenizer, { labels, maxLength, trainOn: config.trainOn, model }),
     loadFolder(
       folder,
@@ -136,6 +137,7 @@ export async function prepare(
       METHODS[config.method].adapter === undefined ? ALONE : ranks,
     ),
   ]);
+  const data = withoutLeftOut(choice.task, encoded, context);
   noteRowsWithoutLoss(choice.task, data, context);
   for (const note of notes) context.onNote?.(note);
   const baseFormats = matrixFormats(loaded.model);
@@ -259,6 +261,8 @@ function adapt(
 /** The inputs of the training phases. */
 export function setupOf(prepared: Prepared): TrainingSetup {
   const { adapted, levels, data, groups, choice, loaded, generator, start, config, ranks } = prepared;
+  const { task } = choice;
+  const rows = [...data.train, ...(data.upper ?? [])];
   const masks = new ReplayableMasks(generator, { gradientCheckpointing: config.gradientCheckpointing });
   return {
     model: loaded.model,
@@ -267,9 +271,12 @@ export function setupOf(prepared: Prepared): TrainingSetup {
     rows: data.train,
     groups,
     upperRows: data.upper,
-    task: choice.task,
+    task,
     masks,
     start,
+    startOutputs: task.comparesWithStart
+      ? new StartOutputs(task, loaded.model, prepared.trained, start, rows)
+      : undefined,
     ranks,
   };
 }

@@ -5,7 +5,7 @@ import { type AdaptedModel, whyNotPeft } from "../../models/adapters/index.js";
 import { isTooCoarse, type RunConfig, upperFacts, upperOf } from "../../tasks/config/index.js";
 import type { EncodedSplits } from "../../tasks/datasets/index.js";
 import type { Task, TrainedHead } from "../../tasks/index.js";
-import { noteWithoutLoss } from "../../use/evaluation/index.js";
+import { noteWithoutLoss, usedRows } from "../../use/evaluation/index.js";
 
 /** @throws BidoraError `NO_LOSS` if no row of a split counts in the loss */
 export function noteRowsWithoutLoss(task: Task, data: EncodedSplits, { onNote }: CallContext): void {
@@ -16,6 +16,14 @@ export function noteRowsWithoutLoss(task: Task, data: EncodedSplits, { onNote }:
     const note = rows && noteWithoutLoss(task, rows, what);
     if (note !== undefined) onNote?.(note);
   }
+}
+
+/** The splits without the rows that the task leaves out. @throws BidoraError `NO_LOSS` if none of the training rows are left */
+export function withoutLeftOut(task: Task, data: EncodedSplits, context: CallContext): EncodedSplits {
+  const { isLeftOut } = task;
+  if (!isLeftOut) return data;
+  const kept = Object.entries(data).map(([split, rows]) => [split, rows && usedRows(task, rows, split, context)]);
+  return Object.fromEntries(kept) as EncodedSplits;
 }
 
 export function noteHead(initialized: readonly string[], own: TrainedHead | undefined, { onNote }: CallContext): void {

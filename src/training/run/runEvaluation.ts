@@ -11,11 +11,21 @@ import {
 import { readConfig } from "../../formats/index.js";
 import type { RunConfig } from "../../tasks/config/index.js";
 import type { Dataset, LanguageExample, Location } from "../../tasks/data/index.js";
+import type { EncodedExample } from "../../tasks/index.js";
 import type { PredictedTokens } from "../../tasks/metrics/index.js";
 import { score } from "../../tasks/metrics/parts/index.js";
 import type { Tokenizer } from "../../text/index.js";
 import type { Ending } from "../../torch/distributed/index.js";
-import { evaluateTexts, evaluateWithOutputs, notesOf, type WeightedLoss } from "../../use/evaluation/index.js";
+import {
+  arrangedRows,
+  evaluateTexts,
+  evaluateWithOutputs,
+  notesOf,
+  type Sharing,
+  type WeightedLoss,
+  withStartOutputs,
+} from "../../use/evaluation/index.js";
+import { withValues } from "../steps/startOutputs.js";
 import { constantRows } from "./outcome.js";
 import type { Prepared } from "./prepare.js";
 
@@ -29,6 +39,9 @@ type Undecoded = Omit<PredictedRow, "text"> & { readonly inputIds: readonly numb
 export class RunEvaluation {
   readonly #rows = new Map<EvaluatedSplit, readonly (Undecoded | PredictedRow)[]>();
 
+  /** The rows as they are evaluated. */
+  readonly #evaluated = new Map<EvaluatedSplit, readonly EncodedExample[]>();
+
   readonly #noted = new Set<string>();
 
   constructor(
@@ -38,11 +51,11 @@ export class RunEvaluation {
 
   /** The task's metrics on a split. */
   async rows(split: EvaluatedSplit, ending?: Ending): Promise<Metrics> {
-    const { config, choice, labels, positive, loaded, data, ranks } = this.prepared;
+    const { config, choice, labels, positive, loaded, ranks } = this.prepared;
     const { task, metrics } = choice;
     const shared = { ranks, ending };
     const signal = ending?.given;
-    const rows = data[split] ?? [];
+    const rows = await this.#evaluatedRows(split, shared);
     // A loss that compares the rows of a batch depends on their number: as in training, that of all ranks.
     const batchSize = config.batchSize * (task.contrastive?.comparesExamples(rows) ? ranks.size : 1);
     const options = { task, labels, batchSize, metrics, positive, signal, shared };
@@ -51,11 +64,28 @@ export class RunEvaluation {
       const { at, inputIds, reference } = row;
       // A language model's prediction is its loss.
       const own = "loss" in prediction ? undefined : loss?.();
-      predicted.push({ ...at, inputIds, reference, prediction: withoutNumbers(prediction), ...shortLoss(own) });
+      const shown = task.written?.(prediction) ?? prediction;
+      predicted.push({ ...at, inputIds, reference, prediction: withoutNumbers(shown), ...shortLoss(own) });
     });
     this.#rows.set(split, predicted);
     for (const note of notesOf(found)) this.#noteOnce(`On the ${split} rows: ${note}`);
     return found.metrics;
+  }
+
+  /** The rows of a split, for a task that compares with the model before training with its outputs. */
+  async #evaluatedRows(split: EvaluatedSplit, shared: Sharing): Promise<readonly EncodedExample[]> {
+    const { data, choice, config, ranks, loaded, labels, trained, start } = this.prepared;
+    const { task } = choice;
+    const known = this.#evaluated.get(split);
+    if (known) return known;
+    const { batchSize, gradientAccumulation } = config;
+    const rows = arrangedRows(task, data[split] ?? [], batchSize * gradientAccumulation * ranks.size);
+    const options = { task, labels, batchSize, shared };
+    const found = task.comparesWithStart
+      ? await withValues(trained, start, () => withStartOutputs(loaded.model, rows, options))
+      : rows;
+    this.#evaluated.set(split, found);
+    return found;
   }
 
   /** The newest predictions of a split, with the references; none before its first evaluation. */

@@ -85,17 +85,21 @@ export async function readRunData(
   const sources = sourceColumn === undefined ? undefined : await readSources(train!, sourceColumn);
   const tokenizer = await loadTokenizer(folder);
   const model = architecture.parseConfig(checkpointConfig);
-  const { batchSize, pooling = saved?.metadata?.pooling } = config;
-  const settings = { ...config, batchSize: batchSize * ranks, pooling };
+  const { batchSize, gradientAccumulation, pooling = saved?.metadata?.pooling } = config;
+  const stepSize = batchSize * ranks * gradientAccumulation;
+  const settings = { ...config, batchSize: batchSize * ranks, stepSize, pooling };
   const choice = configuredTask(asked, {
     ...{ folder, width: model.hiddenSize, settings },
     examples: used.train.examples,
     evaluated: (splits.validation ?? splits.test)?.examples,
   });
+  refuseDropout(config, choice);
   const labels = labelsFor(choice, splits, labelsOfKind(choice.kind, saved?.metadata, own));
   checkCount(choice.task, labels?.names);
   const isGiven = "maxLength" in config.given;
-  const wanted = isGiven ? config.maxLength : (choice.task.embedding?.maxLength ?? config.maxLength);
+  const wanted = isGiven
+    ? config.maxLength
+    : (choice.task.embedding?.maxLength ?? choice.task.maxLength ?? config.maxLength);
   const maxLength = maxLengthOf(wanted, isGiven, tokenizer, model.maxTokens);
   // The labels come from all rows, even if only some are trained on.
   return { folder, choice, own, splits: used, sources, tokenizer, labels, model, maxLength };
@@ -108,6 +112,14 @@ function refuseSameRows({ train, upperTrain }: Pick<RunConfig, "train" | "upperT
     throw new UsageError(
       `--train and --upper-train are the same file, ${train}: give the upper level rows of its own, or leave --upper-train out.`,
     );
+}
+
+/** @throws UsageError for a dropout that has no effect */
+function refuseDropout({ given }: RunConfig, { kind, task }: NamedTask): void {
+  if (!task.trainsWithoutDropout || !given.dropout) return;
+  throw new UsageError(
+    `No effect: --dropout ${given.dropout} is not applied with --task ${kind}, whose losses compare passes without dropout; leave it out.`,
+  );
 }
 
 /** The model's folder. @throws as `resolveModel`, saying who names the model if it is not the user */

@@ -15,8 +15,10 @@ import type { BatchSource } from "../loop/batches.js";
 import type { StepBatches } from "./batchGradients.js";
 import { checkGradients, type FiniteGradients } from "./finite.js";
 import type { Update } from "./level.js";
-import { stepGradients, takeBatches } from "./stepGradients.js";
+import type { StartOutputs } from "./startOutputs.js";
+import { stepGradients } from "./stepGradients.js";
 import { type RuleState, runAfterStep, type StepReport, type StepRule } from "./stepRule.js";
+import { takeBatches } from "./takeBatches.js";
 import { hookMemory, restoreTensors } from "./trainedTensors.js";
 
 /** The weight of the second term: the lower step's learning rate, the derivative of the optimizer's step, or a number. */
@@ -27,6 +29,8 @@ export interface BilevelRuleOptions extends Levels {
   readonly upperBatches: BatchSource;
   readonly xi: Xi;
   readonly unrollSteps: number;
+  /** Of a task that compares with the model before training. */
+  readonly startOutputs?: StartOutputs | undefined;
   /** Batches in a lower step, and in an upper one. */
   readonly gradientAccumulation: number;
   /** Leave everything but the places in data and random numbers as it was if a step fails, so that it can go on with other batches. */
@@ -148,13 +152,13 @@ export class BilevelRule implements StepRule {
 
   /** Does the lower steps, and takes the batches of the upper one. */
   #takeSteps(): Taken {
-    const { task, unrollSteps, lowerBatches, upperBatches, gradientAccumulation } = this.options;
+    const { unrollSteps, lowerBatches, upperBatches, gradientAccumulation } = this.options;
     const lower: LowerStep[] = [];
     for (let k = 1; k <= unrollSteps; k++) {
-      const batches = takeBatches(task, lowerBatches, gradientAccumulation);
+      const batches = takeBatches(this.options, lowerBatches, gradientAccumulation);
       lower.push(torch.scope(() => takeLowerStep(this.options, batches, this.#memory, k === unrollSteps)));
     }
-    return { lower, last: lower.at(-1)!, upperBatches: takeBatches(task, upperBatches, gradientAccumulation) };
+    return { lower, last: lower.at(-1)!, upperBatches: takeBatches(this.options, upperBatches, gradientAccumulation) };
   }
 
   /** The upper loss, the hypergradient (a tensor for each upper tensor), and the norm of its second term unless that is left out. */
@@ -216,10 +220,10 @@ export class BilevelRule implements StepRule {
   }
 
   save(): RuleState {
-    const { lowerBatches, upperBatches, reportsPasses, hooks } = this.options;
+    const { lowerBatches, upperBatches, reportsPasses, hooks, startOutputs } = this.options;
     const [lower, upper] = [this.options.lower.save(), this.options.upper.save()];
     return {
-      tensors: new Map([...lower.tensors, ...upper.tensors, ...hookMemory(hooks)]),
+      tensors: new Map([...lower.tensors, ...upper.tensors, ...hookMemory(hooks), ...(startOutputs?.save() ?? [])]),
       values: {
         lower: lower.steps,
         upper: upper.steps,
@@ -235,6 +239,7 @@ export class BilevelRule implements StepRule {
     this.options.lower.restore(saved.lower, tensors);
     this.options.upper.restore(saved.upper, tensors);
     restoreTensors(hookMemory(this.options.hooks), tensors);
+    this.options.startOutputs?.restore(tensors);
     this.options.lowerBatches.restore(saved.lowerBatches);
     this.options.upperBatches.restore(saved.upperBatches);
     if (saved.upperPass) this.#pass.state = saved.upperPass;

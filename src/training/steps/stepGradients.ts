@@ -6,33 +6,11 @@
 //
 // Each stage takes the result of the one before it, and `Level.update` takes checked gradients, so that no stage can be left out.
 
-import type { Task } from "../../tasks/index.js";
 import type * as torch from "../../torch/index.js";
 import { twiceDifferentiable } from "../../torch/operators/index.js";
-import type { BatchSource } from "../loop/batches.js";
-import {
-  type GradientUse,
-  type PartGradients,
-  partGradients,
-  type StepBatches,
-  type StepLoss,
-} from "./batchGradients.js";
+import { type GradientUse, type PartGradients, partGradients, type StepLoss } from "./batchGradients.js";
 import { finiteLoss, namingModule } from "./finite.js";
 import { unscaled } from "./lossScale.js";
-
-/** The next batches of a step. */
-export function takeBatches(task: Task, stream: BatchSource, count: number): StepBatches {
-  const shares = Array.from({ length: count }, () => stream.next());
-  const weights = shares.map(({ whole }) => total(whole.map((row) => task.weight(row))));
-  return {
-    shares: shares.filter((_, i) => weights[i] !== 0),
-    weight: total(weights),
-    rows: total(shares.map(({ whole }) => whole.length)),
-    tokens: total(shares.flatMap(({ whole }) => whole.map(({ inputIds }) => inputIds.length))),
-  };
-}
-
-const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
 
 /** A step's loss and gradients, of all ranks. */
 interface StepGradients extends Pick<PartGradients, "gradients" | "tapes"> {

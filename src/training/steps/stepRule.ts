@@ -11,7 +11,9 @@ import { checkGradients } from "./finite.js";
 import type { Level } from "./level.js";
 import type { LossScale } from "./lossScale.js";
 import type { SourceWeights } from "./sourceWeights.js";
-import { stepGradients, takeBatches } from "./stepGradients.js";
+import type { StartOutputs } from "./startOutputs.js";
+import { stepGradients } from "./stepGradients.js";
+import { takeBatches } from "./takeBatches.js";
 import { hookMemory, restoreTensors } from "./trainedTensors.js";
 
 /** The result of a step: the fields of a `step` event that the rule knows. */
@@ -67,6 +69,8 @@ export interface PlainRuleOptions {
   readonly sourceWeights?: SourceWeights | undefined;
   /** A term added to every step's loss: BiDoRA's weighted regularizer, or the adapter method's penalty. */
   readonly penalty: Penalty | undefined;
+  /** Of a task that compares with the model before training. */
+  readonly startOutputs?: StartOutputs | undefined;
   /** Scales the loss, in float16. */
   readonly lossScale?: LossScale | undefined;
   /** The adapter method's additions to training. */
@@ -100,7 +104,7 @@ export class PlainRule implements StepRule {
 
   step(): StepReport {
     const { task, model, level, masks, ranks, penalty, lossScale, sourceWeights } = this.options;
-    const batches = takeBatches(task, this.options.batches, this.options.gradientAccumulation);
+    const batches = takeBatches(this.options, this.options.batches, this.options.gradientAccumulation);
     const objective = { ranks, task, model, batches, context: masks.contextOf(task), penalty, sourceWeights };
     const { loss, gradients } = stepGradients(objective, level.tensors(), { scale: lossScale?.scale });
     const check = () => checkGradients(gradients);
@@ -112,10 +116,10 @@ export class PlainRule implements StepRule {
   }
 
   save(): RuleState {
-    const { level, batches, hooks, lossScale } = this.options;
+    const { level, batches, hooks, lossScale, startOutputs } = this.options;
     const { steps, tensors } = level.save();
     return {
-      tensors: new Map([...tensors, ...hookMemory(hooks)]),
+      tensors: new Map([...tensors, ...hookMemory(hooks), ...(startOutputs?.save() ?? [])]),
       values: { steps, batches: { ...batches.state }, ...(lossScale && { lossScale: lossScale.state }) },
     };
   }
@@ -125,6 +129,7 @@ export class PlainRule implements StepRule {
     const { level, hooks } = this.options;
     level.restore(steps, tensors);
     restoreTensors(hookMemory(hooks), tensors);
+    this.options.startOutputs?.restore(tensors);
     this.options.batches.restore(batches);
     if (lossScale) this.options.lossScale?.restore(lossScale);
   }

@@ -5,6 +5,7 @@ import {
   aSwitch,
   aWhole,
   BidoraError,
+  type CallContext,
   type Check,
   checkArguments,
   having,
@@ -132,6 +133,40 @@ function batchOutputs(
   );
 }
 
+/** The rows that a task uses, with a note on the others. @param what the split @throws BidoraError `NO_LOSS` if there are none */
+export function usedRows(task: Task, rows: Rows, what: string, { onNote }: CallContext): Rows {
+  const used = rows.filter((row) => !task.isLeftOut?.(row));
+  const left = rows.length - used.length;
+  if (left === 0) return rows;
+  const note = `${left} of ${rows.length} ${what} rows are left out: their prompts are as long as --max-length allows, or longer.`;
+  if (used.length === 0) throw new BidoraError("NO_LOSS", note);
+  onNote?.(note);
+  return used;
+}
+
+/** Whole batches of rows as the task arranges them, in order; all rows of a task that does not. */
+export function arrangedRows(task: Task, rows: Rows, batchSize: number): Rows {
+  const { arranged } = task;
+  if (!arranged) return rows;
+  const whole = Math.floor(rows.length / batchSize);
+  if (whole === 0)
+    throw new BidoraError(
+      "NO_LOSS",
+      `${rows.length} rows do not fill one batch of ${batchSize}: use a smaller --batch-size.`,
+    );
+  return Array.from({ length: whole }, (_, i) => arranged(rows.slice(i * batchSize, (i + 1) * batchSize))).flat();
+}
+
+/** The rows with the model's outputs as `startOutputs`: before it is trained, or without its adapter. */
+export async function withStartOutputs(model: TaskModel, rows: Rows, options: PassOptions): Promise<Rows> {
+  const found: EncodedExample[] = [];
+  for (const stretch of stretchesOf(rows, options.batchSize)) {
+    const byRow = await stretchOutputs(model, [...batchesOf(stretch, options.batchSize)], options);
+    for (const row of stretch) found.push({ ...row, startOutputs: Array.from(byRow.get(row)!.values) });
+  }
+  return found;
+}
+
 /** The batches in which all rows run through a model, in that order. */
 export function* evaluationBatches(rows: Rows, batchSize: number): Generator<Rows> {
   for (const stretch of stretchesOf(rows, batchSize)) yield* batchesOf(stretch, batchSize);
@@ -235,6 +270,8 @@ export async function evaluateWithOutputs(
 ): Promise<Evaluation> {
   const { task, labels, metrics, positive, shared = { ranks: ALONE } } = options;
   const { metric } = task.scorer({ labels, metrics, positive });
+  // Some losses are no means over rows, so the metric has them.
+  const hasLoss = "loss" in metric.values;
   const losses = meanLoss(task);
   const measured: unknown[] = [];
   const score = ({ example: row, prediction }: ExamplePrediction, loss?: () => WeightedLoss) => {
@@ -244,12 +281,12 @@ export async function evaluateWithOutputs(
   const together = task.contrastive?.together(options.corpus);
   const onOutputs = (batch: Batch, outputs: torch.Tensor) => {
     options.onOutputs?.(batch, outputs);
-    losses.add(batch, outputs);
+    if (!hasLoss) losses.add(batch, outputs);
   };
   for await (const predicted of predictRows(model, rows, { ...options, onOutputs })) {
     targetOf(predicted.example);
     if (together) together.add(predicted);
-    else score(predicted, () => lossOf(task, predicted));
+    else score(predicted, hasLoss ? undefined : () => lossOf(task, predicted));
   }
   for (const predicted of (await together?.scored(shared.ranks.size === 1 ? options.signal : undefined)) ?? [])
     score(predicted);
@@ -257,7 +294,8 @@ export async function evaluateWithOutputs(
   checkValues(result, metric);
   const { units } = together ?? {};
   // other machines could round otherwise, and then stop at another step
-  const [first] = shared.ranks.gather({ ...result, loss: losses.mean(shared.ranks) });
+  const all = hasLoss ? result : { ...result, loss: losses.mean(shared.ranks) };
+  const [first] = shared.ranks.gather(all);
   return { metrics: first as Metrics, metric, measured, ...(units && { units }) };
 }
 

@@ -1,4 +1,5 @@
 export {
+  arrangedRows,
   type Evaluation,
   type EvaluationOptions,
   evaluateRows,
@@ -9,6 +10,9 @@ export {
   noteWithoutLoss,
   type OnPrediction,
   predictRows,
+  usedRows,
   type WeightedLoss,
+  withStartOutputs,
 } from "./evaluateRows.js";
 export { evaluateTexts } from "./evaluateTexts.js";
+export type { Sharing } from "./sharing.js";

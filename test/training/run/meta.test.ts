@@ -29,6 +29,14 @@ const TASKS: Readonly<Record<TaskKind, readonly [model: string, rows: string]>> 
   "token-classification": [join(BERT, "tokens"), join(ROWS, "tokens.jsonl")],
   "question-answering": [join(BERT, "questions"), join(ROWS, "questions.jsonl")],
   "causal-lm": [LANGUAGE, jsonl({ text: "the small boat" }, { text: "a quiet garden grows" }, { text: "seven" })],
+  preference: [
+    LANGUAGE,
+    jsonl(
+      { prompt: "the small", chosen: " boat", rejected: " quiet garden" },
+      { prompt: "a quiet garden", chosen: " grows", rejected: " the boat" },
+      { prompt: "seven", chosen: " boat grows", rejected: " a" },
+    ),
+  ],
   embedding: [join(GOLDEN, "embeddings", "bert-mean"), join(GOLDEN, "embeddings", "negatives.jsonl")],
 };
 

@@ -10,7 +10,7 @@ const training = group("Training");
 /** The settings that the conditions below read. */
 interface EmbeddingValues {
   readonly task?: string | undefined;
-  readonly loss?: EmbeddingLossName | undefined;
+  readonly loss?: string | undefined;
   readonly batchSize?: number | undefined;
   readonly miniBatchSize?: number | undefined;
 }
@@ -27,16 +27,11 @@ const losses = Object.keys(EMBEDDING_LOSSES) as EmbeddingLossName[];
 const withTemperature = losses.filter((name) => EMBEDDING_LOSSES[name].usesTemperature);
 
 export const embeddingOptions = {
-  loss: training.advanced(choice(losses), "loss of embeddings, as sentence-transformers defines it", {
-    placeholder: "NAME",
-    defaultText: "multiple-negatives-ranking, or cosent for rows with scores",
-    appliesWhen: withEmbeddings(),
-  }),
   temperature: training.rare(number({ above: 0 }), "what cosines are divided by in the loss: 1 / scale", {
     defaultText: "0.05",
     appliesWhen: withEmbeddings(
       ` and --loss ${alternatives(withTemperature)}`,
-      ({ loss }) => loss === undefined || withTemperature.includes(loss),
+      ({ loss }) => loss === undefined || withTemperature.some((name) => name === loss),
     ),
   }),
   pooling: training.rare(

@@ -1,5 +1,5 @@
-// The sum of the cross-entropies of a language model's outputs, L = Σ_k CE(x_k·Wᵀ + b), for a frozen W, without holding the logits of all
-// tokens. The kernel computes G = ∇_x L along with the loss: L̇ = ⟨G, ẋ⟩ and ġ_x = ġ·G + g·∇²L·ẋ.
+// The cross-entropies of a language model's outputs, L_k = CE(x_k·Wᵀ + b), each or their sum, for a frozen W, without holding the logits of
+// all tokens. The kernel computes G_k = ∇_x L_k along with the losses: L̇_k = ⟨G_k, ẋ_k⟩ and ġ_x = ġ_k·G_k + g_k·∇²L_k·ẋ_k.
 // Shapes: x, ẋ and G [K, H], W [V, H], b [V], target [K].
 import * as calls from "../../generated/recordedCalls.js";
 import * as torch from "../../index.js";
@@ -23,8 +23,8 @@ interface OutputLayer {
 /** The most bytes of logits that exist at a time. */
 const CHUNK_BYTES = 2 ** 25;
 
-/** libtorch's number for the reduction "sum". */
-const SUM = 2;
+/** libtorch's numbers for reductions. */
+const [EACH, SUM] = [0, 2];
 
 /**
  * The sum of the cross-entropies, in float32 (float64 for float64 hidden states). Without the kernel it is computed in chunks, which the
@@ -32,30 +32,40 @@ const SUM = 2;
  * @param target [K] int64
  */
 export function linearCrossEntropy(x: torch.Tensor, output: OutputLayer, target: torch.Tensor): torch.Tensor {
-  if (!output.product || !usesKernel(x, KERNEL)) return inChunks(x, output, target);
+  if (!output.product || !usesKernel(x, KERNEL))
+    return inChunks(x, output, target, SUM).reduce((sum, part) => torch.add(sum, part));
   return output.product(
     ({ weight, bias, packed = null }) => torch.linearCrossEntropy(x, weight, bias, target, { packed })[0],
   );
 }
 
-function inChunks(x: torch.Tensor, output: OutputLayer, target: torch.Tensor): torch.Tensor {
-  const rows = target.numel;
-  const ofChunk = Math.max(1, Math.floor(CHUNK_BYTES / (output.vocabulary * torch.DTYPE_BYTES.float32)));
-  let sum: torch.Tensor | undefined;
-  for (let start = 0; start < rows || !sum; start += ofChunk) {
-    const part = torch.scope(() => {
-      const count = Math.min(ofChunk, rows - start);
-      const [states, chunk] = [torch.narrow(x, 0, start, count), torch.narrow(target, 0, start, count)];
-      return checkpoint(() => torch.scope(() => fromLogits(states, output, chunk)));
-    });
-    sum = sum ? torch.add(sum, part) : part;
-  }
-  return sum;
+/** Each of them: [K]. The kernel has no gradient of W for these. */
+export function linearCrossEntropies(x: torch.Tensor, output: OutputLayer, target: torch.Tensor): torch.Tensor {
+  const byFormula = () => torch.cat(inChunks(x, output, target, EACH), 0);
+  if (!output.product || !usesKernel(x, KERNEL)) return byFormula();
+  return output.product(({ weight, bias, packed = null }) =>
+    weight.requiresGrad || bias?.requiresGrad
+      ? byFormula()
+      : torch.linearCrossEntropy(x, weight, bias, target, { packed, each: true })[0],
+  );
 }
 
-function fromLogits(x: torch.Tensor, output: OutputLayer, target: torch.Tensor): torch.Tensor {
+/** The losses of each chunk, at least one. */
+function inChunks(x: torch.Tensor, output: OutputLayer, target: torch.Tensor, reduction: number): torch.Tensor[] {
+  const rows = target.numel;
+  const ofChunk = Math.max(1, Math.floor(CHUNK_BYTES / (output.vocabulary * torch.DTYPE_BYTES.float32)));
+  return Array.from({ length: Math.max(1, Math.ceil(rows / ofChunk)) }, (_, i) =>
+    torch.scope(() => {
+      const count = Math.min(ofChunk, rows - i * ofChunk);
+      const part = (of: torch.Tensor) => torch.narrow(of, 0, i * ofChunk, count);
+      return checkpoint(() => torch.scope(() => fromLogits(part(x), output, part(target), reduction)));
+    }),
+  );
+}
+
+function fromLogits(x: torch.Tensor, output: OutputLayer, target: torch.Tensor, reduction: number): torch.Tensor {
   const logits = output.logits(x); // n,V
-  return torch.crossEntropyLoss(torch.castTo(logits, torch.wideDtype(logits.dtype)), target, null, SUM);
+  return torch.crossEntropyLoss(torch.castTo(logits, torch.wideDtype(logits.dtype)), target, null, reduction);
 }
 
 /** There is no rule for a trained W or b. */
@@ -74,14 +84,15 @@ export const linearCrossEntropyRule: Rule = {
   },
   tangents(state) {
     refuseTrained(state, (id) => state.tangent(id) !== undefined);
-    const { input, results } = calls.linearCrossEntropyCall(state.call);
+    const { input, results, each } = calls.linearCrossEntropyCall(state.call);
     const tangent = state.tangent(input);
-    return [tangent && inner(state.value(results.inputGradient), tangent)];
+    return [tangent && products(state.value(results.inputGradient), tangent, each)];
   },
   backward(state) {
     refuseTrained(state, state.wantsChange);
     const { input, results } = calls.linearCrossEntropyCall(state.call);
-    const [gradient, change, tangent] = [state.gradient(0), state.change(0), state.tangent(input)];
+    const [gradient, change] = [state.gradient(0), state.change(0)].map((given) => given && ofRows(given));
+    const tangent = state.tangent(input);
     const own = () => state.value(results.inputGradient);
     if (state.wantsGradient(input) && gradient) state.addGradient(input, torch.mul(own(), gradient));
     if (!state.wantsChange(input)) return;
@@ -97,8 +108,12 @@ function hessianProduct(state: ForwardState, tangent: torch.Tensor): torch.Tenso
   return torch.linearCrossEntropyTangent(state.value(input), tangent, state.value(weight), offset);
 }
 
-/** In the loss's dtype. */
-function inner(a: torch.Tensor, b: torch.Tensor): torch.Tensor {
+/** A number for all rows, or [K] as [K, 1]. */
+const ofRows = (given: torch.Tensor): torch.Tensor => (given.shape.length === 0 ? given : torch.unsqueeze(given, 1));
+
+/** ⟨a, b⟩, of each row or of all, in the loss's dtype. */
+function products(a: torch.Tensor, b: torch.Tensor, each: boolean): torch.Tensor {
   const dtype = torch.wideDtype(a.dtype);
-  return torch.sum(torch.mul(torch.castTo(a, dtype), torch.castTo(b, dtype)));
+  const product = torch.mul(torch.castTo(a, dtype), torch.castTo(b, dtype));
+  return each ? torch.sumDim(product, [1]) : torch.sum(product);
 }

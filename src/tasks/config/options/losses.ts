@@ -1,0 +1,96 @@
+/** What a task minimizes, and the settings of losses. */
+
+import { type AppliesWhen, alternatives, choice, number } from "../../../base/settings/index.js";
+import { EMBEDDING_LOSSES, type EmbeddingLossName } from "../../embedding/losses.js";
+import {
+  type LossSettings,
+  PREFERENCE_LOSSES,
+  type PreferenceLossName,
+  preferenceLossNames,
+} from "../../preference/losses.js";
+import { group } from "./group.js";
+
+const training = group("Training");
+
+/** The losses of each task that has several; the first is the usual one. */
+const LOSSES: Readonly<Record<string, readonly LossName[]>> = {
+  embedding: Object.keys(EMBEDDING_LOSSES) as EmbeddingLossName[],
+  preference: preferenceLossNames,
+};
+
+type LossName = EmbeddingLossName | PreferenceLossName;
+
+const all = [...new Set(Object.values(LOSSES).flat())];
+
+/** The settings that the conditions below read. */
+interface LossValues {
+  readonly task?: string | undefined;
+  readonly loss?: LossName | undefined;
+}
+
+const byTask = Object.entries(LOSSES).map(([task, names]) => `--task ${task} (${names.join(", ")})`);
+
+const withItsTask: AppliesWhen = {
+  only: `with the task that it belongs to: ${byTask.join("; ")}`,
+  holds: ({ task, loss }: LossValues) =>
+    task === undefined || (LOSSES[task] !== undefined && (loss === undefined || LOSSES[task].includes(loss))),
+};
+
+/** With the losses of preferences that use a setting. */
+function ofLosses(setting: keyof LossSettings): AppliesWhen {
+  const names = preferenceLossNames.filter((name) =>
+    (PREFERENCE_LOSSES[name].uses as readonly string[]).includes(setting),
+  );
+  const isOfAll = names.length === preferenceLossNames.length;
+  return {
+    only: `with --task preference${isOfAll ? "" : ` and --loss ${alternatives(names)}`}`,
+    holds: ({ task, loss = "sigmoid" }: LossValues) =>
+      (task === undefined || task === "preference") && (names as readonly string[]).includes(loss),
+  };
+}
+
+const weight = number({ least: 0 });
+
+export const lossOptions = {
+  loss: training.advanced(
+    choice(all),
+    "what a task minimizes, where it has a choice: losses of embeddings or of preferences",
+    {
+      placeholder: "NAME",
+      defaultText: "embedding: multiple-negatives-ranking, or cosent for rows with scores; preference: sigmoid",
+      appliesWhen: withItsTask,
+    },
+  ),
+  beta: training.advanced(
+    number({ above: 0 }),
+    "β of losses of preferences: how strongly the model is held to where it started",
+    {
+      defaultText: "0.1",
+      appliesWhen: ofLosses("beta"),
+    },
+  ),
+  labelSmoothing: training.rare(
+    number({ least: 0, below: 0.5 }),
+    "ε of --loss robust: the share of pairs whose order is wrong",
+    {
+      defaultText: "0",
+      appliesWhen: ofLosses("labelSmoothing"),
+    },
+  ),
+  gamma: training.rare(number({ least: 0 }), "γ of --loss simpo: by how much the chosen answer should lead", {
+    defaultText: "0.5",
+    appliesWhen: ofLosses("gamma"),
+  }),
+  nllWeight: training.rare(weight, "weight of the chosen answers' mean negative log-likelihood, which is added", {
+    defaultText: "cpo: 1; simpo: 0",
+    appliesWhen: ofLosses("nllWeight"),
+  }),
+  desirableWeight: training.rare(weight, "weight of good completions with --loss kto", {
+    defaultText: "1",
+    appliesWhen: ofLosses("desirableWeight"),
+  }),
+  undesirableWeight: training.rare(weight, "weight of bad completions with --loss kto", {
+    defaultText: "1",
+    appliesWhen: ofLosses("undesirableWeight"),
+  }),
+};

@@ -1,0 +1,70 @@
+// The batches of a step, with everything that their losses need.
+import type { TaskModel } from "../../models/index.js";
+import { batchOf, type EncodedExample, type Task } from "../../tasks/index.js";
+import type { Ranks } from "../../torch/index.js";
+import * as torch from "../../torch/index.js";
+import type { BatchSource } from "../loop/batches.js";
+import type { BatchShare } from "../ranks/shares.js";
+import type { StepBatches } from "./batchGradients.js";
+import type { StartOutputs } from "./startOutputs.js";
+
+/** What batches are taken for. */
+export interface BatchTaking {
+  readonly task: Task;
+  readonly model: TaskModel;
+  readonly ranks: Ranks;
+  /** Of a task that compares with the model before training. */
+  readonly startOutputs?: StartOutputs | undefined;
+}
+
+/** The next batches of a step. */
+export function takeBatches(taking: BatchTaking, stream: BatchSource, count: number): StepBatches {
+  const { task, startOutputs, ranks } = taking;
+  const given = arranged(
+    task,
+    Array.from({ length: count }, () => stream.next()),
+  );
+  const shares = startOutputs ? given.map((share) => withStart(share, startOutputs, ranks)) : given;
+  const weights = shares.map(({ whole }) => total(whole.map((row) => task.weight(row))));
+  const counted = shares.filter((_, i) => weights[i] !== 0);
+  return {
+    shares: task.stepSums ? withSums(counted, taking) : counted,
+    weight: total(weights),
+    rows: total(shares.map(({ whole }) => whole.length)),
+    tokens: total(shares.flatMap(({ whole }) => whole.map(({ inputIds }) => inputIds.length))),
+  };
+}
+
+const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
+
+/** The step's rows as the task arranges them. */
+function arranged(task: Task, shares: readonly BatchShare[]): readonly BatchShare[] {
+  if (!task.arranged) return shares;
+  const rows = task.arranged(shares.flatMap(({ whole }) => whole));
+  let end = 0;
+  return shares.map((share) => {
+    end += share.whole.length;
+    return withRows(share, rows.slice(end - share.whole.length, end));
+  });
+}
+
+function withStart(share: BatchShare, startOutputs: StartOutputs, ranks: Ranks): BatchShare {
+  const { whole, begin, own } = share;
+  const end = begin + (own?.examples.length ?? 0);
+  return withRows(share, startOutputs.complete(whole, { begin, end }, ranks));
+}
+
+function withRows({ begin, own }: BatchShare, whole: readonly EncodedExample[]): BatchShare {
+  const rows = whole.slice(begin, begin + (own?.examples.length ?? 0));
+  return { whole, begin, own: own && batchOf(rows, own.inputIds.device) };
+}
+
+/** The batches with the sums over all of them, by the model as it is. */
+function withSums(shares: readonly BatchShare[], { task, model, ranks }: BatchTaking): readonly BatchShare[] {
+  const ofShares = torch.noGrad(() =>
+    shares.flatMap(({ own }) => (own ? [torch.scope(() => task.stepSums!(model, own).toArray())] : [])),
+  );
+  const all = ranks.gather(ofShares).flat();
+  const sums = all[0]?.map((_, i) => total(all.map((one) => one[i]!)));
+  return shares.map(({ own, ...share }) => ({ ...share, own: own && { ...own, sums } }));
+}
