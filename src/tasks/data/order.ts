@@ -27,8 +27,8 @@ export interface OrderOptions extends RowSeed {
   readonly shuffle: boolean;
   /** Drops the last batch of a pass if it is short. */
   readonly dropLast?: boolean;
-  /** Whether every pass has the order of the first. */
-  readonly repeatsOrder?: boolean | undefined;
+  /** Every pass has the order of the first, and a multiple of this number of batches, all of them whole. */
+  readonly batchesTogether?: number | undefined;
   /** The examples' lengths, to put examples of similar length into one batch (only with `shuffle`). */
   readonly lengths?: readonly number[] | undefined;
 }
@@ -41,14 +41,18 @@ export function batchesPerPass({
   examples,
   batchSize,
   dropLast,
-}: Pick<OrderOptions, "examples" | "batchSize" | "dropLast">): number {
+  batchesTogether,
+}: Pick<OrderOptions, "examples" | "batchSize" | "dropLast" | "batchesTogether">): number {
   if (!Number.isInteger(batchSize) || batchSize < 1) {
     throw new UsageError(`The batch size must be a whole number of at least 1, but is ${batchSize}.`);
   }
-  const batches = dropLast ? Math.floor(examples / batchSize) : Math.ceil(examples / batchSize);
+  const together = batchesTogether ?? 1;
+  const isWhole = dropLast || batchesTogether !== undefined;
+  const steps = examples / batchSize / together;
+  const batches = (isWhole ? Math.floor(steps) : Math.ceil(steps)) * together;
   if (batches > 0) return batches;
   throw new UsageError(
-    `${examples} rows do not fill one batch of ${batchSize}${dropLast ? ", and a short last batch is dropped" : ""}.`,
+    `${examples} rows do not fill one batch of ${batchSize * together}${isWhole ? ", and a short last batch is dropped" : ""}.`,
   );
 }
 
@@ -86,11 +90,11 @@ export class BatchOrder {
 }
 
 function batchesOfPass(options: OrderOptions, pass: number): number[][] {
-  const { examples, batchSize, shuffle, dropLast, lengths, repeatsOrder } = options;
+  const { examples, batchSize, shuffle, dropLast, lengths, batchesTogether } = options;
   const order = Array.from({ length: examples }, (_, example) => example);
   const whole = (batch: readonly number[]) => !dropLast || batch.length === batchSize;
   if (!shuffle) return chunks(order, batchSize).filter(whole);
-  const shuffleInPlace = shuffler(rowSeed(options), repeatsOrder ? 0 : pass);
+  const shuffleInPlace = shuffler(rowSeed(options), batchesTogether ? 0 : pass);
   shuffleInPlace(order);
   if (lengths === undefined) return chunks(order, batchSize).filter(whole);
   const sorted = chunks(order, batchSize * CHUNK_BATCHES).flatMap((chunk) =>

@@ -1,11 +1,10 @@
 // KTO's rows: single completions, good or bad, and beside each the completion of the row before it, which does not answer its prompt.
 import { branches, type EncodedAnswers } from "./encode.js";
 
-/** Rows of one completion each, all chosen ones before all rejected ones. */
+/** Rows of one completion each; those of pairs have all chosen ones first, and the rejected ones after all other rows. */
 export function completionRows(rows: readonly EncodedAnswers[]): EncodedAnswers[] {
-  const good = rows.filter(({ target, answers }) => answers.length === 2 || target?.isGood !== false);
-  const bad = rows.filter(({ target, answers }) => answers.length === 2 || target?.isGood === false);
-  return [...good.map((row) => single(row, 0)), ...bad.map((row) => single(row, row.answers.length - 1))];
+  const pairs = rows.filter(({ answers }) => answers.length === 2);
+  return [...rows.map((row) => single(row, 0)), ...pairs.map((row) => single(row, 1))];
 }
 
 function single(row: EncodedAnswers, answer: number): EncodedAnswers {

@@ -19,7 +19,7 @@ interface BatchOptions extends RowSeed {
   readonly batchSize: number;
   readonly shuffle: boolean;
   readonly dropLast: boolean;
-  readonly repeatsOrder?: boolean | undefined;
+  readonly batchesTogether?: number | undefined;
   /** The device of the batches; the CPU unless given. */
   readonly device?: string;
   /** The processes that share each batch; by default this one has all of it. */
@@ -180,7 +180,7 @@ type Rows = readonly EncodedExample[];
 
 /** A run's settings, with the batch size of all ranks, and the device and the sharing of its batches. */
 type SearchSettings = RunConfig &
-  Pick<BatchOptions, "device" | "ranks" | "repeatsOrder"> & {
+  Pick<BatchOptions, "device" | "ranks" | "batchesTogether"> & {
     /** The group of each example, of which none is split. */
     readonly groups?: ReadonlyMap<Location, number> | undefined;
   };

@@ -85,7 +85,7 @@ function trainPlan(setup: TrainingSetup, settings: RunConfig): PhasePlan {
 
 /** The settings of batches that all ranks share: `batchSize` is that of one rank. A task that arranges its rows has whole batches in one order. */
 function shared({ model, ranks, task }: TrainingSetup, settings: RunConfig) {
-  const order = task.arranged && { repeatsOrder: true, dropLast: true };
+  const order = task.arranged && { dropLast: true, batchesTogether: settings.gradientAccumulation };
   return { ...settings, ...order, batchSize: settings.batchSize * ranks.size, device: model.device, ranks };
 }
 
