@@ -16,6 +16,8 @@ export { checkIds, type ExampleEncoding, encodeExamples, maxLengthOf, type Vocab
 export { encodePrompts, encodePromptUpTo } from "./encodeLanguage.js";
 export { requireTextScores } from "./metrics/textMetrics.js";
 export { type LabelsPrediction, multiLabelClassification } from "./multiLabelClassification.js";
+export type { PreferenceLossName, PreferenceSettings } from "./preference/losses.js";
+export { preference } from "./preference/preference.js";
 export { type EncodedQuestionExample, questionAnswering, type SpanPrediction } from "./questionAnswering.js";
 export { type NumberPrediction, regression } from "./regression.js";
 export {
@@ -37,12 +39,14 @@ export {
   type EmbeddedText,
   type EvaluatedSplits,
   groupLosses,
+  isOfLanguageModel,
   lossSum,
   lossWeight,
   outputsByExample,
   outputsOf,
   type Problem,
   type Task,
+  type TaskSettings,
   type TaskSource,
   type Together,
 } from "./task.js";

@@ -160,6 +160,9 @@ export interface ContrastiveTask {
   together(corpus?: readonly EmbeddedText[]): Together;
 }
 
+/** Whether a task's model is a language model, which generates text however it was trained. */
+export const isOfLanguageModel = ({ head }: Pick<Task, "head">): boolean => head.className === "ForCausalLM";
+
 /** What a task can depend on besides its examples. */
 export interface TaskSource {
   /** The model's folder. */

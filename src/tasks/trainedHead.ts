@@ -4,7 +4,7 @@ import { anObject, BidoraError, checkArguments } from "../base/index.js";
 import { isJsonObject, type JsonObject, type JsonValue } from "../base/records/index.js";
 import type { AdapterMetadata, SavedAdapter } from "../models/adapters/index.js";
 import { type Architecture, ConfigReader, configError, findDesign, hasHead } from "../models/index.js";
-import type { Task } from "./task.js";
+import { isOfLanguageModel, type Task } from "./task.js";
 import { isTaskKind, type NamedTask, namedTask, TASK_ENTRIES, TASKS, type TaskKind } from "./taskKinds.js";
 
 /** A trained head: its task, and the names of its outputs. */
@@ -169,11 +169,14 @@ function savedTask(metadata: AdapterMetadata | undefined): NamedTask | undefined
   );
 }
 
+const areOfLanguageModels = (task: Task, kind: string): boolean =>
+  isOfLanguageModel(task) && isTaskKind(kind) && isOfLanguageModel(TASKS[kind]);
+
 /** @throws BidoraError `HEAD` for an adapter that was trained for another task */
 function checkKind({ metadata, taskType }: SavedAdapter, { kind, task }: NamedTask): void {
   const isKnown = TASK_ENTRIES.some(([, { peftTaskType }]) => peftTaskType === taskType);
   const own = metadata?.task ?? (isKnown && task.peftTaskType !== taskType ? taskType : undefined);
-  if (own === undefined || own === kind) return;
+  if (own === undefined || own === kind || areOfLanguageModels(task, own)) return;
   throw new BidoraError(
     "HEAD",
     `The adapter's head is for ${own}, not for ${kind}: choose an adapter or a task that fits.`,

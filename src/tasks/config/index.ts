@@ -9,6 +9,7 @@ export {
   generateOptions,
   generationOptions,
 } from "./options/generation.js";
+export { lossOptions } from "./options/losses.js";
 export { baseModel, overwrite, partOptions, plainPooling, rowOptions, runFile, session } from "./options/shared.js";
 export {
   type AskedRun,

@@ -21,7 +21,6 @@ export {
 } from "./loadExamples.js";
 export { countNested } from "./nestedRows.js";
 export { BatchOrder, batchesPerPass, type OrderState, type RowSeed } from "./order.js";
-export { loadPreferences, type PreferenceExample, type PreferenceLabel } from "./preferenceExamples.js";
 export { type Answer, loadQuestions, type QuestionExample } from "./questions.js";
 export {
   byPrompt,

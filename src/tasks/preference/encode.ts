@@ -4,8 +4,9 @@ import type { Branches } from "../../models/index.js";
 import type { Message, Tokenizer } from "../../text/index.js";
 import type { EncodedExample, EncodeOptions } from "../batch.js";
 import { ChatRenderer } from "../chatSpans.js";
-import type { Location, PreferenceExample, PreferenceLabel, TextOrMessages } from "../data/index.js";
+import type { Location, TextOrMessages } from "../data/index.js";
 import { rowError } from "../data/index.js";
+import type { PreferenceExample, PreferenceLabel } from "../data/preferenceExamples.js";
 import { withExampleInErrors } from "../encodeExamples.js";
 
 /** A prompt and its answers as tokens: the prompt's end where the first answer begins to differ from it. */

@@ -2,7 +2,8 @@
 import { UsageError } from "../../base/index.js";
 import * as torch from "../../torch/index.js";
 import type { Batch, ExampleOutputs } from "../batch.js";
-import { loadPreferences, type PreferenceExample, where } from "../data/index.js";
+import { where } from "../data/index.js";
+import { loadPreferences, type PreferenceExample } from "../data/preferenceExamples.js";
 import type { Task, TaskSource } from "../task.js";
 import { completionRows, moved } from "./completions.js";
 import { type EncodedAnswers, encodeAnswers, isTooLong } from "./encode.js";

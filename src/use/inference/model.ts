@@ -17,6 +17,7 @@ import { type GeneratedPiece, Grammars, type JsonSchema } from "../../models/gen
 import type { TaskModel } from "../../models/index.js";
 import { generationOptions, rowOptions } from "../../tasks/config/index.js";
 import { promptList, rowsTable, type Table, type TextOrMessages, textOrMessages } from "../../tasks/data/index.js";
+import { isOfLanguageModel } from "../../tasks/index.js";
 import type { Message, Tokenizer } from "../../text/index.js";
 import type { InferenceModel } from "./open.js";
 import { type OpenDraft, openDraft } from "./openDraft.js";
@@ -252,7 +253,7 @@ function generateSettings(open: InferenceModel, given: ModelGenerateSettings) {
   if (jsonSchema !== undefined && !isObject(jsonSchema) && typeof jsonSchema !== "boolean")
     throw new UsageError(`generate: jsonSchema takes a JSON schema, an object; got ${shown(jsonSchema)}.`);
   const { batchSize, ...settings } = filled(generateTable, checkSettings(generateTable, flags));
-  if (!open.task.isGenerative)
+  if (!isOfLanguageModel(open.task))
     throw new BidoraError(
       "HEAD",
       `The model is for ${open.kind}, and generate() takes a language model: call predict().`,

@@ -20,7 +20,7 @@ import {
   readAdapter,
   type SavedAdapter,
 } from "../../models/adapters/index.js";
-import { architectureOf, type LoadedModel, loadModel, matrixFormats } from "../../models/index.js";
+import { architectureOf, type LoadedModel, loadModel, matrixFormats, type TaskModel } from "../../models/index.js";
 import { type BaseDtype, packLinears } from "../../models/nn/index.js";
 import {
   configuredTask,
@@ -29,6 +29,7 @@ import {
   namedTask,
   type ResolvedHead,
   resolveHead,
+  type TaskSettings,
 } from "../../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../../text/index.js";
 import {
@@ -99,6 +100,8 @@ export interface OpenOptions {
   readonly task?: NamedTask | undefined;
   /** For embeddings; by default that of the adapter or the folder. */
   readonly pooling?: Pooling | undefined;
+  /** What else the task depends on, such as a loss. */
+  readonly settings?: TaskSettings | undefined;
   readonly merge?: boolean | undefined;
   /** Packs the weights into the fastest layout for products, for inference only. */
   readonly packed?: boolean;
@@ -140,7 +143,7 @@ export async function open(
   const resolved = resolveHead(architecture, checkpointConfig, { adapter, metadata }, wanted);
   const width = architecture.parseConfig(checkpointConfig).hiddenSize;
   const pooling = poolingFor(options.pooling, { ...resolved, folder, metadata });
-  const used = configuredTask(resolved, { folder, width, settings: { pooling } });
+  const used = configuredTask(resolved, { folder, width, settings: { ...options.settings, pooling } });
   const { task, labels } = used;
   const generator = new Generator(0);
   const head = { head: task.head, outputs: labels.length };
@@ -191,23 +194,41 @@ export function poolingFor(
 /** An open model with its tokenizer. */
 export interface InferenceModel extends OpenModel {
   readonly tokenizer: Tokenizer;
+  /** Opens the model without its adapter, for as long as `body` takes; without an adapter it is the model itself. */
+  withBase<T>(body: (model: TaskModel) => Promise<T>): Promise<T>;
 }
 
-interface InferenceSettings extends Pick<OpenOptions, "baseDtype" | "merge" | "device" | "threads" | "pooling"> {
+interface InferenceSettings
+  extends Pick<OpenOptions, "baseDtype" | "merge" | "device" | "threads" | "pooling" | "settings"> {
   readonly dtype: ComputeDtype;
 }
 
-/** Opens a model for inference, with its tokenizer and packed weights. @param task by default that of the adapter or the checkpoint */
+/** Opens a model for inference, with its tokenizer and packed weights. @param named by default that of the adapter or the checkpoint */
 export async function openForInference(
   found: FoundModel,
-  { dtype, baseDtype, merge, device: asked = "auto", threads, pooling }: InferenceSettings,
-  task: NamedTask | undefined,
+  { dtype, baseDtype, merge, device: asked = "auto", threads, pooling, settings }: InferenceSettings,
+  named: NamedTask | undefined,
 ): Promise<InferenceModel> {
   const device = resolveDevice(asked);
   const held = { dtype: computeDtype(dtype, device), baseDtype, merge, device };
-  const opened = await open(found, { ...held, threads, task, pooling, packed: true });
-  return { ...opened, tokenizer: await loadTokenizer(opened.folder) };
+  const opened = await open(found, { ...held, threads, task: named, pooling, settings, packed: true });
+  const withBase = async <T>(body: (model: TaskModel) => Promise<T>): Promise<T> => {
+    if (!opened.adapter) return body(opened.model);
+    const { kind, task } = opened;
+    const { model } = await open(
+      { ...found, ...WITHOUT_ADAPTER },
+      { ...held, merge: false, task: { kind, task }, packed: true },
+    );
+    try {
+      return await body(model);
+    } finally {
+      model.dispose();
+    }
+  };
+  return { ...opened, tokenizer: await loadTokenizer(opened.folder), withBase };
 }
+
+const WITHOUT_ADAPTER: FoundAdapter = { adapter: undefined, adapterFolder: undefined };
 
 /** Refuses a head that was never trained, since its predictions would be random. */
 function refuseUntrainedHead({ initialized }: LoadedModel, adapter: SavedAdapter | undefined): void {

@@ -10,7 +10,7 @@ import {
 } from "../../tasks/data/index.js";
 import { readExamples, trainedColumns } from "../../tasks/datasets/index.js";
 import { encodeExamples, maxLengthOf } from "../../tasks/index.js";
-import { predictRows } from "../evaluation/evaluateRows.js";
+import { predictRows, withStartOutputs } from "../evaluation/evaluateRows.js";
 import type { InferenceModel, OpenModel } from "./open.js";
 import { greedyPlan, TextGenerator } from "./textGenerator.js";
 
@@ -84,10 +84,14 @@ async function* headPredictions(
   });
   const maxLength = lengthFor(settings, open);
   const encoding = { labels: undefined, maxLength, model: model.config };
-  const rows = await encodeExamples(task, examples.map(withoutLabel), tokenizer, encoding);
+  const encoded = await encodeExamples(task, examples.map(withoutLabel), tokenizer, encoding);
   signal?.throwIfAborted();
-  for await (const { prediction } of predictRows(model, rows, { task, labels, batchSize, signal }))
-    yield prediction as Prediction;
+  const options = { task, labels, batchSize, signal };
+  const rows = task.comparesWithStart
+    ? await open.withBase((base) => withStartOutputs(base, encoded, options))
+    : encoded;
+  for await (const { prediction } of predictRows(model, rows, options))
+    yield (task.written?.(prediction) ?? prediction) as Prediction;
 }
 
 /** Generates with greedy decoding. Leaves out an answer at the end of a conversation, since it is to be predicted. */

@@ -4,7 +4,7 @@ import { runInNewContext } from "node:vm";
 import { type Context, Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import type { CacheDtype } from "../../models/nn/index.js";
-import type { TaskKind } from "../../tasks/index.js";
+import { isOfLanguageModel, type TaskKind } from "../../tasks/index.js";
 import { returnFreedMemory } from "../../torch/index.js";
 import { answer, HAS_LEFT } from "./answers.js";
 import { ApiError, invalid, isOwnFault, toApiError } from "./apiError.js";
@@ -65,7 +65,7 @@ export class App {
     private readonly options: AppOptions,
   ) {
     const { base, routes, draft } = served;
-    if (base.task.isGenerative)
+    if (isOfLanguageModel(base.task))
       this.#text = {
         engine: new Engine(base.model, routes, { draft, cacheDtype: options.cacheDtype }),
         plans: new TextPlans(served),

@@ -7,7 +7,7 @@ import { type Pooling, readConfig } from "../../formats/index.js";
 import { type AdapterMetadata, AdapterRoutes, type SavedAdapter } from "../../models/adapters/index.js";
 import { architectureOf, matrixFormats } from "../../models/index.js";
 import type { BaseDtype } from "../../models/nn/index.js";
-import { type NamedTask, namedTask, resolveHead, type TaskKind } from "../../tasks/index.js";
+import { isOfLanguageModel, type NamedTask, namedTask, resolveHead, type TaskKind } from "../../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../../text/index.js";
 import type { ComputeDtype } from "../../torch/index.js";
 import { baseDtypeFor, noteOnBase } from "../inference/adapterBase.js";
@@ -133,7 +133,7 @@ async function draftOf(
   context: HubContext,
 ): Promise<OpenDraft | undefined> {
   if (named === undefined) return undefined;
-  if (!base.task.isGenerative)
+  if (!isOfLanguageModel(base.task))
     throw new UsageError(`No effect: --draft is for language models, and the model is for ${base.kind}; leave it out.`);
   const draft = await openDraft(named, base, context);
   return { ...draft, tokens: draftTokens ?? draft.tokens };

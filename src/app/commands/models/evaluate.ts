@@ -25,12 +25,15 @@ import {
 import { encodeExamples, requireTextScores, type Task } from "../../../tasks/index.js";
 import { type ConfidenceInterval, confidenceIntervals } from "../../../tasks/metrics/index.js";
 import {
+  arrangedRows,
   type Evaluation,
   type EvaluationOptions,
   evaluateRows,
   evaluateTexts,
   notesOf,
   noteWithoutLoss,
+  usedRows,
+  withStartOutputs,
 } from "../../../use/evaluation/index.js";
 import {
   arePairs,
@@ -127,7 +130,7 @@ async function evaluateModel(
   context: Context,
 ): Promise<Evaluated> {
   const found = await findModel(settings, context);
-  const open = await openForInference(found, settings, named);
+  const open = await openForInference(found, { ...settings, settings: lossOf(settings) }, named);
   const choice = { ...(named ?? taskOf(open.kind)), task: open.task };
   const overrides = textOverrides(settings, choice);
   if (overrides) requireTextScores();
@@ -174,25 +177,32 @@ async function evaluateExamples(
   settings: EvaluateCall,
   { signal, onNote }: CallContext,
 ): Promise<Evaluation> {
-  const rows = await encodeExamples(choice.task, examples, open.tokenizer, {
+  const { task } = choice;
+  const encoded = await encodeExamples(task, examples, open.tokenizer, {
     labels,
     maxLength: lengthFor(settings, open),
     trainOn: settings.trainOn ?? open.metadata?.trainOn,
     usesPrompts: true,
     model: open.model.config,
   });
-  const note = choice.task.takesTrainOn ? noteWithoutLoss(choice.task, rows, "evaluation") : undefined;
+  const note = task.takesTrainOn ? noteWithoutLoss(task, encoded, "evaluation") : undefined;
   if (note !== undefined) onNote?.(note);
-  return evaluateRows(open.model, rows, {
-    task: choice.task,
-    // Spelled as in the rows: the label of a word is compared by its name.
-    labels: labels?.names ?? open.labels,
-    batchSize: settings.batchSize,
+  const { batchSize } = settings;
+  // Spelled as in the rows: the label of a word is compared by its name.
+  const pass = { task, labels: labels?.names ?? open.labels, batchSize, signal };
+  const rows = arrangedRows(task, usedRows(task, encoded, "evaluation", { onNote }), batchSize);
+  const compared = task.comparesWithStart ? await open.withBase((base) => withStartOutputs(base, rows, pass)) : rows;
+  return evaluateRows(open.model, compared, {
+    ...pass,
     metrics: choice.metrics,
     positive: positiveOf(choice, labels),
     corpus,
-    signal,
   });
+}
+
+/** The settings of the task's loss. */
+function lossOf({ loss, beta, labelSmoothing, gamma, nllWeight, desirableWeight, undesirableWeight }: EvaluateCall) {
+  return { loss, beta, labelSmoothing, gamma, nllWeight, desirableWeight, undesirableWeight };
 }
 
 /** Measures rows with the same prompt as one row, because they are not independent. */

@@ -13,6 +13,7 @@ import {
 import {
   baseModel,
   evaluatedTexts,
+  lossOptions,
   partOptions,
   plainPooling,
   rowOptions,
@@ -63,6 +64,7 @@ export const evaluateOptions = {
   ...allApplyWhen(withModel, {
     ...pick(rowOptions, "maxLength", "batchSize", "dtype", "baseDtype", "device", "threads"),
     ...pick(runOptions, "trainOn"),
+    ...lossOptions,
   }),
   data: option(text("PATH"), { group: "Data", help: "labeled rows: a file, or a named data set's folder" }),
   corpus: option(text("FILE"), {

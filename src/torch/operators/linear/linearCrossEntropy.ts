@@ -94,10 +94,10 @@ export const linearCrossEntropyRule: Rule = {
     const [gradient, change] = [state.gradient(0), state.change(0)].map((given) => given && ofRows(given));
     const tangent = state.tangent(input);
     const own = () => state.value(results.inputGradient);
-    if (state.wantsGradient(input) && gradient) state.addGradient(input, torch.mul(own(), gradient));
+    if (state.wantsGradient(input) && gradient) state.addGradient(input, scaled(own(), gradient));
     if (!state.wantsChange(input)) return;
-    if (change) state.addChange(input, torch.mul(own(), change));
-    if (gradient && tangent) state.addChange(input, torch.mul(hessianProduct(state, tangent), gradient));
+    if (change) state.addChange(input, scaled(own(), change));
+    if (gradient && tangent) state.addChange(input, scaled(hessianProduct(state, tangent), gradient));
   },
 };
 
@@ -107,6 +107,9 @@ function hessianProduct(state: ForwardState, tangent: torch.Tensor): torch.Tenso
   const offset = bias === undefined ? null : state.value(bias);
   return torch.linearCrossEntropyTangent(state.value(input), tangent, state.value(weight), offset);
 }
+
+/** In the dtype of x, whatever that of the factor, which the loss has. */
+const scaled = (x: torch.Tensor, factor: torch.Tensor): torch.Tensor => torch.castTo(torch.mul(x, factor), x.dtype);
 
 /** A number for all rows, or [K] as [K, 1]. */
 const ofRows = (given: torch.Tensor): torch.Tensor => (given.shape.length === 0 ? given : torch.unsqueeze(given, 1));
