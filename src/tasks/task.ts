@@ -18,6 +18,7 @@ import {
 import type { Dataset, Example, LabelMap, LoadRowsOptions, RowSource } from "./data/index.js";
 import type { EmbeddingSettings } from "./embedding/losses.js";
 import type { PreferenceSettings } from "./preference/losses.js";
+import type { RewardSettings } from "./preference/reward.js";
 import type { Scorer, ScorerOptions } from "./scorer.js";
 
 /** transformers' `problem_type`, which distinguishes tasks with the same kind of head. */
@@ -57,6 +58,8 @@ export interface Task<
   readonly maxLength?: number;
   /** What only a task has that compares examples with each other. */
   readonly contrastive?: ContrastiveTask;
+  /** The loss and its settings, by their names in a run, for a task that has a choice: evaluation takes them from the adapter. */
+  readonly lossSettings?: Readonly<Record<string, string | number>>;
   /** Whether it compares outputs with those of the model before training: examples get them as `startOutputs`. */
   readonly comparesWithStart?: boolean;
   /** Whether its model trains without dropout. */
@@ -178,7 +181,8 @@ export interface TaskSource {
 
 /** The settings that tasks depend on. */
 export type TaskSettings = Omit<EmbeddingSettings, "loss"> &
-  Omit<PreferenceSettings, "loss"> & {
+  Omit<PreferenceSettings, "loss"> &
+  RewardSettings & {
     readonly loss?: string | undefined;
     /** The examples of an optimizer step. */
     readonly stepSize?: number | undefined;

@@ -3,6 +3,7 @@ import { causalLm } from "./causalLm.js";
 import { embedding } from "./embedding/embedding.js";
 import { multiLabelClassification } from "./multiLabelClassification.js";
 import { preference } from "./preference/preference.js";
+import { reward } from "./preference/reward.js";
 import { questionAnswering } from "./questionAnswering.js";
 import { regression } from "./regression.js";
 import { sequenceClassification } from "./sequenceClassification.js";
@@ -19,6 +20,7 @@ export const TASKS = {
   "causal-lm": causalLm,
   embedding,
   preference,
+  reward,
 } as const satisfies Readonly<Record<string, Task>>;
 
 /** The name of a built-in task. */

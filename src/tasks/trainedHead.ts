@@ -34,7 +34,7 @@ function kindOf(possible: readonly [TaskKind, Task][], type: JsonValue | undefin
   if (type === undefined) return assumedKind(possible, outputs);
   const named = possible.find(([, task]) => task.problem?.type === type);
   if (!named) {
-    const known = possible.map(([, task]) => task.problem?.type).join(", ");
+    const known = possible.flatMap(([, task]) => task.problem?.type ?? []).join(", ");
     throw configError(`problem_type ${JSON.stringify(type)} is not known; expected one of ${known}.`);
   }
   const [kind, task] = named;
@@ -124,6 +124,9 @@ export function resolveHead(
   const kept = wanted ? undefined : savedTask(metadata);
   if (adapter) return adapterHead(architecture, own, adapter, wanted ?? kept);
   if (own && (wanted === undefined || wanted.kind === own.kind)) return { ...namedTask(own.kind), labels: own.labels };
+  const { outputs } = wanted?.task ?? {};
+  if (wanted && own && outputs && outputs.length === own.labels.length && hasHeadOf(wanted, own))
+    return { ...wanted, labels: outputs };
   if (wanted && metadata?.labels && metadata.task === wanted.kind) return { ...wanted, labels: metadata.labels };
   const used = wanted ?? kept;
   if (used && isPretrained(architecture, used)) return { ...used, labels: [] };
@@ -132,6 +135,12 @@ export function resolveHead(
     `The model has no trained head for ${wanted?.kind ?? "any task"}: give --adapter, or a model that was fine-tuned for it.`,
   );
 }
+
+/** Whether a checkpoint's head is of the task's kind: a number for a text may be a regression or a reward. */
+const hasHeadOf = ({ task }: NamedTask, own: TrainedHead): boolean =>
+  task.head.className !== undefined &&
+  TASKS[own.kind].head.className === task.head.className &&
+  !isOfLanguageModel(task);
 
 function adapterHead(
   architecture: Architecture,

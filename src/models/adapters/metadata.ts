@@ -66,6 +66,8 @@ interface Use {
   readonly pooling?: Pooling | undefined;
   /** Whether embeddings were evaluated on pairs with a score. */
   readonly isScored?: boolean | undefined;
+  /** The loss that it was trained with, and its settings, by their names in a run. */
+  readonly loss?: Readonly<Record<string, string | number>> | undefined;
   readonly baseModel?: string | undefined;
   readonly revision?: string | undefined;
 }
@@ -80,6 +82,7 @@ const use = z.object({
   trainOn: z.enum(TRAIN_ON).optional(),
   pooling: z.enum(POOLINGS).optional(),
   isScored: z.boolean().optional(),
+  loss: z.record(z.string(), z.union([z.string(), z.number()])).optional(),
   baseModel: z.string().optional(),
   revision: z.string().optional(),
 });

@@ -23,9 +23,8 @@ export type PreferenceExample = Example<PreferenceInput, PreferenceLabel>;
 
 /** What rows a task takes. */
 interface PreferenceRows {
-  /** Whether answers may come without a prompt. */
-  readonly allowsNoPrompt?: boolean;
-  readonly takesMargin?: boolean;
+  /** Whether they are for reward models: pairs, perhaps without a prompt, perhaps with a margin; single answers only to predict. */
+  readonly isOfRewards?: boolean;
 }
 
 /**
@@ -55,11 +54,13 @@ function exampleOf(table: Table, row: TableRow, rows: PreferenceRows, isLabeled:
   if (reader.has("chosen") || reader.has("rejected")) {
     const input = pairOf(reader, rows);
     checkAnswers(reader, input, ["chosen", "rejected"]);
-    const margin = rows.takesMargin && reader.has("margin") ? { margin: numberIn(reader, row, "margin") } : {};
+    const margin = rows.isOfRewards && reader.has("margin") ? { margin: numberIn(reader, row, "margin") } : {};
     return { input, label: margin, at };
   }
   if (!reader.has("completion"))
     throw reader.error("expected prompt, chosen and rejected, or prompt and completion: the row has neither.");
+  if (rows.isOfRewards && isLabeled)
+    throw reader.error("expected chosen and rejected: a reward is learned from pairs.");
   const input = { prompt: promptOf(reader, rows), answers: [reader.textOrMessages("completion")] };
   checkAnswers(reader, input, ["completion"]);
   return { input, label: isLabeled ? { isGood: goodness(reader, row) } : undefined, at };
@@ -70,23 +71,25 @@ function pairOf(reader: LanguageRow, rows: PreferenceRows): PreferenceInput {
   const [chosen, rejected] = answers;
   const isOfMessages = typeof chosen !== "string" && typeof rejected !== "string";
   if (reader.has("prompt") || !isOfMessages) return { prompt: promptOf(reader, rows), answers };
-  return splitConversations(reader, chosen, rejected);
+  return splitConversations(reader, [chosen, rejected], rows);
 }
 
-function promptOf(reader: LanguageRow, { allowsNoPrompt }: PreferenceRows): TextOrMessages | undefined {
+function promptOf(reader: LanguageRow, { isOfRewards }: PreferenceRows): TextOrMessages | undefined {
   if (reader.has("prompt")) return reader.textOrMessages("prompt");
-  if (allowsNoPrompt) return undefined;
+  if (isOfRewards) return undefined;
   throw reader.error("the row has no prompt: answers that are strings need one.");
 }
 
 /** The prompt is what both conversations have in common before their last answer. */
 function splitConversations(
   reader: LanguageRow,
-  chosen: readonly Message[],
-  rejected: readonly Message[],
+  [chosen, rejected]: readonly [readonly Message[], readonly Message[]],
+  { isOfRewards }: PreferenceRows,
 ): PreferenceInput {
   const prompts = [chosen, rejected].map((messages) => messages.slice(0, -1));
-  if (JSON.stringify(prompts[0]) !== JSON.stringify(prompts[1]))
+  const isCommon = JSON.stringify(prompts[0]) === JSON.stringify(prompts[1]);
+  if (isOfRewards && !(isCommon && prompts[0]!.length > 0)) return { prompt: undefined, answers: [chosen, rejected] };
+  if (!isCommon)
     throw reader.error(
       "chosen and rejected are conversations whose messages before the last answer differ: give what they have in common as prompt.",
     );

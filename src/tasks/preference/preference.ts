@@ -21,7 +21,8 @@ type PreferenceTask = Task<PreferenceExample, EncodedAnswers, ScoredAnswers>;
 
 /** The task of learning from preferences with a loss. */
 export function preferenceTask(given: PreferenceSettings = {}): PreferenceTask {
-  const loss: PreferenceLoss = PREFERENCE_LOSSES[given.loss ?? "sigmoid"];
+  const { loss: name = "sigmoid" } = given;
+  const loss: PreferenceLoss = PREFERENCE_LOSSES[name];
   const settings = lossSettings(given);
   const { hasReference, takesCompletions, likelihood } = loss;
   const includesPrompt = likelihood?.includesPrompt ?? false;
@@ -33,6 +34,7 @@ export function preferenceTask(given: PreferenceSettings = {}): PreferenceTask {
     peftTaskType: "CAUSAL_LM",
     outputs: [],
     maxLength: 1024,
+    lossSettings: { loss: name, ...Object.fromEntries(loss.uses.map((key) => [key, settings[key]])) },
     comparesWithStart: hasReference,
     trainsWithoutDropout: true,
     configured,

@@ -73,6 +73,7 @@ function metadataOf(prepared: Prepared): AdapterMetadata {
     ...(levels && { upper: { group: levels.group, ...(levels.values && { values: levels.values() }) } }),
     ...(choice.task.embedding && { pooling: choice.task.embedding.pooling }),
     ...(choice.task.contrastive?.isScored !== undefined && { isScored: choice.task.contrastive.isScored }),
+    ...(choice.task.lossSettings && { loss: choice.task.lossSettings }),
     ...(config.textColumns && { textColumns: [...config.textColumns] }),
     ...(config.labelColumn && { labelColumns: [...config.labelColumn] }),
   };

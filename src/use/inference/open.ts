@@ -143,7 +143,11 @@ export async function open(
   const resolved = resolveHead(architecture, checkpointConfig, { adapter, metadata }, wanted);
   const width = architecture.parseConfig(checkpointConfig).hiddenSize;
   const pooling = poolingFor(options.pooling, { ...resolved, folder, metadata });
-  const used = configuredTask(resolved, { folder, width, settings: { ...options.settings, pooling } });
+  const used = configuredTask(resolved, {
+    folder,
+    width,
+    settings: { ...trainedLoss(metadata, options.settings), pooling },
+  });
   const { task, labels } = used;
   const generator = new Generator(0);
   const head = { head: task.head, outputs: labels.length };
@@ -156,6 +160,14 @@ export async function open(
   if (options.merge && adapted) merge(adapted);
   if (options.packed) packLinears(loaded.model);
   return { ...loaded, ...used, folder, checkpointConfig, dtype: options.dtype, adapter, adapted, metadata };
+}
+
+/** The settings that the user gives; with the loss that the model was trained with unless they name another one. */
+function trainedLoss(metadata: AdapterMetadata | undefined, asked: TaskSettings = {}): TaskSettings {
+  const trained = metadata?.loss as TaskSettings | undefined;
+  const isOther = asked.loss !== undefined && asked.loss !== trained?.loss;
+  const given = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
+  return { ...(isOther ? {} : trained), ...given };
 }
 
 /**

@@ -37,6 +37,10 @@ const TASKS: Readonly<Record<TaskKind, readonly [model: string, rows: string]>> 
       { prompt: "seven", chosen: " boat grows", rejected: " a" },
     ),
   ],
+  reward: [
+    join(BERT, "regression"),
+    jsonl({ prompt: "a", chosen: " boat", rejected: " quiet" }, { chosen: "small boat", rejected: "a", margin: 0.5 }),
+  ],
   embedding: [join(GOLDEN, "embeddings", "bert-mean"), join(GOLDEN, "embeddings", "negatives.jsonl")],
 };
 

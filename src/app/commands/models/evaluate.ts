@@ -22,7 +22,7 @@ import {
   taskOf,
   trainedColumns,
 } from "../../../tasks/datasets/index.js";
-import { encodeExamples, requireTextScores, type Task } from "../../../tasks/index.js";
+import { encodeExamples, requireTextScores, type Task, type TaskSettings } from "../../../tasks/index.js";
 import { type ConfidenceInterval, confidenceIntervals } from "../../../tasks/metrics/index.js";
 import {
   arrangedRows,
@@ -201,8 +201,9 @@ async function evaluateExamples(
 }
 
 /** The settings of the task's loss. */
-function lossOf({ loss, beta, labelSmoothing, gamma, nllWeight, desirableWeight, undesirableWeight }: EvaluateCall) {
-  return { loss, beta, labelSmoothing, gamma, nllWeight, desirableWeight, undesirableWeight };
+function lossOf(settings: EvaluateCall): TaskSettings {
+  const { loss, beta, labelSmoothing, gamma, nllWeight, desirableWeight, undesirableWeight, centerRewards } = settings;
+  return { loss, beta, labelSmoothing, gamma, nllWeight, desirableWeight, undesirableWeight, centerRewards };
 }
 
 /** Measures rows with the same prompt as one row, because they are not independent. */

@@ -49,6 +49,11 @@ function ofLosses(setting: keyof LossSettings): AppliesWhen {
   };
 }
 
+const withRewards: AppliesWhen = {
+  only: "with --task reward",
+  holds: ({ task }: LossValues) => task === undefined || task === "reward",
+};
+
 const weight = number({ least: 0 });
 
 export const lossOptions = {
@@ -92,5 +97,9 @@ export const lossOptions = {
   undesirableWeight: training.rare(weight, "weight of bad completions with --loss kto", {
     defaultText: "1",
     appliesWhen: ofLosses("undesirableWeight"),
+  }),
+  centerRewards: training.rare(weight, "weight of the squared sum of both rewards, which keeps rewards around 0", {
+    defaultText: "0",
+    appliesWhen: withRewards,
   }),
 };
