@@ -7,6 +7,7 @@ import {
   EVALUATION,
   type ForwardContext,
   Linear,
+  linearCrossEntropies,
   linearCrossEntropy,
   Module,
 } from "../../../src/models/nn/index.js";
@@ -41,6 +42,9 @@ function difference(a: torch.Tensor, b: torch.Tensor): number {
 }
 
 const TRAINING: ForwardContext = { masks: undefined };
+
+/** libtorch's number for the reduction "none". */
+const EACH = 0;
 
 function plain(hidden: torch.Tensor, layer: Linear, targets: torch.Tensor, context: ForwardContext): torch.Tensor {
   const logits = layer.forward(hidden, context);
@@ -118,6 +122,29 @@ describe.each(["none", "lora", "dora", "trained"] as const)("an output layer: %s
     if (kind === "trained" && !isPlain) expect(along).toThrow("bidora::linear_cross_entropy has neither a tangent nor");
     else
       for (const [i, change] of along().entries()) expect(difference(change, expected[i]!), `${i}`).toBeLessThan(1e-9);
+    tape.dispose();
+  });
+
+  test("each token's loss: values, gradients, and second derivatives along a tape", () => {
+    const { layer, trained, hidden, targets } = open(kind, 33, "float64");
+    const moving = kind === "trained" ? [hidden] : [hidden, ...trained];
+    const weights = drawn([ROWS], 40, "float64");
+    const weighted = (losses: torch.Tensor) => torch.sum(torch.mul(losses, weights));
+    const own = () => linearCrossEntropies(hidden, layer, targets, TRAINING);
+    const formula = () => torch.crossEntropyLoss(layer.forward(hidden, TRAINING), targets, null, EACH);
+    expect(own().shape).toEqual([ROWS]);
+    expect(difference(own(), formula())).toBeLessThan(1e-12);
+    const all = [hidden, ...trained];
+    const [found, wanted] = [own, formula].map((losses) => torch.grad([weighted(losses())], all));
+    for (const [i, gradient] of found!.entries()) expect(difference(gradient!, wanted![i]!)).toBeLessThan(1e-12);
+
+    const u = moving.map((tensor, i) => drawn(tensor.shape, 30 + i, "float64"));
+    const first = torch.grad([twiceDifferentiable(() => weighted(formula()))], moving, { createGraph: true });
+    const expected = torch.grad(first as torch.Tensor[], moving, { gradOutputs: u });
+    const recorded = recordForward(() => weighted(own()), { moving, wanted: moving });
+    const { tape } = recorded.gradients(recorded.loss, moving);
+    for (const [i, change] of tape.gradientsAlong(u).entries())
+      expect(difference(change, expected[i]!), `${i}`).toBeLessThan(1e-9);
     tape.dispose();
   });
 

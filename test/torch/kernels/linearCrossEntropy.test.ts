@@ -110,6 +110,36 @@ describe.each(DTYPES)("%s", (dtype) => {
   });
 });
 
+test.each(DTYPES)(
+  "each row's loss in %s: its value, and the gradient of x, in the same bits as of a single row",
+  (dtype) => {
+    for (const [rows, size, vocabulary] of SIZES)
+      for (const chunk of [0, 1, 4])
+        torch.scope(() => {
+          const { hidden, weight, bias, targets } = operands(rows, size, vocabulary, dtype);
+          const x = torch.detach(hidden).setRequiresGrad(true);
+          const [losses] = torch.linearCrossEntropy(x, weight, bias, targets, { chunk, each: true });
+          expect(losses.shape).toEqual([rows]);
+          const [sum] = torch.linearCrossEntropy(x, weight, bias, targets, { chunk });
+          expect(distance(torch.sum(losses), sum)).toBeLessThan(1e-6);
+          const own = drawer(5)([rows], losses.dtype);
+          const [found] = torch.grad([losses], [x], { gradOutputs: [own] });
+          expect(found!.dtype).toBe(dtype);
+          const [ofSum] = torch.grad([sum], [x]);
+          const wanted = torch.mul(torch.to(ofSum!, losses.dtype), torch.unsqueeze(own, 1));
+          expect(distance(found!, wanted)).toBeLessThan(dtype === "bfloat16" ? 1e-2 : 1e-6);
+        });
+  },
+);
+
+test("each row's loss has no gradient of the weight and the bias", () => {
+  const [x, weight, bias] = leaves(operands(3, 6, 10, "float32")) as [torch.Tensor, torch.Tensor, torch.Tensor];
+  const targets = torch.tensor([1, 2, 3], [3], "int64");
+  const call = (w: torch.Tensor, b: torch.Tensor) => torch.linearCrossEntropy(x, w, b, targets, { each: true });
+  expect(() => call(weight, torch.detach(bias))).toThrow("no gradient of the weight");
+  expect(() => call(torch.detach(weight), bias)).toThrow("no gradient of the weight");
+});
+
 test("no rows: loss and gradients are 0", () => {
   const [x, weight, bias] = leaves(operands(0, 6, 10, "float32")) as [torch.Tensor, torch.Tensor, torch.Tensor];
   const [loss, , correct] = torch.linearCrossEntropy(x, weight, bias, torch.tensor([], [0], "int64"));

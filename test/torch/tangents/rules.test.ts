@@ -396,6 +396,18 @@ const others: readonly Case[] = [
     }),
   ),
   {
+    name: "linear cross-entropy of each row",
+    shapes: [
+      [3, 4],
+      [3, 1],
+    ],
+    apply: (x, y) =>
+      torch.mul(
+        torch.linearCrossEntropy(torch.sin(x!), weight(), bias(), starts(1, 4, 0), { each: true })[0]!,
+        torch.sin(torch.squeeze(y!, 1)),
+      ),
+  },
+  {
     name: "linear cross-entropy without bias, of an input that does not move",
     shapes: [
       [3, 4],
