@@ -48,6 +48,7 @@ export {
   type Task,
   type TaskSettings,
   type TaskSource,
+  type TextPart,
   type Together,
 } from "./task.js";
 export {

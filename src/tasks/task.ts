@@ -50,6 +50,8 @@ export interface Task<
   readonly outputs?: readonly string[];
   /** Whether `trainOn` applies. */
   readonly takesTrainOn?: boolean;
+  /** The parts of an example's tokens, in order, for a task whose examples have several texts. */
+  textParts?(example: X): readonly TextPart[];
   /** Whether `predict` generates text. */
   readonly isGenerative?: boolean;
   /** How embeddings are made, for the task of embedding texts. */
@@ -130,6 +132,11 @@ export interface Task<
    * @param labels the names of the outputs
    */
   predict(outputs: readonly ExampleOutputs[], parts: readonly X[], labels: readonly string[]): Prediction;
+  /** What a training step reports besides its loss, by its examples' predictions. @param sums as `stepSums` gave them */
+  stepMetrics?(
+    predictions: readonly Prediction[],
+    sums: readonly number[] | undefined,
+  ): Readonly<Record<string, number>>;
   /** A prediction as the command `predict` writes it; by default all of it. */
   written?(prediction: Prediction): object;
   /** Joins several predictions into one, for tasks that score predictions for the same prompt together. */
@@ -161,6 +168,14 @@ export interface ContrastiveTask {
   comparesExamples(examples: readonly EncodedExample[]): boolean;
   /** Receives each example's prediction, and returns what is scored. @param corpus more texts to search in, with their embeddings */
   together(corpus?: readonly EmbeddedText[]): Together;
+}
+
+/** Consecutive tokens of an example. */
+export interface TextPart {
+  readonly name: string;
+  readonly tokens: number;
+  /** Whether they count in the loss. */
+  readonly bearsLoss: boolean;
 }
 
 /** Whether a task's model is a language model, which generates text however it was trained. */

@@ -3,7 +3,7 @@ import { isObject, oneLine } from "../../base/index.js";
 import { filled, type Given, omit, option, whole } from "../../base/settings/index.js";
 import { IGNORED_LABEL } from "../../models/nn/index.js";
 import { askedRun, runFile, runOptions } from "../../tasks/config/index.js";
-import { type EncodedExample, encodeExamples, type Task } from "../../tasks/index.js";
+import { type EncodedExample, encodeExamples, type Task, type TextPart } from "../../tasks/index.js";
 import type { Tokenizer } from "../../text/index.js";
 import { nestedNotes, readRunData, startOf } from "../../training/run/index.js";
 import { call, defineRunCommand, HUB_HOOKS, type HubHooks, type Shown } from "./command.js";
@@ -26,6 +26,8 @@ export type PreviewSettings = Given<typeof options>;
 export interface PreviewPart {
   readonly text: string;
   readonly bearsLoss: boolean;
+  /** What it is, in rows of several texts: the prompt, the chosen answer, the rejected one. */
+  readonly name?: string;
 }
 
 /** A training row as the model sees it. */
@@ -92,14 +94,16 @@ export const preview = (settings: PreviewSettings, hooks: HubHooks = {}): Promis
 
 async function previewRow(row: EncodedExample, task: Task, tokenizer: Tokenizer): Promise<PreviewRow> {
   const { inputIds, at, target } = row;
-  const marks = task.takesTrainOn ? lossMask(target as readonly number[]) : inputIds.map(() => false);
+  const named = task.textParts?.(row);
+  const marks = task.takesTrainOn ? lossMask(target as readonly number[]) : marksOf(row, named);
   return {
     line: at.line,
     length: inputIds.length,
     inputIds,
     text: await tokenizer.decode(inputIds, { skipSpecialTokens: false }),
-    parts: await partsOf(inputIds, marks, tokenizer),
-    ...(task.takesTrainOn ? { bearsLoss: marks } : isEmpty(target) ? {} : { target }),
+    parts: await (named ? namedParts(inputIds, named, tokenizer) : partsOf(inputIds, marks, tokenizer)),
+    ...((task.takesTrainOn || named) && { bearsLoss: marks }),
+    ...(!task.takesTrainOn && !isEmpty(target) && { target }),
   };
 }
 
@@ -109,6 +113,30 @@ const isEmpty = (target: unknown): boolean => isObject(target) && Object.keys(ta
 /** Whether each token is trained on; its target is at the token before it. */
 const lossMask = (targets: readonly number[]): boolean[] =>
   targets.map((_, i) => i > 0 && targets[i - 1] !== IGNORED_LABEL);
+
+/** Whether each token counts in the loss; those after the parts of a row that is left out do not. */
+function marksOf({ inputIds }: EncodedExample, parts: readonly TextPart[] = []): boolean[] {
+  const marks = parts.flatMap(({ tokens, bearsLoss }) => new Array<boolean>(tokens).fill(bearsLoss));
+  return inputIds.map((_, i) => marks[i] ?? false);
+}
+
+async function namedParts(
+  ids: readonly number[],
+  parts: readonly TextPart[],
+  tokenizer: Tokenizer,
+): Promise<PreviewPart[]> {
+  let end = 0;
+  return Promise.all(
+    parts.map(async ({ name, tokens, bearsLoss }) => {
+      end += tokens;
+      return {
+        text: await tokenizer.decode(ids.slice(end - tokens, end), { skipSpecialTokens: false }),
+        bearsLoss,
+        name,
+      };
+    }),
+  );
+}
 
 async function partsOf(
   ids: readonly number[],
@@ -127,16 +155,17 @@ async function partsOf(
 
 /** Marks tokens that are trained on: green on a terminal, otherwise in brackets. */
 function rowLines({ line, length, parts, target }: PreviewRow, isColored: boolean): string {
-  const text = parts.map((part) => shown(part, isColored)).join("");
+  const isNamed = parts.some(({ name }) => name !== undefined);
+  const text = parts.map((part) => shown(part, isColored)).join(isNamed ? "\n  " : "");
   const aim =
     target === undefined || JSON.stringify(target) === "{}" ? "" : `\n  target ${oneLine(JSON.stringify(target))}`;
   return `line ${line}, ${length} tokens\n  ${text}${aim}`;
 }
 
-function shown({ text, bearsLoss }: PreviewPart, isColored: boolean): string {
-  const line = oneLine(text);
-  if (!bearsLoss) return line;
-  return isColored ? `\x1b[32m${line}\x1b[0m` : `⟦${line}⟧`;
+function shown({ text, bearsLoss, name }: PreviewPart, isColored: boolean): string {
+  const [line, front] = [oneLine(text), name === undefined ? "" : `${name}: `];
+  if (!bearsLoss) return front + line;
+  return front + (isColored ? `\x1b[32m${line}\x1b[0m` : `⟦${line}⟧`);
 }
 
 function summary({ lengths, bearing, maxLength }: Preview): string {

@@ -127,6 +127,8 @@ export interface StepEvent extends InTraining {
   /** What the upper level is worth after the step, by name, where it is no tensor of the model: scales, weight decays, weights of sources. */
   readonly upper?: Readonly<Record<string, number>>;
   readonly learningRate: number;
+  /** What the task reports of the step's rows, before the step: rewards, in preference tuning. Not in a search. */
+  readonly metrics?: Metrics;
   /** Wall time of the step. */
   readonly seconds: number;
   readonly rows: number;

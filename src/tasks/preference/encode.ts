@@ -8,6 +8,7 @@ import type { Location, TextOrMessages } from "../data/index.js";
 import { rowError } from "../data/index.js";
 import type { PreferenceExample, PreferenceLabel } from "../data/preferenceExamples.js";
 import { withExampleInErrors } from "../encodeExamples.js";
+import type { TextPart } from "../task.js";
 
 /** A prompt and its answers as tokens: the prompt's end where the first answer begins to differ from it. */
 export interface EncodedAnswers extends EncodedExample<PreferenceLabel>, Branches {
@@ -119,6 +120,15 @@ function encoded(
       "the answers are no different as tokens, or one has none: check them, and the chat template.",
     );
   return { ...branches(wholes[0]!.slice(0, prefix), answers, maxLength), target: label, answers, maxLength, at };
+}
+
+/** The prompt, and each answer. */
+export function textParts({ prefix, lengths, target }: EncodedAnswers, bearsPrompt = false): TextPart[] {
+  const names = lengths.length === 1 ? [target?.isGood === false ? "bad" : "good"] : ["chosen", "rejected"];
+  return [
+    { name: "prompt", tokens: prefix, bearsLoss: bearsPrompt },
+    ...lengths.map((tokens, i) => ({ name: names[i]!, tokens, bearsLoss: true })),
+  ];
 }
 
 /** The tokens of a prompt with answers, as many of each as fit. */

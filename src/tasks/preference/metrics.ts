@@ -50,6 +50,22 @@ function valuesOf(loss: PreferenceLoss, settings: LossSettings): Record<string, 
   };
 }
 
+/** What a training step reports besides its loss. @param sums of the step, as the losses got them */
+export const stepMetrics = (
+  rows: Rows,
+  sums: readonly number[] | undefined,
+  loss: PreferenceLoss,
+  settings: LossSettings,
+): Record<string, number> => ({
+  ...(loss.takesCompletions && sums && { kl: klOf([sums[0]!, sums[1]!]) }),
+  ...(loss.likelihood?.includesPrompt && {
+    nll: nllOf(rows, likelihoodSums(rows, loss)),
+    log_odds: meanLogOdds(rows, loss),
+  }),
+  ...rewards(rows, loss, settings),
+  ...logps(rows),
+});
+
 /** The loss where it is no mean over rows, with its parts. */
 function lossOf(rows: Rows, loss: PreferenceLoss, settings: LossSettings): Record<string, number> {
   if (loss.takesCompletions) {

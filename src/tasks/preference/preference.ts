@@ -6,7 +6,7 @@ import { where } from "../data/index.js";
 import { loadPreferences, type PreferenceExample } from "../data/preferenceExamples.js";
 import type { Task, TaskSource } from "../task.js";
 import { completionRows, moved } from "./completions.js";
-import { type EncodedAnswers, encodeAnswers, isTooLong } from "./encode.js";
+import { type EncodedAnswers, encodeAnswers, isTooLong, textParts } from "./encode.js";
 import {
   type LossSettings,
   lossSettings,
@@ -14,7 +14,7 @@ import {
   type PreferenceLoss,
   type PreferenceSettings,
 } from "./losses.js";
-import { measuresLoss, preferenceMetric, type ScoredAnswers } from "./metrics.js";
+import { measuresLoss, preferenceMetric, type ScoredAnswers, stepMetrics } from "./metrics.js";
 import { likelihoodTokens, logProbabilities, lossSum, startOf } from "./scores.js";
 
 type PreferenceTask = Task<PreferenceExample, EncodedAnswers, ScoredAnswers>;
@@ -45,6 +45,7 @@ export function preferenceTask(given: PreferenceSettings = {}): PreferenceTask {
       return takesCompletions ? completionRows(rows) : rows;
     },
     isLeftOut: isTooLong,
+    textParts: (example) => textParts(example, includesPrompt),
     ...(takesCompletions && { arranged: moved }),
     weight: (example) => (isTooLong(example) ? 0 : 1),
     forward(model, { examples }, context) {
@@ -63,6 +64,7 @@ export function preferenceTask(given: PreferenceSettings = {}): PreferenceTask {
       example: example!,
       outputs: Array.from((outputs as ExampleOutputs).vector()),
     }),
+    stepMetrics: (rows, sums) => stepMetrics(rows, sums, loss, settings),
     written: (prediction) => written(prediction, loss, settings),
     scorer: () => ({
       main: hasReference && !takesCompletions ? "rewards_accuracy" : "loss",

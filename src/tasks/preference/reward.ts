@@ -9,7 +9,7 @@ import { combineMetrics, type Metric } from "../metrics/index.js";
 import { meanOverRows } from "../metrics/parts/index.js";
 import type { Task } from "../task.js";
 import { SEQUENCE_HEAD } from "../texts.js";
-import { type EncodedAnswers, encodeAnswers, isTooLong } from "./encode.js";
+import { type EncodedAnswers, encodeAnswers, isTooLong, textParts } from "./encode.js";
 
 /** The rewards of a row's answers: one, or those of the chosen and the rejected one; null for a row that is too long. */
 export type RewardPrediction =
@@ -39,6 +39,7 @@ export function rewardTask({ centerRewards = 0 }: RewardSettings = {}): RewardTa
     reference: () => undefined,
     encode: encodeWhole,
     isLeftOut: isTooLong,
+    textParts: (example) => textParts(example),
     weight: (example) => (isTooLong(example) ? 0 : 1),
     outputVectors: ({ lengths }) => lengths.length,
     forward: (model, { examples }, context) => rewards(model, examples, context),

@@ -59,8 +59,8 @@ function recordOf(
   return tfRecord(scalarsEvent(secondsOf(event.time), event.step, scalars));
 }
 
-function scalarsOf({ loss, upperLoss, hypergradientNorm, learningRate }: StepEvent): Scalars {
-  const found = Object.entries({ loss, upperLoss, hypergradientNorm, learningRate });
+function scalarsOf({ loss, upperLoss, hypergradientNorm, learningRate, metrics }: StepEvent): Scalars {
+  const found = Object.entries({ loss, upperLoss, hypergradientNorm, learningRate, ...metrics });
   return found.flatMap(([name, value]) => (value === undefined ? [] : [[`train/${name}`, value] as const]));
 }
 

@@ -3,7 +3,7 @@
 import { BidoraError } from "../../base/index.js";
 import type { TaskModel } from "../../models/index.js";
 import type { ForwardContext } from "../../models/nn/index.js";
-import { lossWeight, type Task } from "../../tasks/index.js";
+import { type Batch, lossWeight, type Task } from "../../tasks/index.js";
 import type { Ranks } from "../../torch/index.js";
 import * as torch from "../../torch/index.js";
 import { type RecordOptions, recordForward, type TangentTape } from "../../torch/tangents/index.js";
@@ -21,6 +21,8 @@ export interface StepBatches {
   readonly weight: number;
   readonly rows: number;
   readonly tokens: number;
+  /** What the task's losses have of the whole step. */
+  readonly sums?: readonly number[] | undefined;
 }
 
 /** A term that is added to a loss. */
@@ -38,6 +40,8 @@ export interface StepLoss {
   readonly penalty?: Penalty | undefined;
   /** Weights of the rows by their sources. */
   readonly sourceWeights?: SourceWeights | undefined;
+  /** Receives the outputs of each batch of this rank. */
+  readonly onOutputs?: ((outputs: torch.Tensor, batch: Batch) => void) | undefined;
   /** The name of the loss in messages. */
   readonly what?: string;
 }
@@ -93,7 +97,7 @@ function gradientsOfShare(
   use: PartUse,
   tapes: TangentTape[],
 ): LossAndGradients | undefined {
-  const { ranks, task, model, context, sourceWeights } = objective;
+  const { ranks, task, model, context, sourceWeights, onOutputs } = objective;
   const { createGraph, record } = use;
   const shareContext = context(share);
   const meeting = meetingOf(ranks, task, share);
@@ -105,7 +109,7 @@ function gradientsOfShare(
     return undefined;
   }
   const found = torch.scope(() => {
-    const whole = new MiniBatches(task, model, own, shareContext, meeting, sourceWeights);
+    const whole = new MiniBatches(task, model, own, shareContext, meeting, sourceWeights, onOutputs);
     const isCached = whole.count > 1 && !createGraph && !record;
     return isCached
       ? cachedGradients(whole, objective, inputs, use)

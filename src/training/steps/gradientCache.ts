@@ -20,6 +20,7 @@ export class MiniBatches {
     context: ForwardContext,
     readonly meeting?: Meeting,
     readonly sourceWeights?: SourceWeights | undefined,
+    readonly onOutputs?: ((outputs: torch.Tensor, batch: Batch) => void) | undefined,
   ) {
     const parts = task.contrastive?.miniBatches(batch) ?? [batch];
     this.#batches = sourceWeights ? parts.map((part) => sourceWeights.grouped(task, part)) : parts;
@@ -72,6 +73,7 @@ export class MiniBatches {
 
   /** @param outputs of this rank's rows */
   #loss(outputs: torch.Tensor): torch.Tensor {
+    this.onOutputs?.(outputs, this.#whole);
     if (!this.meeting) return this.#lossOf(outputs, this.#whole);
     const all = this.meeting.join(outputs, this.#whole.examples);
     return this.#lossOf(all.outputs, { ...this.#whole, examples: all.rows });

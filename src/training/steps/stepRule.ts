@@ -13,6 +13,7 @@ import type { LossScale } from "./lossScale.js";
 import type { SourceWeights } from "./sourceWeights.js";
 import type { StartOutputs } from "./startOutputs.js";
 import { stepGradients } from "./stepGradients.js";
+import { StepMetrics } from "./stepMetrics.js";
 import { takeBatches } from "./takeBatches.js";
 import { hookMemory, restoreTensors } from "./trainedTensors.js";
 
@@ -105,14 +106,26 @@ export class PlainRule implements StepRule {
   step(): StepReport {
     const { task, model, level, masks, ranks, penalty, lossScale, sourceWeights } = this.options;
     const batches = takeBatches(this.options, this.options.batches, this.options.gradientAccumulation);
-    const objective = { ranks, task, model, batches, context: masks.contextOf(task), penalty, sourceWeights };
+    const metrics = task.stepMetrics && new StepMetrics(task, batches);
+    const onOutputs = metrics?.add.bind(metrics);
+    const objective = {
+      ranks,
+      task,
+      model,
+      batches,
+      context: masks.contextOf(task),
+      penalty,
+      sourceWeights,
+      onOutputs,
+    };
     const { loss, gradients } = stepGradients(objective, level.tensors(), { scale: lossScale?.scale });
     const check = () => checkGradients(gradients);
     const update = level.update(lossScale ? lossScale.guard(check) : check());
     lossScale?.update(true);
     runAfterStep(this.options.hooks, level.trained, update.gradients, { step: level.stepsDone, steps: this.steps });
     const { learningRate } = update;
-    return { loss, learningRate, rows: batches.rows, tokens: batches.tokens };
+    const reported = metrics && { metrics: metrics.result(ranks) };
+    return { loss, learningRate, rows: batches.rows, tokens: batches.tokens, ...reported };
   }
 
   save(): RuleState {

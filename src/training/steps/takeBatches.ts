@@ -27,8 +27,10 @@ export function takeBatches(taking: BatchTaking, stream: BatchSource, count: num
   const shares = startOutputs ? given.map((share) => withStart(share, startOutputs, ranks)) : given;
   const weights = shares.map(({ whole }) => total(whole.map((row) => task.weight(row))));
   const counted = shares.filter((_, i) => weights[i] !== 0);
+  const sums = task.stepSums && sumsOf(counted, taking);
   return {
-    shares: task.stepSums ? withSums(counted, taking) : counted,
+    shares: sums ? counted.map(({ own, ...share }) => ({ ...share, own: own && { ...own, sums } })) : counted,
+    sums,
     weight: total(weights),
     rows: total(shares.map(({ whole }) => whole.length)),
     tokens: total(shares.flatMap(({ whole }) => whole.map(({ inputIds }) => inputIds.length))),
@@ -59,12 +61,11 @@ function withRows({ begin, own }: BatchShare, whole: readonly EncodedExample[]):
   return { whole, begin, own: own && batchOf(rows, own.inputIds.device) };
 }
 
-/** The batches with the sums over all of them, by the model as it is. */
-function withSums(shares: readonly BatchShare[], { task, model, ranks }: BatchTaking): readonly BatchShare[] {
+/** The sums over all batches, by the model as it is. */
+function sumsOf(shares: readonly BatchShare[], { task, model, ranks }: BatchTaking): readonly number[] | undefined {
   const ofShares = torch.noGrad(() =>
     shares.flatMap(({ own }) => (own ? [torch.scope(() => task.stepSums!(model, own).toArray())] : [])),
   );
   const all = ranks.gather(ofShares).flat();
-  const sums = all[0]?.map((_, i) => total(all.map((one) => one[i]!)));
-  return shares.map(({ own, ...share }) => ({ ...share, own: own && { ...own, sums } }));
+  return all[0]?.map((_, i) => total(all.map((one) => one[i]!)));
 }
