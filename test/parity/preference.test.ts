@@ -32,6 +32,7 @@ interface Golden {
     readonly loss: PreferenceLossName;
     readonly settings: object;
     readonly losses: readonly number[];
+    readonly metrics: readonly Readonly<Record<string, number>>[];
   }[];
   readonly steps: number;
   readonly batch: number;
@@ -83,13 +84,21 @@ async function trained(
   });
   const prepared = await prepare(await startOf({ flags }));
   const rule = plansOf(prepared)[0]!.begin();
-  const losses = Array.from({ length: steps }, () => torch.scope(() => rule.step().loss));
-  return { losses, tensors: savedTensors(prepared.adapted), prepared };
+  const reports = Array.from({ length: steps }, () => torch.scope(() => rule.step()));
+  const losses = reports.map((report) => report.loss);
+  return { losses, metrics: reports.map((report) => report.metrics!), tensors: savedTensors(prepared.adapted) };
 }
 
 describe.each(golden.cases)("$name", (each) => {
-  test("losses and the adapter after some steps equal TRL's", async () => {
-    const { losses, tensors } = await trained(each);
+  test("losses, what steps report, and the adapter after some steps equal TRL's", async () => {
+    const { losses, metrics, tensors } = await trained(each);
+    // TRL's are per token there.
+    const isMean = each.loss === "orpo" || each.loss === "simpo";
+    for (const [i, expected] of each.metrics.entries())
+      for (const [name, value] of Object.entries(metrics[i]!))
+        if (name in expected && !(isMean && name.startsWith("logps")))
+          expect(Math.abs(value - expected[name]!), name).toBeLessThan(2e-5 * (1 + Math.abs(expected[name]!)));
+    expect(Object.keys(metrics[0]!).length).toBeGreaterThan(1);
     // Both add log-probabilities in float32.
     for (const [i, loss] of losses.entries()) expect(loss / each.losses[i]!).toBeCloseTo(1, 4);
     expect(tensors.size).toBeGreaterThan(3);

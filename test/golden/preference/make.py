@@ -1,8 +1,8 @@
 """Writes the golden files of preference tuning: python test/golden/packed.py test/golden/preference/make.py, after make.py. Needs trl 1.16.0,
 peft, datasets and accelerate.
 
-TRL's trainers (DPO, KTO, CPO and ORPO) on small decoders, from adapters whose B is not zero: tokens, the loss of each step, and the adapter
-after the steps. CPO's and ORPO's rows have DPO's tokens.
+TRL's trainers (DPO, KTO, CPO and ORPO) on small decoders, from adapters whose B is not zero: tokens, the loss and what else each step reports,
+and the adapter after the steps. CPO's and ORPO's rows have DPO's tokens.
 """
 
 import json
@@ -79,6 +79,12 @@ LOSSES = {
 }
 NAMES = {"sigmoid-norm": "sigmoid_norm", "sppo": "sppo_hard", "apo-zero": "apo_zero", "apo-down": "apo_down", "cpo": "sigmoid"}
 STEPS, BATCH, RATE = 3, 2, 1e-2
+# TRL's names of what steps report, and ours
+METRICS = {
+    "rewards/chosen": "rewards_chosen", "rewards/rejected": "rewards_rejected", "rewards/accuracies": "rewards_accuracy",
+    "rewards/margins": "rewards_margin", "logps/chosen": "logps_chosen", "logps/rejected": "logps_rejected", "kl": "kl",
+    "nll_loss": "nll", "log_odds_chosen": "log_odds",
+}
 
 
 def tokenizer_of(model):
@@ -161,13 +167,15 @@ def run(loss, model, start, tokenized):
         adapted = PeftModel.from_pretrained(base_of(model), start, is_trainable=True)
         trainer = trainer_for(loss, model, adapted, output, tokenized)
         trainer.train()
-        losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+        steps = [entry for entry in trainer.state.log_history if "loss" in entry]
+        metrics = [{ours: entry[name] for name, ours in METRICS.items() if name in entry} for entry in steps]
         trainer.model.save_pretrained(output)
-        return losses, load_file(Path(output) / "adapter_model.safetensors")
+        return [entry["loss"] for entry in steps], metrics, load_file(Path(output) / "adapter_model.safetensors")
 
 
 def main():
-    shutil.rmtree(HERE / "adapters", ignore_errors=True)
+    for folder in [*HERE.glob("adapters/*-lora"), *HERE.glob("adapters/*-dora")]:
+        shutil.rmtree(folder)
     tokens = {"pairs": tokens_of("llama", PAIRS, None), "cut": tokens_of("llama", PAIRS, 8), "chats": tokens_of("llama", CHATS, None)}
     cases, tensors = [], {}
     for model in TARGETS:
@@ -177,9 +185,9 @@ def main():
             start_of(model, dora, start)
             (start / "README.md").unlink()
             for loss in LOSSES if not dora else ("sigmoid", "kto", "orpo"):
-                losses, after = run(loss, model, start, tokens_of(model, PAIRS, None))
+                losses, metrics, after = run(loss, model, start, tokens_of(model, PAIRS, None))
                 name = f"{model}/{method}/{loss}"
-                cases.append({"name": name, "model": model, "method": method, "loss": loss, "settings": LOSSES[loss][1], "losses": losses})
+                cases.append({"name": name, "model": model, "method": method, "loss": loss, "settings": LOSSES[loss][1], "losses": losses, "metrics": metrics})
                 tensors |= {f"{name}/{key}": value for key, value in after.items()}
                 print(name, losses, flush=True)
     save_file(tensors, HERE / "after.safetensors")
