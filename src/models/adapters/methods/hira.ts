@@ -7,10 +7,9 @@ import * as torch from "../../../torch/index.js";
 import { checkpoint } from "../../../torch/operators/index.js";
 import { Dropout, type Embedding, type ForwardContext, type Linear, type Parameter } from "../../nn/index.js";
 import { Adapter, type Layer } from "../adapter.js";
-import { type Pattern, TARGET_DEFAULTS, type TargetedConfig } from "../adapterConfig.js";
-import { LOW_RANK_OPTIONS, rankOf } from "../lowRankConfig.js";
+import { TARGET_DEFAULTS, type TargetedConfig } from "../adapterConfig.js";
+import { LOW_RANK_OPTIONS } from "../lowRankConfig.js";
 import { type AdapterMethod, normal, type TensorSpec, uniform, zeros } from "../method.js";
-import { clearRanks, RANK_PATTERN } from "../peft/loraKeys.js";
 import { peftKeys, refusedLayers, TARGET_KEY_DEFAULTS } from "../peft/targetKeys.js";
 import { type Slot, targetSlots } from "../targets.js";
 
@@ -19,14 +18,12 @@ export interface HiraConfig extends TargetedConfig {
   readonly method: "hira";
   readonly bias: "none";
   readonly rank: number;
-  readonly rankPattern: Pattern;
   readonly dropout: number;
 }
 
 const hiraConfig = (options: Partial<HiraConfig>): HiraConfig => ({
   ...TARGET_DEFAULTS,
   rank: 8,
-  rankPattern: {},
   dropout: 0,
   ...options,
   bias: "none",
@@ -131,8 +128,7 @@ class HiraEmbedding extends HiraAdapter {
 }
 
 /** The update starts at zero. As in PEFT, a linear layer has a random A and a zero B, an embedding the opposite. */
-function tensorsOf(slot: Slot, config: HiraConfig): TensorSpec[] {
-  const rank = rankOf(config, slot.path);
+function tensorsOf(slot: Slot, { rank }: HiraConfig): TensorSpec[] {
   const { a, b } = NAMES[slot.kind];
   const [ofA, ofB] = [[rank, slot.in] as const, [slot.out, rank] as const];
   if (slot.kind === "embedding") return [zeros(a, ofA), normal(b, ofB, 1)];
@@ -142,7 +138,6 @@ function tensorsOf(slot: Slot, config: HiraConfig): TensorSpec[] {
 
 const KEYS = peftKeys("none", {
   rank: ["r", 32, z.int().min(1)],
-  rankPattern: ["rank_pattern", {}, RANK_PATTERN],
   dropout: ["hira_dropout", 0, z.number().min(0).lt(1)],
 });
 
@@ -154,7 +149,7 @@ function parse(file: string, json: JsonObject): HiraConfig {
 }
 
 const { bias: _none, ...TARGETS } = TARGET_KEY_DEFAULTS;
-const OPTIONS = pick(LOW_RANK_OPTIONS, "rank", "dropout", "targetModules", "rankPattern");
+const OPTIONS = pick(LOW_RANK_OPTIONS, "rank", "dropout", "targetModules");
 
 export const hira: AdapterMethod<HiraConfig, typeof OPTIONS> = {
   about: "the weight times a low-rank matrix, element by element",
@@ -162,8 +157,8 @@ export const hira: AdapterMethod<HiraConfig, typeof OPTIONS> = {
   options: OPTIONS,
   retunable: ["dropout"],
   config: hiraConfig,
-  fromSettings: ({ rank, dropout, targetModules, rankPattern = {} }) => ({ rank, dropout, targetModules, rankPattern }),
-  toSettings: ({ rank, dropout, targetModules, rankPattern }) => ({ rank, dropout, targetModules, rankPattern }),
+  fromSettings: ({ rank, dropout, targetModules }) => ({ rank, dropout, targetModules }),
+  toSettings: ({ rank, dropout, targetModules }) => ({ rank, dropout, targetModules }),
   inLayers: {
     findSlots: targetSlots,
     tensors: tensorsOf,
@@ -172,14 +167,15 @@ export const hira: AdapterMethod<HiraConfig, typeof OPTIONS> = {
       const [ofA, ofB] = [parameters.get(a)!, parameters.get(b)!];
       return slot.kind === "linear" ? new HiraLinear(slot, ofA, ofB, dropout) : new HiraEmbedding(slot, ofA, ofB);
     },
-    facts: (config, path) => ({ rank: rankOf(config, path) }),
+    facts: ({ rank }) => ({ rank }),
   },
   codec: {
     peftType: "HIRA",
-    defaults: { ...TARGETS, ...KEYS.defaults, fan_in_fan_out: false, init_weights: true },
+    // PEFT ignores rank_pattern: it gives every layer the rank r (0.20 to 0.21, hira/layer.py, dispatch_default).
+    defaults: { ...TARGETS, ...KEYS.defaults, fan_in_fan_out: false, init_weights: true, rank_pattern: {} },
     parse,
-    render(config, paths) {
-      const { bias: _none, ...keys } = KEYS.render({ ...config, rankPattern: clearRanks(config, paths) });
+    render(config) {
+      const { bias: _none, ...keys } = KEYS.render(config);
       return keys;
     },
     suffixes: Object.values(NAMES).flatMap(({ a, b }) => [a, b]),
