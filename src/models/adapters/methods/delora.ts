@@ -115,7 +115,7 @@ const OPTIONS = {
 
 export const delora: AdapterMethod<DeloraConfig, typeof OPTIONS> = {
   about: "a low-rank update with a trained bound on its length",
-  learningRate: 1e-3,
+  learningRate: 3e-3,
   options: OPTIONS,
   retunable: ["dropout"],
   config: deloraConfig,

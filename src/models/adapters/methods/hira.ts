@@ -153,7 +153,7 @@ const OPTIONS = pick(LOW_RANK_OPTIONS, "rank", "dropout", "targetModules");
 
 export const hira: AdapterMethod<HiraConfig, typeof OPTIONS> = {
   about: "the weight times a low-rank matrix, element by element",
-  learningRate: 1e-3,
+  learningRate: 1e-2,
   options: OPTIONS,
   retunable: ["dropout"],
   config: hiraConfig,
