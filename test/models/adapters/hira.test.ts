@@ -80,6 +80,8 @@ test("an embedding: rows of table ⊙ (1 + (B·A)ᵀ), with A of zeros at first"
     ["words.hira_embedding_B", 6, 3],
   ]);
   expect(model.forward(IDS, EVALUATION).toArray()).toEqual(before);
+  const isZero = adapted.trained.map(({ tensor }) => tensor.toArray().every((value) => value === 0));
+  expect(isZero).toEqual([true, false]);
   perturb(adapted.trained.map(({ tensor }) => tensor));
   const [a, b] = adapted.trained.map(({ tensor }) => tensor) as [torch.Tensor, torch.Tensor];
   const table = model.words.weight.tensor;
