@@ -1,5 +1,13 @@
 import { resolveModel } from "../../src/formats/resolveModel.js";
-import { type AdaptedModel, doraConfig, inject, loraConfig } from "../../src/models/adapters/index.js";
+import {
+  ADAPTER_METHODS,
+  type AdaptedModel,
+  type AdapterConfig,
+  type AdapterMethod,
+  doraConfig,
+  inject,
+  type LowRankConfig,
+} from "../../src/models/adapters/index.js";
 import { type LoadedModel, loadModel } from "../../src/models/index.js";
 import { TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
@@ -34,7 +42,12 @@ export async function adaptedModel(spec: OwnSpec): Promise<AdaptedTaskModel> {
     targetModules: TARGET_MODULES[spec.targets],
     modulesToSave: loaded.trainedModules,
   };
-  const normGradient = spec.method === "bidora" ? "full" : "detached";
-  const config = spec.method === "lora" ? loraConfig(shared) : doraConfig({ ...shared, normGradient });
-  return { ...loaded, generator, adapted: inject(loaded.model, config, { generator }) };
+  return { ...loaded, generator, adapted: inject(loaded.model, configOf(spec.method, shared), { generator }) };
+}
+
+function configOf(method: OwnSpec["method"], shared: Partial<LowRankConfig>): AdapterConfig {
+  if (method === "bidora") return doraConfig({ ...shared, normGradient: "full" });
+  const { alpha: _, ...withoutAlpha } = shared;
+  const isScaled = method === "lora" || method === "dora" || method === "adalora";
+  return (ADAPTER_METHODS[method] as AdapterMethod).config(isScaled ? shared : withoutAlpha);
 }

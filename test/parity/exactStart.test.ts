@@ -42,10 +42,10 @@ const everywhere: Partial<LowRankConfig> = {
   modulesToSave: ["classifier", "score"],
 };
 const dora = (options: Partial<DoraConfig>) => doraConfig({ ...everywhere, ...options });
-/** A configuration of every method in the table, with its default settings. */
+/** A configuration of every method in the table, with its default settings but for the rank, since some layers have 2 inputs. */
 const byDefault = Object.entries<AdapterMethod>(ADAPTER_METHODS).map(([name, method]) => ({
   method: `${name} on all layers`,
-  config: method.config({ targetModules: "all-linear" } as Partial<TargetedConfig>),
+  config: method.config({ targetModules: "all-linear", rank: 2 } as Partial<TargetedConfig>),
 }));
 const configs = [
   ...byDefault,
@@ -83,6 +83,10 @@ describe.each(families)("%s: before the first step", (family) => {
       const before = expected.get(dtype) ?? outputsOf(model);
       expected.set(dtype, before);
       const start = () => inject(model, config, { generator: new torch.Generator(3) });
+      if (family === "gpt2" && ["miss", "delora"].includes(config.method)) {
+        expect(start).toThrow("is a Conv1D");
+        continue;
+      }
       const hasBiases = [...model.namedParameters()].some(([name]) => name.endsWith(".bias"));
       if (config.bias === "all" && !hasBiases) {
         expect(start).toThrow("this model has neither biases nor a head");

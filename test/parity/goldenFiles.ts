@@ -37,6 +37,15 @@ export interface Manifest {
 
 export const families: readonly string[] = readJson<{ families: string[] }>(join(GOLDEN, "golden.json")).families;
 
+/** Folders with further adapters on the families' checkpoints: each entry of a manifest names its family. */
+const FURTHER = ["rivals"] as const;
+
+/** The entries of one section of the manifests of these folders. */
+export function furtherCases<Entry>(section: string): (Entry & { readonly family: string })[] {
+  type Sections = Partial<Record<string, (Entry & { readonly family: string })[]>>;
+  return FURTHER.flatMap((folder) => readJson<Sections>(join(GOLDEN, folder, "golden.json"))[section] ?? []);
+}
+
 export function manifest(family: string): Manifest {
   return readJson<Manifest>(join(GOLDEN, family, "golden.json"));
 }

@@ -13,12 +13,14 @@ import { goldenLoss } from "./goldenBatch.js";
 import {
   expectClose,
   families,
+  furtherCases,
   GOLDEN,
   get,
   goldenInput,
   manifest,
   readJson,
   readTensors,
+  relativeError,
   type Tensors,
 } from "./goldenFiles.js";
 import { RecordedMasks } from "./recordedMasks.js";
@@ -36,18 +38,23 @@ interface AdapterCase {
 
 const newFolder = temporaryFolders();
 
-const cases = families.flatMap((family) => {
+const ofFamilies = families.flatMap((family) => {
   const { adapters = [] } = readJson<{ adapters?: AdapterCase[] }>(join(GOLDEN, family, "golden.json"));
   return adapters.map((entry) => ({ family, ...entry }));
 });
+const cases = [...ofFamilies, ...furtherCases<AdapterCase>("adapters")];
 
 /** Training, without dropout. */
 const TRAINING: ForwardContext = { masks: undefined };
 
-async function open(family: string, { checkpoint: folder, adapter }: Pick<AdapterCase, "checkpoint" | "adapter">) {
+async function open(
+  family: string,
+  { checkpoint: folder, adapter }: Pick<AdapterCase, "checkpoint" | "adapter">,
+  dtype: torch.DType = "float32",
+) {
   const checkpoint = openCheckpoint(join(GOLDEN, family, folder));
   const generator = new torch.Generator(1);
-  const { model } = await loadModel(checkpoint, { ...ownHead(checkpoint.config), dtype: "float32", generator });
+  const { model } = await loadModel(checkpoint, { ...ownHead(checkpoint.config), dtype, generator });
   checkpoint.close();
   const adapted = attachAdapter(model, await readAdapter(join(GOLDEN, family, adapter)), { generator });
   return { model, adapted };
@@ -86,6 +93,19 @@ test.each(cases)("$family: logits, loss and gradients with PEFT's adapter $name"
   torch.backward(loss);
   expectGradients(adapted, golden);
 });
+
+test.each(furtherCases<AdapterCase>("adapters").filter(({ head }) => head === "single"))(
+  "$family: $name in bfloat16, not much farther from PEFT's logits in float32 than PEFT's own in bfloat16",
+  async (entry) => {
+    const golden = readTensors(join(GOLDEN, entry.family, entry.file));
+    const rows = readTensors(join(GOLDEN, entry.family, entry.batch));
+    const { model } = await open(entry.family, entry, "bfloat16");
+    const error = (logits: torch.Tensor) => relativeError(torch.castTo(logits, "float32"), get(golden, "logits"));
+    const ofPeft = error(get(golden, "bfloat16_logits"));
+    for (const context of [EVALUATION, TRAINING])
+      expect(error(forward(model, rows, context))).toBeLessThan(1.5 * ofPeft + 0.005);
+  },
+);
 
 test.each(cases.filter(({ merged }) => merged))(
   "$family: $name merged as PEFT does, and the base after it",
@@ -127,9 +147,10 @@ test("an adapter that LoftQ started in PEFT: logits on the base that is given, a
   expect(notes).toEqual([expect.stringContaining("give that quantized base as the model")]);
 });
 
-const dropoutCases = families.flatMap((family) =>
-  (manifest(family).dropout ?? []).map((entry) => ({ family, head: "single" as const, ...entry })),
-);
+const dropoutCases = [
+  ...families.flatMap((family) => (manifest(family).dropout ?? []).map((entry) => ({ family, ...entry }))),
+  ...furtherCases<Pick<AdapterCase, "name" | "checkpoint" | "adapter" | "file">>("dropout"),
+].map((entry) => ({ head: "single" as const, ...entry }));
 
 test.each(dropoutCases)("$family: $name with PEFT's dropout masks", async (entry) => {
   const golden = readTensors(join(GOLDEN, entry.family, entry.file));

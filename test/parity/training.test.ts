@@ -32,7 +32,7 @@ test.each(casesOf("training").filter(({ name }) => name.includes("embedding")))(
     const problem = await openAdapted(family, entry);
     const rows = await encodeRows(family, { ...entry, maxLength: settings.maxLength });
     const { start, phases } = runPhases(problem, rows, { ...settings, maxGradNorm: settings.maxGradNorm ?? undefined });
-    const name = [...start.keys()].find((key) => key.endsWith("lora_embedding_A"))!;
+    const name = [...start.keys()].find((key) => key.endsWith("_embedding_A"))!;
     const [before, after] = [start.get(name)!, phases[0]!.end.get(name)!];
     const [rank, vocabulary] = before.shape as [number, number];
     const seen = new Set(rows.flatMap(({ inputIds }) => [...inputIds]));

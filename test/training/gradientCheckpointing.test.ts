@@ -3,7 +3,10 @@
 import { describe, expect, test } from "vitest";
 import { doraConfig, inject, loraConfig } from "../../src/models/adapters/index.js";
 import { bitfit } from "../../src/models/adapters/methods/bitfit.js";
+import { delora } from "../../src/models/adapters/methods/delora.js";
+import { hira } from "../../src/models/adapters/methods/hira.js";
 import { ia3 } from "../../src/models/adapters/methods/ia3.js";
+import { miss } from "../../src/models/adapters/methods/miss.js";
 import { vera } from "../../src/models/adapters/methods/vera.js";
 import type { RunSettings } from "../../src/tasks/config/index.js";
 import { TASKS } from "../../src/tasks/index.js";
@@ -33,6 +36,9 @@ const METHODS = {
     config: ia3.config({ feedforwardModules: ["output.dense"], modulesToSave: ["classifier"] }),
   },
   vera: { method: "vera", config: vera.config({ rank: 4, modulesToSave: ["classifier"] }) },
+  miss: { method: "miss", config: miss.config({ rank: 5, dropout: 0.2, modulesToSave: ["classifier"] }) },
+  delora: { method: "delora", config: delora.config({ rank: 3, dropout: 0.2, modulesToSave: ["classifier"] }) },
+  hira: { method: "hira", config: hira.config({ rank: 3, dropout: 0.2, modulesToSave: ["classifier"] }) },
   bitfit: { method: "bitfit", config: bitfit.config({ modulesToSave: ["classifier"] }) },
 } as const;
 const FAMILIES = ["bert", "distilbert"] as const;

@@ -14,6 +14,7 @@ const MEMBERS = {
   vera: ["layer.0.query.vera_lambda_b", "layer.0.query.vera_lambda_d"],
   ia3: ["layer.0.query.ia3_l"],
   adalora: ["layer.0.query.lora_E"],
+  delora: ["layer.0.query.delora_lambda"],
   bias: ["layer.0.query.bias", "layer.0.query.base_layer.bias", "layer.0.LayerNorm.bias"],
   norms: ["layer.0.LayerNorm.weight", "layer.0.LayerNorm.bias"],
   head: ["bert.pooler.dense.weight", "bert.pooler.LayerNorm.bias", "classifier.bias", "classifier.lora_B.weight"],
@@ -22,6 +23,7 @@ const OTHERS = [
   "layer.0.attention.relative_attention_bias.weight",
   "layer.0.query.lora_B.bias",
   "layer.0.query.lora_A.weight",
+  "layer.0.query.delora_B",
   "classifier2.weight",
 ];
 

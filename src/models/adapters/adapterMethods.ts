@@ -5,9 +5,12 @@ import type { AdapterMethod } from "./method.js";
 import { adalora } from "./methods/adalora.js";
 import { adapter } from "./methods/adapter.js";
 import { bitfit } from "./methods/bitfit.js";
+import { delora } from "./methods/delora.js";
 import { dora } from "./methods/dora.js";
+import { hira } from "./methods/hira.js";
 import { ia3 } from "./methods/ia3.js";
 import { lora } from "./methods/lora.js";
+import { miss } from "./methods/miss.js";
 import { vera } from "./methods/vera.js";
 
 /** Every adapter method by name. */
@@ -19,6 +22,9 @@ export const ADAPTER_METHODS = {
   vera,
   adalora,
   dora,
+  miss,
+  delora,
+  hira,
 } satisfies Readonly<Record<string, AdapterMethod>>;
 
 type Intersection<Union> = (Union extends unknown ? (one: Union) => void : never) extends (all: infer All) => void

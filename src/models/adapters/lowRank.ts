@@ -31,7 +31,10 @@ class Factor {
   }
 }
 
-/** The trained low-rank update s·B·A of one weight, or c·s·B·A with a factor. A: [r, in], B: [out, r]. */
+/**
+ * The trained low-rank update s·B·A of one weight, or c·s·B·A with a factor. A: [r, in], B: [out, r]. A method that computes A and B from
+ * its parameters overrides `a` and `b`.
+ */
 export class LowRank {
   readonly dropout: Dropout;
   #factor: Factor | undefined;

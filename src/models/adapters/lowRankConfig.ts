@@ -130,9 +130,13 @@ function patternValue(pattern: Pattern, path: string, fallback: number): number 
   return first === undefined ? fallback : pattern[first]!;
 }
 
+/** The rank of the module at `path`. */
+export const rankOf = (config: Pick<LowRankConfig, "rank" | "rankPattern">, path: string): number =>
+  patternValue(config.rankPattern, path, config.rank);
+
 /** Rank, alpha and scale (alpha / rank, or alpha / √rank) of the module at `path`. */
 export function rankAndScale(config: LowRankConfig, path: string): { rank: number; alpha: number; scale: number } {
-  const rank = patternValue(config.rankPattern, path, config.rank);
+  const rank = rankOf(config, path);
   const alpha = patternValue(config.alphaPattern, path, config.alpha);
   return { rank, alpha, scale: alpha / (config.rslora ? Math.sqrt(rank) : rank) };
 }

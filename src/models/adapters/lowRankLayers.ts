@@ -2,7 +2,8 @@
 
 import { BidoraError } from "../../base/index.js";
 import type * as torch from "../../torch/index.js";
-import type { Module, Parameter } from "../nn/index.js";
+import type { LowRankFactors } from "../../torch/operators/index.js";
+import type { ForwardContext, Linear, Module, Parameter } from "../nn/index.js";
 import { Adapter, type Layer } from "./adapter.js";
 import { LowRank } from "./lowRank.js";
 import { type LowRankConfig, rankAndScale } from "./lowRankConfig.js";
@@ -52,11 +53,15 @@ export function lowRankOf(slot: Slot, config: LowRankConfig, parameters: Readonl
   return new LowRank(own, rankAndScale(config, slot.path).scale, slot.kind === "linear" ? config.dropout : 0);
 }
 
-/** The base class of LoRA's and DoRA's adapters. */
+/** The base class of adapters with a low-rank update. */
 export abstract class LowRankAdapter extends Adapter {
-  constructor(override readonly lowRank: LowRank) {
+  /** @param dropout the name of its dropout in PEFT's modules */
+  constructor(
+    override readonly lowRank: LowRank,
+    dropout = "lora_dropout",
+  ) {
     super();
-    this.child("lora_dropout", lowRank.dropout);
+    this.child(dropout, lowRank.dropout);
   }
 
   protected override release(): void {
@@ -69,7 +74,7 @@ export abstract class LowRankAdapter extends Adapter {
   }
 
   get dtype(): torch.DType {
-    return this.lowRank.a.dtype;
+    return this.lowRank.parameters.b.tensor.dtype;
   }
 
   override whyNotMerged(layer: Layer): string | undefined {
@@ -84,5 +89,25 @@ export abstract class LowRankAdapter extends Adapter {
 
   override biasUpdate(_layer: Layer, dtype: torch.DType): torch.Tensor | undefined {
     return this.lowRank.biasUpdate(dtype);
+  }
+}
+
+/** y = x·W0ᵀ + b + s·(x̃·Aᵀ)·Bᵀ: LoRA (arXiv 2106.09685), and methods whose A and B are computed from other tensors. */
+export class LowRankLinear extends LowRankAdapter {
+  override get update(): LowRankFactors {
+    return this.lowRank.factors;
+  }
+
+  forward(x: torch.Tensor, layer: Linear, context: ForwardContext): torch.Tensor {
+    const branch = this.lowRank.drop(x, context);
+    return this.lowRank.linear(x, layer, branch === x ? {} : { branch });
+  }
+
+  override get followsLayer(): boolean {
+    return true;
+  }
+
+  override afterLayer(base: torch.Tensor, x: torch.Tensor, layer: Linear): torch.Tensor {
+    return this.lowRank.afterLinear(base, x, layer);
   }
 }

@@ -4,6 +4,7 @@ import { isWithin, isWithinAny } from "../nn/index.js";
 import type { TrainedTensor } from "./adapted.js";
 import { LOW_RANK_NAMES, MAGNITUDE } from "./lowRankLayers.js";
 import { E } from "./methods/adaloraConfig.js";
+import { LAMBDA } from "./methods/delora.js";
 import { VECTOR } from "./methods/ia3.js";
 import { LAMBDAS } from "./methods/vera.js";
 
@@ -18,6 +19,7 @@ const MEMBERS = {
   vera: ofAdapter(...LAMBDAS),
   ia3: ofAdapter(VECTOR),
   adalora: ofAdapter(E),
+  delora: ofAdapter(LAMBDA),
   bias: ({ name }: TrainedTensor) => name.endsWith(".bias"),
   norms: ({ isNorm }: TrainedTensor) => isNorm,
 } satisfies Readonly<Record<string, (tensor: TrainedTensor) => boolean>>;

@@ -30,6 +30,7 @@ export const UPPER_GROUPS = {
   vera: { methods: ["vera"], about: "`λ_b` and `λ_d`" },
   ia3: { methods: ["ia3"], about: "the vectors `l`" },
   adalora: { methods: ["adalora"], about: "`E`" },
+  delora: { methods: ["delora"], about: "`λ` of each matrix" },
   bias: { methods: ["bitfit", "full"], about: "the biases that the method trains, without the head's" },
   norms: { methods: ["full", "adapter"], about: "the norms that the method trains" },
   head: { methods: all, about: "the head" },

@@ -27,6 +27,7 @@ const RUNS: Readonly<Record<string, RunSettings>> = {
   },
   "AdaLoRA's E": { ...ADALORA, upper: "adalora" },
   "the head above AdaLoRA": { ...ADALORA, upper: "head" },
+  "DeLoRA's λ": { ...RANDOM, method: "delora", upper: "delora", maxSteps: 3 },
   "weight decays": { ...RANDOM, method: "lora", upper: "decay", weightDecay: 0.01, maxSteps: 3 },
 };
 

@@ -78,6 +78,8 @@ describe.each(few(methods, 5))("--method %s", (name, method) => {
     ["adalora-tfinal", "1"],
     ["adalora-delta-t", "2"],
     ["adalora-orthogonal-weight", "0.1"],
+    ["miss-mini-rank", "4"],
+    ["delora-lambda", "3"],
   ])("accepts --%s if it has an effect", async (flag, value) => {
     const key = flag.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
     const argv = ["finetune", "--model", SMALL.model, "--train", SMALL.train, "--max-steps", "1", "--method", name];

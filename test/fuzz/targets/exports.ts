@@ -18,6 +18,7 @@ const MODELS = [
 ];
 const ADAPTERS = [
   ...["lora", "dora", "vera", "ia3", "lora-b-bias", "lora-embedding"].map((name) => `bert/adapters/${name}`),
+  ...["lm-miss", "lm-delora", "lm-hira"].map((name) => `rivals/llama/${name}`),
   "llama/adapters/lm-dora",
 ];
 const odd = fc.constantFrom<Input>(

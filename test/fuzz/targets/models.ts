@@ -91,6 +91,7 @@ const ADAPTERS = [
   ...["lora", "dora", "adalora", "vera", "ia3", "lora-embedding", "lora-b-bias", "rslora-patterns", "lora-layers"].map(
     (name) => `bert/adapters/${name}`,
   ),
+  ...["miss", "miss-mini", "delora", "hira", "hira-embedding"].map((name) => `rivals/bert/${name}`),
   "earlier/finished",
 ];
 

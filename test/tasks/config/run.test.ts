@@ -147,7 +147,7 @@ describe("a setting without effect is refused by name", () => {
     ],
     [{ method: "lora", magnitudeAxis: "in" }, /--magnitude-axis \(applies only with --method dora or bidora\)/],
     [{ method: "lora", normGradient: "full" }, /--norm-gradient/],
-    [{ method: "full", rank: 4 }, /--rank \(applies only with --method lora, .*dora or bidora\)/],
+    [{ method: "full", rank: 4 }, /--rank \(applies only with --method lora, .*or bidora\)/],
     [{ method: "full", targetModules: "all-linear", dropout: 0.1 }, /--target-modules .*--dropout/],
     [{ hypergradient: "neumann", xi: 1 }, /--xi/],
     [{ hypergradient: "cg", xi: "optimizer" }, /--xi/],

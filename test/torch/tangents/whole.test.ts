@@ -2,7 +2,13 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { readConfig } from "../../../src/formats/checkpoint.js";
-import { doraConfig, inject } from "../../../src/models/adapters/index.js";
+import {
+  ADAPTER_METHODS,
+  type AdapterConfig,
+  type AdapterMethod,
+  doraConfig,
+  inject,
+} from "../../../src/models/adapters/index.js";
 import type { TaskModel } from "../../../src/models/index.js";
 import type { RunSettings } from "../../../src/tasks/config/index.js";
 import { LabelMap } from "../../../src/tasks/data/index.js";
@@ -29,8 +35,11 @@ import { encodeLanguageRows, encodeRows } from "../../parity/support/rows.js";
 import { few } from "../../support/few.js";
 
 type Config = Parameters<typeof doraConfig>[0];
+type MethodName = keyof typeof ADAPTER_METHODS;
 
 interface Form {
+  /** By default `bidora`. */
+  readonly method?: MethodName;
   readonly family: string;
   readonly checkpoint?: string;
   readonly adapter?: Config;
@@ -41,6 +50,11 @@ interface Form {
   readonly isWrittenTo?: boolean;
 }
 
+const configOf = (method: MethodName | undefined, options: NonNullable<Config>): AdapterConfig =>
+  method
+    ? (ADAPTER_METHODS[method] as AdapterMethod).config(options)
+    : doraConfig({ alpha: 6, normGradient: "full", ...options });
+
 /** A search after its first three steps, when the directions are no longer zero. */
 async function prepare(form: Form) {
   const {
@@ -50,10 +64,11 @@ async function prepare(form: Form) {
     settings,
     dtype = "float64",
     kind = "sequence-classification",
+    method,
   } = form;
   const model = await openModel(family, checkpoint, dtype);
   const generator = new torch.Generator(1);
-  const config = doraConfig({ rank: 3, alpha: 6, normGradient: "full", modulesToSave: ["classifier"], ...adapter });
+  const config = configOf(method, { rank: 3, modulesToSave: ["classifier"], ...adapter });
   const trained = dtype === "bfloat16" ? "float32" : dtype;
   const adapted = inject(model, config, { generator, dtype: trained });
   const rows = await rowsFor(family, checkpoint, kind);
@@ -62,11 +77,10 @@ async function prepare(form: Form) {
   const used = form.isWrittenTo ? doubledInPlace(model) : model;
   const setup = { model: used, adapted, rows, task, masks, ranks: torch.ALONE, start: takeSnapshot(adapted.trained) };
   const run = planSettings({
-    method: "bidora",
+    ...(method ? { method } : { method: "bidora", regularizer: 0.1 }),
     batchSize: 3,
     learningRate: 2e-2,
     upperLearningRate: 2e-2,
-    regularizer: 0.1,
     xi: 1,
     schedule: "constant",
     warmupRatio: 0,
@@ -187,6 +201,19 @@ describe("bert", () => {
     { xi: "learning-rate" },
     { xi: "optimizer" },
   ] satisfies RunSettings[])("with settings %o", (settings) => expectAgreement({ ...form, settings }, 1e-9));
+});
+
+describe.each([
+  ["miss", { dropout: 0.2, targetModules: ["query", "output.dense"] }],
+  ["delora", { dropout: 0.2, targetModules: ["query", "intermediate.dense"] }],
+  ["hira", { dropout: 0.2, targetModules: ["query", "intermediate.dense"] }],
+  ["hira", { targetModules: ["word_embeddings", "value"] }],
+] satisfies [MethodName, Config][])("%s with %o", (method, adapter) => {
+  const form: Form = { family: "bert", checkpoint: "dropout", method, adapter };
+  test("as the lower level of the head", () => expectBothAgree({ ...form, settings: { upper: "head" } }, 1e-9));
+  test.runIf(method === "delora")("with λ as the upper level", () =>
+    expectBothAgree({ ...form, settings: { upper: "delora", xi: "optimizer" } }, 1e-9),
+  );
 });
 
 describe.each(

@@ -133,11 +133,12 @@ describe("a loaded model generates what the command generates", () => {
 });
 
 describe("the end of a model", () => {
-  test.each(["lora", "dora", "dora-embedding", "vera", "adalora", "ia3"])(
+  const own = ["lora", "dora", "dora-embedding", "vera", "adalora", "ia3"].map((name) => `bert/adapters/${name}`);
+  test.each([...own, "rivals/bert/miss", "rivals/bert/delora", "rivals/bert/hira"])(
     "its tensors are released, and later calls are refused: %s",
     async (adapter) => {
       const before = liveHandles();
-      const model = await load({ ...F32, ...single, adapter: join(BERT, "adapters", adapter) });
+      const model = await load({ ...F32, ...single, adapter: join(GOLDEN, adapter) });
       await model.predict(["a word"]);
       expect(liveHandles()).toBeGreaterThan(before + 20);
       const { tokenizer } = model;

@@ -1,6 +1,7 @@
 import { checkArguments } from "../../../base/index.js";
 import type * as torch from "../../../torch/index.js";
-import type { Embedding, ForwardContext, Linear } from "../../nn/index.js";
+import type { LowRankFactors } from "../../../torch/operators/index.js";
+import type { Embedding, ForwardContext } from "../../nn/index.js";
 import { configOptions } from "../adapterConfig.js";
 import {
   fromSettings,
@@ -10,7 +11,7 @@ import {
   lowRankFacts,
   toSettings,
 } from "../lowRankConfig.js";
-import { LowRankAdapter, lowRankOf, lowRankSlots, lowRankTensors, MAGNITUDE } from "../lowRankLayers.js";
+import { LowRankAdapter, LowRankLinear, lowRankOf, lowRankSlots, lowRankTensors, MAGNITUDE } from "../lowRankLayers.js";
 import type { AdapterMethod } from "../method.js";
 import { currentLoraName, LORA_DEFAULTS, LORA_SUFFIXES, parseLoraKeys, renderLoraKeys } from "../peft/loraKeys.js";
 import { savingScales } from "./scales.js";
@@ -27,24 +28,12 @@ export function loraConfig(options: Partial<LowRankConfig> = {}): LoraConfig {
   return { ...LOW_RANK_DEFAULTS, ...options, method: "lora" };
 }
 
-/** LoRA (arXiv 2106.09685): y = x·W0ᵀ + b + s·(x·Aᵀ)·Bᵀ. */
-class LoraLinear extends LowRankAdapter {
-  forward(x: torch.Tensor, layer: Linear, context: ForwardContext): torch.Tensor {
-    const branch = this.lowRank.drop(x, context);
-    return this.lowRank.linear(x, layer, branch === x ? {} : { branch });
-  }
-
-  override get followsLayer(): boolean {
-    return true;
-  }
-
-  override afterLayer(base: torch.Tensor, x: torch.Tensor, layer: Linear): torch.Tensor {
-    return this.lowRank.afterLinear(base, x, layer);
-  }
-}
-
-/** LoRA of an embedding: rows of table + s·(B·A)ᵀ. */
+/** LoRA (arXiv 2106.09685) of an embedding: rows of table + s·(B·A)ᵀ. */
 class LoraEmbedding extends LowRankAdapter {
+  override get update(): LowRankFactors {
+    return this.lowRank.factors;
+  }
+
   forward(ids: torch.Tensor, layer: Embedding, _context: ForwardContext): torch.Tensor {
     return this.lowRank.addRows(layer.base(ids), ids, layer);
   }
@@ -63,7 +52,7 @@ export const lora: AdapterMethod<LoraConfig, typeof LOW_RANK_OPTIONS> = {
     tensors: lowRankTensors,
     build(slot, config, parameters) {
       const lowRank = lowRankOf(slot, config, parameters);
-      return slot.kind === "linear" ? new LoraLinear(lowRank) : new LoraEmbedding(lowRank);
+      return slot.kind === "linear" ? new LowRankLinear(lowRank) : new LoraEmbedding(lowRank);
     },
     trainingHooks: savingScales,
     facts: lowRankFacts,

@@ -2,12 +2,15 @@ import * as z from "zod";
 import { BidoraError, wholeRecord } from "../../../base/index.js";
 import type { JsonObject } from "../../../base/records/index.js";
 import type { Pattern } from "../adapterConfig.js";
-import { type LowRankConfig, matchingKeys, patternByPath, rankAndScale } from "../lowRankConfig.js";
+import { type LowRankConfig, matchingKeys, patternByPath, rankAndScale, rankOf } from "../lowRankConfig.js";
 import { B_BIAS, LOW_RANK_NAMES, MAGNITUDE } from "../lowRankLayers.js";
 import { isOn, peftKeys, refusedLayers, TARGET_KEY_DEFAULTS } from "./targetKeys.js";
 
 const pattern = (value: z.ZodNumber) =>
   wholeRecord(z.record(z.string(), value).nullable()).transform((record) => record ?? {});
+
+/** The check of `rank_pattern`. */
+export const RANK_PATTERN = pattern(z.int().min(1));
 
 const KEYS = peftKeys("lora_only", {
   rank: ["r", 8, z.int().min(1)],
@@ -16,7 +19,7 @@ const KEYS = peftKeys("lora_only", {
   rslora: ["use_rslora", false, z.boolean()],
   isDora: ["use_dora", false, z.boolean()],
   loraBias: ["lora_bias", false, z.boolean()],
-  rankPattern: ["rank_pattern", {}, pattern(z.int().min(1))],
+  rankPattern: ["rank_pattern", {}, RANK_PATTERN],
   alphaPattern: ["alpha_pattern", {}, pattern(z.number())],
 });
 
@@ -59,10 +62,13 @@ export function parseLoraKeys(file: string, json: JsonObject): Omit<LowRankConfi
 }
 
 export function renderLoraKeys(config: LowRankConfig, paths: readonly string[], isDora: boolean): JsonObject {
-  const rankPattern = unambiguous(config.rankPattern, paths, (path) => rankAndScale(config, path).rank);
   const alphaPattern = unambiguous(config.alphaPattern, paths, (path) => rankAndScale(config, path).alpha);
-  return KEYS.render({ ...config, isDora, rankPattern, alphaPattern });
+  return KEYS.render({ ...config, isDora, rankPattern: clearRanks(config, paths), alphaPattern });
 }
+
+/** The ranks by module, as PEFT finds them. */
+export const clearRanks = (config: Pick<LowRankConfig, "rank" | "rankPattern">, paths: readonly string[]): Pattern =>
+  unambiguous(config.rankPattern, paths, (path) => rankOf(config, path));
 
 /**
  * The pattern itself, or one key per module if two keys match the same module. PEFT sorts keys when it saves and uses the first

@@ -32,6 +32,9 @@ export interface Weight {
    */
   use<T extends torch.Tensor | readonly torch.Tensor[]>(body: (values: torch.Tensor) => T, dtype?: torch.DType): T;
 
+  /** `count` rows in order, [count, in], in the weight's dtype. Without gradients. */
+  slice(start: number, count: number): torch.Tensor;
+
   /**
    * Looks up rows.
    * @param ids [n] integers
@@ -76,6 +79,10 @@ export class DenseWeight implements Weight {
 
   use<T>(body: (values: torch.Tensor) => T, dtype = this.dtype): T {
     return body(torch.castTo(this.tensor, dtype));
+  }
+
+  slice(start: number, count: number): torch.Tensor {
+    return torch.noGrad(() => torch.narrow(this.tensor, 0, start, count));
   }
 
   rows(ids: torch.Tensor, padding?: number): torch.Tensor {
@@ -141,6 +148,10 @@ export class PackedWeight implements Weight {
     const operand = this.operand(dtype);
     if (operand) return body(operand);
     return torch.scope(() => checkpoint(() => body(torch.castTo(this.#decoded(), dtype))));
+  }
+
+  slice(start: number, count: number): torch.Tensor {
+    return this.rows(torch.addScalar(torch.arange(count, { dtype: "int64", device: this.device }), start));
   }
 
   rows(ids: torch.Tensor): torch.Tensor {

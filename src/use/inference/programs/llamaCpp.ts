@@ -111,6 +111,8 @@ function loraCommands(subject: Subject, adapter: AdapterSubject): string[] {
 /** What becomes of the adapter on the way. */
 function loraNotes(config: AdapterConfig): string[] {
   const { rslora, alphaPattern = {} } = config as Partial<LowRankConfig>;
+  if (config.method === "miss" || config.method === "delora")
+    return ["Its change of the weights has the adapter's rank: the export writes it as a LoRA, without loss."];
   if (config.method !== "lora")
     return [
       "Its change of the weights is approximated by a LoRA of the adapter's rank; --to gguf merges it without loss.",

@@ -22,6 +22,9 @@ export const peft: Program = (subject) => {
  * too old a version would compute something else. Versions before refuse such keys.
  */
 const FIRST_VERSIONS: readonly (readonly [version: string, has: (adapter: AdapterSubject) => boolean])[] = [
+  ["0.20.0", ({ config }) => config.method === "hira"],
+  ["0.18.0", ({ config }) => config.method === "delora"],
+  ["0.17.0", ({ config }) => config.method === "miss"],
   ["0.14.0", ({ config }) => (config as Partial<LowRankConfig>).loraBias === true],
   ["0.14.0", ({ config }) => (config as Partial<TargetedConfig>).excludeModules !== undefined],
   ["0.13.0", ({ config, tensors }) => config.method === "dora" && tensors.some((name) => /lora_embedding_/.test(name))],

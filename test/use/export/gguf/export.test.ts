@@ -448,6 +448,9 @@ describe("an adapter exported to GGUF", () => {
     ["dora along in", doraConfig({ rank: 3, axis: "in", targetModules })],
     ["vera", ADAPTER_METHODS.vera.config({ rank: 4, targetModules })],
     ["ia3", ADAPTER_METHODS.ia3.config({ targetModules, feedforwardModules: ["down_proj"] })],
+    ["miss", ADAPTER_METHODS.miss.config({ rank: 3, targetModules })],
+    ["delora", ADAPTER_METHODS.delora.config({ rank: 3, targetModules })],
+    ["hira", ADAPTER_METHODS.hira.config({ rank: 3, targetModules })],
   ])("of %s is W' - W0 at its rank", async (_, config) => {
     const model = llama();
     const adapter = await tinyAdapter(join(newFolder(), "adapter"), model, config);

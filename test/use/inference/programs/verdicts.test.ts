@@ -145,21 +145,22 @@ test.each([
   ["vera", { rank: 4 }, ["It serves LoRA only, and this adapter is of the method vera."], "0.12.0"],
   ["ia3", {}, ["It serves LoRA only, and this adapter is of the method ia3."], "0.12.0"],
   ["adalora", {}, ["It serves LoRA only, and this adapter is of the method adalora."], "0.12.0"],
-] as const)(
-  "%s: PEFT loads it, vLLM takes it merged, llama.cpp an approximation",
-  async (method, settings, why, version) => {
-    const path = await adapterOf(method, settings);
-    const { vllm, peft, ollama, "llama.cpp": llamaCpp } = await verdicts(path);
-    expect([vllm.takes, vllm.reasons]).toEqual(["no", why]);
-    expect(vllm.commands).toEqual([
-      `${HINTED_COMMAND} merge --adapter ${path} --output ${basename(path)}-merged`,
-      `vllm serve ${basename(path)}-merged`,
-    ]);
-    expect([peft.takes, peft.notes]).toEqual(["yes", [`It needs PEFT ${version} or newer.`]]);
-    expect(llamaCpp.notes).toEqual([expect.stringMatching(/approximated by a LoRA/)]);
-    expect([ollama.takes, ollama.reasons]).toEqual(["no", [expect.stringContaining(`of the method ${method}`)]]);
-  },
-);
+  ["miss", { rank: 4 }, ["It serves LoRA only, and this adapter is of the method miss."], "0.17.0"],
+  ["delora", { rank: 4 }, ["It serves LoRA only, and this adapter is of the method delora."], "0.18.0"],
+  ["hira", { rank: 4 }, ["It serves LoRA only, and this adapter is of the method hira."], "0.20.0"],
+] as const)("%s: PEFT loads it, vLLM takes it merged, llama.cpp as a LoRA", async (method, settings, why, version) => {
+  const path = await adapterOf(method, settings);
+  const { vllm, peft, ollama, "llama.cpp": llamaCpp } = await verdicts(path);
+  expect([vllm.takes, vllm.reasons]).toEqual(["no", why]);
+  expect(vllm.commands).toEqual([
+    `${HINTED_COMMAND} merge --adapter ${path} --output ${basename(path)}-merged`,
+    `vllm serve ${basename(path)}-merged`,
+  ]);
+  expect([peft.takes, peft.notes]).toEqual(["yes", [`It needs PEFT ${version} or newer.`]]);
+  const isExact = method === "miss" || method === "delora";
+  expect(llamaCpp.notes).toEqual([expect.stringMatching(isExact ? /without loss\.$/ : /approximated by a LoRA/)]);
+  expect([ollama.takes, ollama.reasons]).toEqual(["no", [expect.stringContaining(`of the method ${method}`)]]);
+});
 
 test("what PEFT cannot hold is merged; a bottleneck adapter only runs in bidora and as an ONNX graph", async () => {
   const magnitudes = await on("peft", await adapterOf("dora", { axis: "in" }));
