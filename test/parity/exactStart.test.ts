@@ -42,10 +42,12 @@ const everywhere: Partial<LowRankConfig> = {
   modulesToSave: ["classifier", "score"],
 };
 const dora = (options: Partial<DoraConfig>) => doraConfig({ ...everywhere, ...options });
+/** Some families have layers here that are too narrow for the default blocks. */
+const NARROW: Readonly<Record<string, Partial<TargetedConfig>>> = { oft: { excludeModules: ["regression"] } };
 /** A configuration of every method in the table, with its default settings. */
 const byDefault = Object.entries<AdapterMethod>(ADAPTER_METHODS).map(([name, method]) => ({
   method: `${name} on all layers`,
-  config: method.config({ targetModules: "all-linear" } as Partial<TargetedConfig>),
+  config: method.config({ targetModules: "all-linear", ...NARROW[name] } as Partial<TargetedConfig>),
 }));
 const configs = [
   ...byDefault,
@@ -86,6 +88,10 @@ describe.each(families)("%s: before the first step", (family) => {
       const hasBiases = [...model.namedParameters()].some(([name]) => name.endsWith(".bias"));
       if (config.bias === "all" && !hasBiases) {
         expect(start).toThrow("this model has neither biases nor a head");
+        continue;
+      }
+      if (config.method === "oft" && family === "gpt2") {
+        expect(start).toThrow("transformer.h.0.attn.c_attn is a Conv1D, for which PEFT has no OFT");
         continue;
       }
       const adapted = start();

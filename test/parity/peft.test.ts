@@ -17,6 +17,7 @@ import {
   get,
   goldenInput,
   manifest,
+  manifests,
   readJson,
   readTensors,
   type Tensors,
@@ -36,8 +37,9 @@ interface AdapterCase {
 
 const newFolder = temporaryFolders();
 
-const cases = families.flatMap((family) => {
-  const { adapters = [] } = readJson<{ adapters?: AdapterCase[] }>(join(GOLDEN, family, "golden.json"));
+const cases = manifests.flatMap((folder) => {
+  type Own = { readonly family: string; readonly adapters?: AdapterCase[] };
+  const { family, adapters = [] } = readJson<Own>(join(GOLDEN, folder, "golden.json"));
   return adapters.map((entry) => ({ family, ...entry }));
 });
 

@@ -8,6 +8,7 @@ import { bitfit } from "./methods/bitfit.js";
 import { dora } from "./methods/dora.js";
 import { ia3 } from "./methods/ia3.js";
 import { lora } from "./methods/lora.js";
+import { oft } from "./methods/oft.js";
 import { vera } from "./methods/vera.js";
 
 /** Every adapter method by name. */
@@ -18,6 +19,7 @@ export const ADAPTER_METHODS = {
   lora,
   vera,
   adalora,
+  oft,
   dora,
 } satisfies Readonly<Record<string, AdapterMethod>>;
 

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { MagnitudeAxis, NormGradient } from "../../../src/models/adapters/index.js";
 import type { HypergradientName } from "../../../src/tasks/config/index.js";
 import type { ScheduleName } from "../../../src/torch/optim/index.js";
-import { families, GOLDEN, readJson, readTensors, type Tensors } from "../goldenFiles.js";
+import { GOLDEN, manifests, readJson, readTensors, type Tensors } from "../goldenFiles.js";
 
 /** A golden run: a checkpoint, the saved adapter that it starts from, and a file of results. */
 export interface AdapterCase {
@@ -92,9 +92,10 @@ interface Sections {
 
 /** The entries of one section of all manifests, with their families. */
 export function casesOf<Section extends keyof Sections>(section: Section): (Sections[Section] & { family: string })[] {
-  return families.flatMap((family) => {
-    const manifest = readJson<Partial<Record<Section, Sections[Section][]>>>(join(GOLDEN, family, "golden.json"));
-    return (manifest[section] ?? []).map((entry) => ({ family, ...entry }));
+  return manifests.flatMap((folder) => {
+    type Own = Partial<Record<Section, Sections[Section][]>> & { readonly family: string };
+    const manifest = readJson<Own>(join(GOLDEN, folder, "golden.json"));
+    return (manifest[section] ?? []).map((entry) => ({ family: manifest.family, ...entry }));
   });
 }
 
