@@ -53,13 +53,20 @@ export interface AdaptedModel<Config extends AdapterConfig | undefined = Adapter
   readonly hooks?: TrainingHooks | undefined;
 }
 
-/** The tensors of an adapter file, by name without `base_model.model.`: all trained tensors, and those that layers share. */
+/** The tensors of an adapter file, by name without `base_model.model.`: all trained tensors, and constants of layers or of the whole model. */
 export function savedTensors(adapted: AdaptedModel): Map<string, Tensor> {
   checkArguments("savedTensors", ["adapted", adapted, anAdapted]);
   const { trained, shared } = adapted;
   const kept = Array.from(shared?.ownParameters ?? [], ([name, { tensor }]) => [name, tensor] as const);
-  return new Map([...kept, ...trained.map((own) => [own.name, own.stored] as const)]);
+  const own = new Map(trained.map((tensor) => [tensor.name, tensor.stored] as const));
+  return new Map([...kept, ...frozenTensors(adapted).filter(([name]) => !own.has(name)), ...own]);
 }
+
+/** The constants of layers, beside tensors that are trained. */
+const frozenTensors = ({ modules }: AdaptedModel) =>
+  modules.flatMap(({ path, adapter }) =>
+    Array.from(adapter.ownParameters, ([name, { tensor }]) => [`${path}.${name}`, tensor] as const),
+  );
 
 /** The contents of an adapter file: `savedTensors` and the settings, without the ranks that training has pruned. */
 export function savedState(adapted: AdaptedModel<AdapterConfig>): SavedState {

@@ -1,4 +1,5 @@
 import type * as torch from "../../torch/index.js";
+import type { LowRankFactors } from "../../torch/operators/index.js";
 import { type Embedding, type ForwardContext, type Linear, Module, type Parameter } from "../nn/index.js";
 import type { LowRank } from "./lowRank.js";
 
@@ -18,6 +19,11 @@ export abstract class Adapter extends Module {
 
   /** The low-rank update of an adapter whose direction is W0 + s·B·A: the input of BiDoRA's regularizer. */
   readonly lowRank: LowRank | undefined;
+
+  /** W' − W0 as s·B·A, with A [r, in] and B [out, r], if that is all that the adapter does to the weight. */
+  get update(): LowRankFactors | undefined {
+    return undefined;
+  }
 
   /** x: [tokens, in], or ids [tokens] of an embedding → [tokens, out] */
   abstract forward(x: torch.Tensor, layer: Layer, context: ForwardContext): torch.Tensor;

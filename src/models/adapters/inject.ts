@@ -118,7 +118,8 @@ function adapt(
   slot.layer.setAdapter(adapter);
   // As in PyTorch, a parameter that no loss depends on is not changed, not even by weight decay.
   const isUnused = slot.kind === "linear" && slot.layer.isUnused;
-  const trained = tensors.map((spec) => {
+  const moving = tensors.filter(({ isFrozen }) => !isFrozen);
+  const trained = moving.map((spec) => {
     const { name, role = "direction", decays = true } = spec;
     return new TrainedTensor(nameIn(slot, spec), parameters.get(name)!, role, decays && !isUnused);
   });

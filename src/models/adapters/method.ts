@@ -28,11 +28,13 @@ export interface TensorSpec {
   readonly role?: TrainedRole;
   /** Whether weight decay applies; true by default. */
   readonly decays?: boolean;
+  /** Whether it is a constant, which is saved with the adapter and never trained. */
+  readonly isFrozen?: boolean;
   /** Its initial value, with which the adapter does not change the model's outputs. */
   start(draw: { readonly dtype: torch.DType; readonly generator: torch.Generator }): torch.Tensor;
 }
 
-type Facts = Pick<TensorSpec, "role" | "decays">;
+type Facts = Pick<TensorSpec, "role" | "decays" | "isFrozen">;
 
 /** A tensor of zeros. */
 export const zeros = (name: string, shape: readonly number[], facts: Facts = {}): TensorSpec =>
@@ -63,7 +65,7 @@ export function uniform(name: string, shape: readonly number[], bound: number): 
  * - Tensors in layers (LoRA, DoRA): `findSlots` finds the layers, `tensors` lists the tensors of each, `build` makes the module that
  *   replaces the layer. A weight is always [out, in] here: only the codec knows, as `fan_in_fan_out`, that GPT-2's Conv1D stores it
  *   transposed. `findSlots` also reads `layersToTransform`, which selects a few layers.
- * - Frozen tensors that all layers share (VeRA's projections): `shared`.
+ * - Frozen tensors that all layers share (VeRA's projections): `shared`. Frozen tensors of a layer: `isFrozen` of its `TensorSpec`.
  * - No tensors at all (BitFit): no `inLayers`; `bias` and `modulesToSave` of its settings select the parameters to train and save.
  * - A module after a layer (a bottleneck after a sub-layer's dense layer, before its dropout): an adapter whose `forward` starts
  *   with `layer.base(x)`, and whose `whyNotMerged` gives the reason.

@@ -109,3 +109,16 @@ export function linearSlots(model: Module, config: TargetedConfig, what: string)
   if (!embedding) return slots;
   throw new BidoraError("ADAPTER_CONFIG", `${what}: exclude the embedding ${embedding.path}.`);
 }
+
+/**
+ * Refuses layers whose weight model files store as [in, out], such as GPT-2's, for a method that PEFT has for `nn.Linear` alone.
+ * @throws BidoraError `ADAPTER_CONFIG` naming the first
+ */
+export function refuseConv1D(slots: readonly Slot[], method: string): void {
+  const turned = slots.find(({ layer }) => layer.weight.isStoredTransposed);
+  if (!turned) return;
+  throw new BidoraError(
+    "ADAPTER_CONFIG",
+    `${method} goes to nn.Linear layers only, as in PEFT, and ${turned.path} is a Conv1D: exclude it, or use lora or dora.`,
+  );
+}

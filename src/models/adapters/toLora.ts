@@ -2,6 +2,7 @@
 
 import { BidoraError, exactPattern } from "../../base/index.js";
 import * as torch from "../../torch/index.js";
+import type { LowRankFactors } from "../../torch/operators/index.js";
 import { type AdaptedModel, type AdaptedModule, savedTensors } from "./adapted.js";
 import type { AdapterConfig, Pattern, TargetedConfig } from "./adapterConfig.js";
 import { settingsOfAdapter } from "./adapterMethods.js";
@@ -37,7 +38,7 @@ interface Approximated {
 }
 
 /**
- * The closest plain LoRA: B·A is the truncated SVD of D = W' − W0, module by module.
+ * The closest plain LoRA, module by module: B·A is D = W' − W0 where the method has D as such a product, else the truncated SVD of D.
  * @throws BidoraError `EXPORT` for an adapter without layers, `MERGE` for one that can't be merged
  * @param rank upper bound; by default each module keeps its own rank. No rank exceeds the smaller dimension of the weight.
  */
@@ -70,6 +71,27 @@ export function toLora(adapted: AdaptedModel<AdapterConfig>, rank?: number): Lor
 }
 
 function approximate(module: AdaptedModule, wanted: number): Approximated {
+  const { update } = module.adapter;
+  return update && update.a.shape[0]! <= wanted ? exactly(update) : bySvd(module, wanted);
+}
+
+/** The update itself, with its scale in B. */
+const exactly = ({ a, b, scale }: LowRankFactors): Approximated =>
+  torch.noGrad(() =>
+    torch.scope(() => {
+      const [wideA, wideB] = [torch.castTo(a, "float64"), torch.mulScalar(torch.castTo(b, "float64"), scale)];
+      const [ofA, ofB] = [torch.mm(wideA, torch.t(wideA)), torch.mm(torch.t(wideB), wideB)]; // r,r
+      return {
+        a: torch.clone(torch.contiguous(torch.castTo(wideA, "float32"))),
+        b: torch.contiguous(torch.castTo(wideB, "float32")),
+        rank: a.shape[0]!,
+        squaredNorm: torch.sum(torch.mul(ofA, ofB)).item(),
+        squaredError: 0,
+      };
+    }),
+  );
+
+function bySvd(module: AdaptedModule, wanted: number): Approximated {
   return torch.noGrad(() =>
     torch.scope(() => {
       const merged = mergedWeight(module, "float64");
@@ -165,12 +187,13 @@ export interface LowRankUpdates {
 }
 
 /**
- * The low-rank updates of an adapter: a LoRA's own unless `rank` is lower than one of its ranks, otherwise those of `toLora`.
+ * The low-rank updates of an adapter: its own if it has them and `rank` is not lower than one of its ranks, otherwise those of `toLora`.
  * @throws BidoraError as `toLora`
  */
 export function lowRankUpdates(adapted: AdaptedModel<AdapterConfig>, rank?: number): LowRankUpdates {
-  const own = adapted.config.method === "lora" ? ownUpdates(adapted) : [];
-  if (own.length > 0 && own.every((update) => rank === undefined || update.rank <= rank)) {
+  const own = ownUpdates(adapted);
+  const isWhole = own.length > 0 && own.length === adapted.modules.length;
+  if (isWhole && own.every((update) => rank === undefined || update.rank <= rank)) {
     return { updates: own, modules: own.map(({ path, rank }) => ({ path, rank, relativeError: 0 })), relativeError: 0 };
   }
   const { tensors, modules, relativeError } = toLora(adapted, rank);
@@ -183,11 +206,9 @@ export function lowRankUpdates(adapted: AdaptedModel<AdapterConfig>, rank?: numb
 }
 
 const ownUpdates = ({ modules }: AdaptedModel): LowRankUpdate[] =>
-  modules.flatMap(({ path, kind, adapter: { lowRank } }) => {
-    if (!lowRank) return [];
-    const { a, b, rank, scale } = lowRank;
-    return [{ path, kind, a, b, rank, scale }];
-  });
+  modules.flatMap(({ path, kind, adapter: { update } }) =>
+    update ? [{ path, kind, ...update, rank: update.a.shape[0]! }] : [],
+  );
 
 /** The names of the trained tensors that are not part of an update: biases, fully trained modules, and `lora_bias`. */
 export function trainedOutsideUpdates(adapted: AdaptedModel): string[] {

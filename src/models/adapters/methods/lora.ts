@@ -1,5 +1,6 @@
 import { checkArguments } from "../../../base/index.js";
 import type * as torch from "../../../torch/index.js";
+import type { LowRankFactors } from "../../../torch/operators/index.js";
 import type { Embedding, ForwardContext, Linear } from "../../nn/index.js";
 import { configOptions } from "../adapterConfig.js";
 import {
@@ -29,6 +30,10 @@ export function loraConfig(options: Partial<LowRankConfig> = {}): LoraConfig {
 
 /** LoRA (arXiv 2106.09685): y = x·W0ᵀ + b + s·(x·Aᵀ)·Bᵀ. */
 class LoraLinear extends LowRankAdapter {
+  override get update(): LowRankFactors {
+    return this.lowRank.factors;
+  }
+
   forward(x: torch.Tensor, layer: Linear, context: ForwardContext): torch.Tensor {
     const branch = this.lowRank.drop(x, context);
     return this.lowRank.linear(x, layer, branch === x ? {} : { branch });
@@ -45,6 +50,10 @@ class LoraLinear extends LowRankAdapter {
 
 /** LoRA of an embedding: rows of table + s·(B·A)ᵀ. */
 class LoraEmbedding extends LowRankAdapter {
+  override get update(): LowRankFactors {
+    return this.lowRank.factors;
+  }
+
   forward(ids: torch.Tensor, layer: Embedding, _context: ForwardContext): torch.Tensor {
     return this.lowRank.addRows(layer.base(ids), ids, layer);
   }
