@@ -91,7 +91,9 @@ describe.each(families)("%s: before the first step", (family) => {
         continue;
       }
       if (config.method === "oft" && family === "gpt2") {
-        expect(start).toThrow("transformer.h.0.attn.c_attn is a Conv1D, for which PEFT has no OFT");
+        expect(start).toThrow(
+          "OFT goes to nn.Linear layers only, as in PEFT, and transformer.h.0.attn.c_attn is a Conv1D",
+        );
         continue;
       }
       const adapted = start();

@@ -9,6 +9,7 @@ import { dora } from "./methods/dora.js";
 import { ia3 } from "./methods/ia3.js";
 import { lora } from "./methods/lora.js";
 import { oft } from "./methods/oft.js";
+import { prediag } from "./methods/prediag.js";
 import { vera } from "./methods/vera.js";
 
 /** Every adapter method by name. */
@@ -20,6 +21,7 @@ export const ADAPTER_METHODS = {
   vera,
   adalora,
   oft,
+  prediag,
   dora,
 } satisfies Readonly<Record<string, AdapterMethod>>;
 

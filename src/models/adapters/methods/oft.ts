@@ -1,7 +1,7 @@
 // Shapes: x [n, width], Q and R [k, b, b], the weight [k, b·(b − 1)/2]; k blocks of size b, or one that all share. The width is b times the
 // number of blocks: in of a linear layer, dim of an embedding.
 
-import { BidoraError, UsageError } from "../../../base/index.js";
+import { UsageError } from "../../../base/index.js";
 import { type AppliesWhen, number, option, pick, toggle, whole } from "../../../base/settings/index.js";
 import * as torch from "../../../torch/index.js";
 import { DerivedTensor, Embedding, type ForwardContext, type Module, type Parameter } from "../../nn/index.js";
@@ -9,7 +9,7 @@ import type { AdaptedModule } from "../adapted.js";
 import { Adapter, type Layer } from "../adapter.js";
 import { LOW_RANK_OPTIONS } from "../lowRankConfig.js";
 import { type AdapterMethod, normal, type TensorSpec, zeros } from "../method.js";
-import { type Slot, targetSlots } from "../targets.js";
+import { refuseConv1D, type Slot, targetSlots } from "../targets.js";
 import {
   type Blocks,
   blocksOf,
@@ -142,16 +142,10 @@ function constrainAll(modules: readonly AdaptedModule[]): void {
   for (const { adapter } of modules) if (adapter instanceof OftAdapter) adapter.constrain();
 }
 
-/** @throws BidoraError `ADAPTER_CONFIG` naming a layer that stores its weight transposed, as `blocksOf`, and as `targetSlots` */
+/** @throws BidoraError `ADAPTER_CONFIG` naming a Conv1D, and as `targetSlots` */
 function oftSlots(model: Module, config: OftConfig): Slot[] {
   const slots = targetSlots(model, config);
-  const transposed = slots.find(({ layer }) => layer.weight.isStoredTransposed);
-  if (transposed) {
-    throw new BidoraError(
-      "ADAPTER_CONFIG",
-      `${transposed.path} is a Conv1D, for which PEFT has no OFT: exclude it, or choose another method, such as lora.`,
-    );
-  }
+  refuseConv1D(slots, "OFT");
   return slots;
 }
 
