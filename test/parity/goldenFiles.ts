@@ -38,7 +38,7 @@ export interface Manifest {
 export const families: readonly string[] = readJson<{ families: string[] }>(join(GOLDEN, "golden.json")).families;
 
 /** Folders with a manifest of adapters and runs: the families', and those of methods that have files of their own, on a family's checkpoints. */
-export const manifests: readonly string[] = [...families, "oft"];
+export const manifests: readonly string[] = [...families, "oft", "prediag"];
 
 export function manifest(family: string): Manifest {
   return readJson<Manifest>(join(GOLDEN, family, "golden.json"));
