@@ -4,6 +4,8 @@ import { describe, expect, test } from "vitest";
 import { doraConfig, inject, loraConfig } from "../../src/models/adapters/index.js";
 import { bitfit } from "../../src/models/adapters/methods/bitfit.js";
 import { ia3 } from "../../src/models/adapters/methods/ia3.js";
+import { oft } from "../../src/models/adapters/methods/oft.js";
+import { prediag } from "../../src/models/adapters/methods/prediag.js";
 import { vera } from "../../src/models/adapters/methods/vera.js";
 import type { RunSettings } from "../../src/tasks/config/index.js";
 import { TASKS } from "../../src/tasks/index.js";
@@ -32,6 +34,12 @@ const METHODS = {
     method: "ia3",
     config: ia3.config({ feedforwardModules: ["output.dense"], modulesToSave: ["classifier"] }),
   },
+  oft: { method: "oft", config: oft.config({ rank: 4, modulesToSave: ["classifier"] }) },
+  "oft by linear systems": {
+    method: "oft",
+    config: oft.config({ rank: 4, oftCayleyNeumann: false, modulesToSave: ["classifier"] }),
+  },
+  prediag: { method: "prediag", config: prediag.config(shared) },
   vera: { method: "vera", config: vera.config({ rank: 4, modulesToSave: ["classifier"] }) },
   bitfit: { method: "bitfit", config: bitfit.config({ modulesToSave: ["classifier"] }) },
 } as const;

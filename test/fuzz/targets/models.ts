@@ -91,6 +91,8 @@ const ADAPTERS = [
   ...["lora", "dora", "adalora", "vera", "ia3", "lora-embedding", "lora-b-bias", "rslora-patterns", "lora-layers"].map(
     (name) => `bert/adapters/${name}`,
   ),
+  "oft/adapters/oft-embedding",
+  "prediag/adapters/prediag",
   "earlier/finished",
 ];
 

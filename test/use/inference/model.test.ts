@@ -133,7 +133,8 @@ describe("a loaded model generates what the command generates", () => {
 });
 
 describe("the end of a model", () => {
-  test.each(["lora", "dora", "dora-embedding", "vera", "adalora", "ia3"])(
+  const ofOthers = ["../../oft/adapters/oft-embedding", "../../prediag/adapters/prediag"];
+  test.each(["lora", "dora", "dora-embedding", "vera", "adalora", "ia3", ...ofOthers])(
     "its tensors are released, and later calls are refused: %s",
     async (adapter) => {
       const before = liveHandles();

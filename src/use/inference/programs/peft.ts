@@ -22,6 +22,8 @@ export const peft: Program = (subject) => {
  * too old a version would compute something else. Versions before refuse such keys.
  */
 const FIRST_VERSIONS: readonly (readonly [version: string, has: (adapter: AdapterSubject) => boolean])[] = [
+  ["0.19.0", ({ tensors }) => tensors.some((name) => name.includes(".oft_embedding_R."))],
+  ["0.18.0", ({ config }) => config.method === "oft"], // with its Cayley-Neumann series of today
   ["0.14.0", ({ config }) => (config as Partial<LowRankConfig>).loraBias === true],
   ["0.14.0", ({ config }) => (config as Partial<TargetedConfig>).excludeModules !== undefined],
   ["0.13.0", ({ config, tensors }) => config.method === "dora" && tensors.some((name) => /lora_embedding_/.test(name))],
