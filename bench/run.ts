@@ -6,6 +6,7 @@ const FILES: Readonly<Record<string, string>> = {
   estimate: "estimate",
   long: "long",
   memory: "memory",
+  methods: "methods",
   profile: "profile",
   resources: "resources",
   scaling: "scaling",

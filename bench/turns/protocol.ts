@@ -1,4 +1,5 @@
 // The protocol between the benchmark and its workers: one JSON object per line, each request answered before the next.
+import type { AdapterMethodName } from "../../src/models/adapters/index.js";
 import type { BaseDtype } from "../../src/models/nn/index.js";
 
 export type Precision = "float32" | "bfloat16";
@@ -60,7 +61,7 @@ export type Estimator = "forward-difference" | "exact" | "finite-difference" | "
 export type OwnSpec = Common &
   Input & {
     readonly task: "train" | "predict" | "limit";
-    readonly method: "lora" | "dora" | "bidora";
+    readonly method: AdapterMethodName | "bidora";
     readonly precision: Precision;
     /** How frozen matrices are held; by default as the model has them. */
     readonly baseDtype?: BaseDtype;

@@ -1,5 +1,13 @@
 import { resolveModel } from "../../src/formats/resolveModel.js";
-import { type AdaptedModel, doraConfig, inject, loraConfig } from "../../src/models/adapters/index.js";
+import {
+  ADAPTER_METHODS,
+  type AdaptedModel,
+  type AdapterConfig,
+  type AdapterMethod,
+  type DoraConfig,
+  doraConfig,
+  inject,
+} from "../../src/models/adapters/index.js";
 import { type LoadedModel, loadModel } from "../../src/models/index.js";
 import { TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
@@ -35,6 +43,14 @@ export async function adaptedModel(spec: OwnSpec): Promise<AdaptedTaskModel> {
     modulesToSave: loaded.trainedModules,
   };
   const normGradient = spec.method === "bidora" ? "full" : "detached";
-  const config = spec.method === "lora" ? loraConfig(shared) : doraConfig({ ...shared, normGradient });
+  const config = configOf(spec.method, { ...shared, normGradient });
   return { ...loaded, generator, adapted: inject(loaded.model, config, { generator }) };
+}
+
+/** @param settings of all methods */
+function configOf(method: OwnSpec["method"], { normGradient, ...settings }: Partial<DoraConfig>): AdapterConfig {
+  if (method === "dora" || method === "bidora")
+    return doraConfig({ ...settings, ...(normGradient && { normGradient }) });
+  const { config }: Pick<AdapterMethod, "config"> = ADAPTER_METHODS[method];
+  return config(settings);
 }
