@@ -12,6 +12,7 @@ import {
 } from "../../../src/models/adapters/index.js";
 import { parsePeftConfig, renderPeftConfig } from "../../../src/models/adapters/peft/peftConfig.js";
 import { EVALUATION, type Linear } from "../../../src/models/nn/index.js";
+import { resolveRun, settle } from "../../../src/tasks/config/index.js";
 import * as torch from "../../../src/torch/index.js";
 import { temporaryFolders } from "../../formats/temporaryFolder.js";
 import { expectClose } from "../../parity/goldenFiles.js";
@@ -169,6 +170,17 @@ describe("constrained OFT", () => {
     expect(Math.max(...lengths(first!.tensor))).toBeGreaterThan(0.3);
     torch.noGrad(() => hooks!.afterStep!({ step: 1, steps: 2, gradients: new Map() }));
     expect(Math.max(...lengths(first!.tensor))).toBeCloseTo(0.3 / Math.sqrt(3), 12);
+  });
+
+  test("does not go with an upper level, nor does an adapter that has it", () => {
+    const settings = { ...oft.toSettings(oft.config(options)), method: "oft" } as const;
+    expect(() => resolveRun({ model: "m", ...settings, upper: "head" })).toThrow(
+      "--oft-coft does not go with --upper head, whose hypergradient would need the derivative of the constraint: leave one of them out.",
+    );
+    expect(() => settle({ flags: { model: "m", method: "oft", upper: "head" }, adapter: settings })).toThrow(
+      "--oft-coft",
+    );
+    expect(resolveRun({ model: "m", ...settings }).oftCoft).toBe(true);
   });
 
   test("leaves shorter blocks as they are, to the bit, and zeros zeros", () => {

@@ -12,7 +12,7 @@ import {
   whyNotPeft,
   writeAdapter,
 } from "../../../src/models/adapters/index.js";
-import { EVALUATION, type Linear } from "../../../src/models/nn/index.js";
+import { EVALUATION, type Linear, SeededMasks } from "../../../src/models/nn/index.js";
 import * as torch from "../../../src/torch/index.js";
 import { temporaryFolders } from "../../formats/temporaryFolder.js";
 import { expectClose } from "../../parity/goldenFiles.js";
@@ -58,6 +58,24 @@ test("the diagonal multiplies the weight alone, neither the bias nor the update"
   const expected = torch.add(torch.add(product, update), bias!.tensor);
   for (const context of [EVALUATION, EVALUATION_WITH_GRADIENT])
     expectClose((layer as Linear).forward(x, context), expected, 1e-14);
+});
+
+test("dropout is on the input of the update, not on that of the weight", () => {
+  const outputs = (alpha: number) => {
+    const model = new SmallModel();
+    const settings = { ...config, targetModules: ["query"], dropout: 0.5, alpha, loraBias: true };
+    const { trained } = inject(model, prediag.config(settings), {
+      generator: new torch.Generator(3),
+      dtype: "float64",
+    });
+    expect(trained.map(({ name }) => name.split(".query.")[1])).not.toContain("lora_B.bias");
+    perturb(trained.map(({ tensor }) => tensor));
+    return [{ masks: new SeededMasks(5) }, EVALUATION_WITH_GRADIENT].map((context) => model.forward(IDS, context));
+  };
+  const [dropped, kept] = outputs(3);
+  expect(dropped!.toArray()).not.toEqual(kept!.toArray());
+  const [withoutUpdate, plain] = outputs(0);
+  expect(withoutUpdate!.toArray()).toEqual(plain!.toArray());
 });
 
 test("an alpha of 0 leaves the diagonal alone", () => {
