@@ -1,48 +1,48 @@
-// `npm run bench -- methods`: a training step of adapter methods, as ratios to that of the first one, of a base-size RoBERTa with
-// random weights. All take turns within one run.
-import { join } from "node:path";
+// `npm run bench -- methods`: a training step and the memory of each adapter method, in turns, as ratios to LoRA's.
 import { parseArgs } from "node:util";
 import { machine } from "./machine.js";
 import { ownWorker, unpinEnvironment } from "./programs.js";
-import { randomModel } from "./setup/randomModel.js";
-import { scratchFolder } from "./setup/scratch.js";
-import { peers } from "./setup/venv.js";
-import { type Clock, compare, type Measured, ratio } from "./turns/compare.js";
+import { type Clock, compare, ratio, type Side } from "./turns/compare.js";
 import type { OwnSpec } from "./turns/protocol.js";
 
 const { values } = parseArgs({
   options: {
-    layers: { type: "string", default: "12" },
-    methods: { type: "string", default: "lora,dora,oft,prediag" },
-    targets: { type: "string", default: "query-value" },
+    model: { type: "string" },
+    methods: { type: "string", default: "lora,dora,miss,delora,hira" },
+    targets: { type: "string", default: "all-linear" },
     precision: { type: "string", default: "float32" },
+    "base-dtype": { type: "string" },
     rank: { type: "string", default: "8" },
     rows: { type: "string", default: "16" },
     length: { type: "string", default: "64" },
-    threads: { type: "string" },
     rounds: { type: "string", default: "9" },
+    threads: { type: "string" },
     clock: { type: "string", default: "wall" },
   },
 });
 
-const { targets, precision } = values;
 const facts = machine(unpinEnvironment());
-const scratch = scratchFolder();
-const python = await peers(scratch, (text) => process.stderr.write(`${text}\n`));
-const model = await randomModel(python, join(scratch, "roberta"), "roberta", Number(values.layers));
-const shape = { rows: Number(values.rows), length: Number(values.length) };
-const methods = values.methods.split(",");
+const { model } = values;
+if (model === undefined) throw new Error("--model is missing: give the folder of a checkpoint.");
 
-const specOf = (method: string) =>
-  ({
-    ...{ task: "train", unit: "step", kind: "sequence-classification", labels: 2, rank: Number(values.rank) },
-    ...{ model, method, targets, precision, shape, threads: Number(values.threads ?? facts.cores) },
-  }) as OwnSpec;
+function sideOf(method: string): Side {
+  const spec = {
+    ...{ task: "train", unit: "step", kind: "sequence-classification", labels: 2, model, method },
+    ...{ rank: Number(values.rank), targets: values.targets, precision: values.precision },
+    ...(values["base-dtype"] && { baseDtype: values["base-dtype"] }),
+    shape: { rows: Number(values.rows), length: Number(values.length) },
+    threads: Number(values.threads ?? facts.cores),
+  } as OwnSpec;
+  return { program: ownWorker(), spec };
+}
 
-const sides = Object.fromEntries(methods.map((method) => [method, { program: ownWorker(), spec: specOf(method) }]));
-const measured = await compare(sides, { rounds: Number(values.rounds), counts: 4, clock: values.clock as Clock });
-const first = measured[methods[0]!] as Measured;
-for (const method of methods) {
-  const { median, low, high } = ratio(measured[method] as Measured, first);
-  process.stdout.write(`${method.padEnd(10)} ${median.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})\n`);
+const names = ["lora", ...values.methods.split(",").filter((name) => name !== "lora")];
+const effort = { rounds: Number(values.rounds), counts: 2, clock: values.clock as Clock };
+const found = await compare(Object.fromEntries(names.map((name) => [name, sideOf(name)])), effort);
+for (const name of names) {
+  const { median, low, high } = ratio(found[name]!, found.lora!);
+  const { facts: own, memory } = found[name]!;
+  const range = `${low.toFixed(2)} to ${high.toFixed(2)}`;
+  const columns = [name.padEnd(8), `${median.toFixed(2)} (${range})`.padEnd(22), String(own.trained).padStart(9)];
+  process.stdout.write(`${columns.join("  ")}  ${memory.peakMiB.toFixed(0)} MiB\n`);
 }

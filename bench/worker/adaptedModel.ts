@@ -4,9 +4,9 @@ import {
   type AdaptedModel,
   type AdapterConfig,
   type AdapterMethod,
-  type DoraConfig,
   doraConfig,
   inject,
+  type LowRankConfig,
 } from "../../src/models/adapters/index.js";
 import { type LoadedModel, loadModel } from "../../src/models/index.js";
 import { TASKS } from "../../src/tasks/index.js";
@@ -42,15 +42,12 @@ export async function adaptedModel(spec: OwnSpec): Promise<AdaptedTaskModel> {
     targetModules: TARGET_MODULES[spec.targets],
     modulesToSave: loaded.trainedModules,
   };
-  const normGradient = spec.method === "bidora" ? "full" : "detached";
-  const config = configOf(spec.method, { ...shared, normGradient });
-  return { ...loaded, generator, adapted: inject(loaded.model, config, { generator }) };
+  return { ...loaded, generator, adapted: inject(loaded.model, configOf(spec.method, shared), { generator }) };
 }
 
-/** @param settings of all methods */
-function configOf(method: OwnSpec["method"], { normGradient, ...settings }: Partial<DoraConfig>): AdapterConfig {
-  if (method === "dora" || method === "bidora")
-    return doraConfig({ ...settings, ...(normGradient && { normGradient }) });
-  const { config }: Pick<AdapterMethod, "config"> = ADAPTER_METHODS[method];
-  return config(settings);
+function configOf(method: OwnSpec["method"], shared: Partial<LowRankConfig>): AdapterConfig {
+  if (method === "bidora") return doraConfig({ ...shared, normGradient: "full" });
+  const { alpha: _, ...withoutAlpha } = shared;
+  const isScaled = method === "lora" || method === "dora" || method === "adalora";
+  return (ADAPTER_METHODS[method] as AdapterMethod).config(isScaled ? shared : withoutAlpha);
 }

@@ -16,6 +16,7 @@ import { resolveRun, settle } from "../../../src/tasks/config/index.js";
 import * as torch from "../../../src/torch/index.js";
 import { temporaryFolders } from "../../formats/temporaryFolder.js";
 import { expectClose } from "../../parity/goldenFiles.js";
+import { openModel } from "../../parity/support/adapted.js";
 import { IDS, perturb, SmallModel } from "./smallModel.js";
 
 const newFolder = temporaryFolders();
@@ -89,6 +90,11 @@ describe("blocks", () => {
     expect(spec!.shape).toEqual([width / size, (size * (size - 1)) / 2]);
   });
 
+  test("of a given size have no number, which a file would have beside it", () => {
+    expect(oft.config({ blockSize: 4 })).toMatchObject({ rank: 0, blockSize: 4 });
+    expect(oft.config({})).toMatchObject({ rank: 8, blockSize: 0 });
+  });
+
   test("of single values are refused, and nothing is added", () => {
     const model = new SmallModel();
     const start = (options: Options) => () =>
@@ -99,6 +105,13 @@ describe("blocks", () => {
     expect(start({ blockSize: 1 })).toThrow("which a block size of 1 split");
     expect([...model.namedParameters()].some(([name]) => name.includes("oft"))).toBe(false);
   });
+});
+
+test("a Conv1D, for which PEFT has no OFT, is refused", async () => {
+  const model = await openModel("gpt2", "single");
+  const start = () =>
+    inject(model, oft.config({ targetModules: ["c_attn"], rank: 2 }), { generator: new torch.Generator(1) });
+  expect(start).toThrow("OFT goes to nn.Linear layers only, as in PEFT, and transformer.h.0.attn.c_attn is a Conv1D");
 });
 
 describe("a rotation", () => {
