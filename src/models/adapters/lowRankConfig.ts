@@ -57,7 +57,7 @@ export const LOW_RANK_OPTIONS = {
   }),
   rank: option(whole(1), {
     group: "Method",
-    help: "rank of the low-rank update; for oft the number of blocks in a layer",
+    help: "rank of the update; for oft the number of blocks",
     default: 8,
   }),
   alpha: option(number({ above: 0 }), {
