@@ -52,7 +52,7 @@ def main() -> None:
     finally:
         link.unlink()
     for entry in cases + runs:  # paths are relative to the family's folder
-        entry |= {key: f"../oft/{entry[key]}" for key in ("adapter", "file")}
+        entry |= {"family": "bert"} | {key: f"../oft/{entry[key]}" for key in ("adapter", "file")}
     write_json(TARGET / "golden.json", {"family": "bert", "adapters": [case | {"method": "oft"} for case in cases], "training": runs})
 
 
