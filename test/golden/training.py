@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -127,10 +127,10 @@ def update_error(start: dict, end: dict, reference: dict) -> float:
     return math.sqrt(square(end, reference) / square(reference, start))
 
 
-def write_training(family: Family, root: Path, target: Path) -> list[dict]:
+def write_training(family: Family, root: Path, target: Path, runs: dict = RUNS, finish: Callable = lambda model: None) -> list[dict]:
     """Writes training/*.safetensors; returns the manifest's entries (with the distance to float64, a measure of conditioning)."""
     entries = []
-    for name, (adapter, changes) in RUNS.items():
+    for name, (adapter, changes) in runs.items():
         if not (target / "adapters" / adapter).exists():
             continue
         settings = DEFAULTS | changes
@@ -140,6 +140,7 @@ def write_training(family: Family, root: Path, target: Path) -> list[dict]:
             model = load_adapter(family, target / head, head, target / "adapters" / adapter, dtype)
             start = {key: value.clone() for key, value in trained(model, lambda p: p.detach()).items()}
             log = train(model, batches(family, root, settings["batchSize"], head=head), settings)
+            finish(model)
             finals[dtype] = trained(model, lambda p: p.detach())
         distance = update_error(start, finals[torch.float32], finals[torch.float64])
         if distance > ILL_CONDITIONED:

@@ -69,9 +69,7 @@ const flagsOf = ({ method, optimizer, more }: Case): string[] => [
   "finetune",
   ...["--model", MODEL, "--train", join(ROWS, "train.jsonl"), "--validation", VALIDATION],
   ...["--method", method, "--optimizer", optimizer, "--batch-size", "4", "--max-steps", String(STEPS)],
-  ...(method === "bitfit" || method === "full" || method === "ia3" || method === "adapter" || method === "vera"
-    ? []
-    : ["--dropout", "0.2"]),
+  ...(["bitfit", "full", "ia3", "adapter", "vera", "oft"].includes(method) ? [] : ["--dropout", "0.2"]),
   ...(more.includes("--learning-rate") ? [] : ["--learning-rate", "1e-2"]),
   ...["--eval-every", "1", "--save-every", "2", "--keep-checkpoints", "2", "--threads", "1", "--quiet"],
   ...more,

@@ -42,10 +42,12 @@ const everywhere: Partial<LowRankConfig> = {
   modulesToSave: ["classifier", "score"],
 };
 const dora = (options: Partial<DoraConfig>) => doraConfig({ ...everywhere, ...options });
+/** Some families have layers here that are too narrow for the default blocks. */
+const NARROW: Readonly<Record<string, Partial<TargetedConfig>>> = { oft: { excludeModules: ["regression"] } };
 /** A configuration of every method in the table, with its default settings but for the rank, since some layers have 2 inputs. */
 const byDefault = Object.entries<AdapterMethod>(ADAPTER_METHODS).map(([name, method]) => ({
   method: `${name} on all layers`,
-  config: method.config({ targetModules: "all-linear", rank: 2 } as Partial<TargetedConfig>),
+  config: method.config({ targetModules: "all-linear", rank: 2, ...NARROW[name] } as Partial<TargetedConfig>),
 }));
 const configs = [
   ...byDefault,
@@ -90,6 +92,12 @@ describe.each(families)("%s: before the first step", (family) => {
       const hasBiases = [...model.namedParameters()].some(([name]) => name.endsWith(".bias"));
       if (config.bias === "all" && !hasBiases) {
         expect(start).toThrow("this model has neither biases nor a head");
+        continue;
+      }
+      if (config.method === "oft" && family === "gpt2") {
+        expect(start).toThrow(
+          "OFT goes to nn.Linear layers only, as in PEFT, and transformer.h.0.attn.c_attn is a Conv1D",
+        );
         continue;
       }
       const adapted = start();

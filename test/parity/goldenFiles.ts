@@ -38,7 +38,7 @@ export interface Manifest {
 export const families: readonly string[] = readJson<{ families: string[] }>(join(GOLDEN, "golden.json")).families;
 
 /** Folders with further adapters on the families' checkpoints: each entry of a manifest names its family. */
-const FURTHER = ["rivals"] as const;
+const FURTHER = ["rivals", "oft", "prediag"] as const;
 
 /** The entries of one section of the manifests of these folders. */
 export function furtherCases<Entry>(section: string): (Entry & { readonly family: string })[] {

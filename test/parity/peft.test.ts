@@ -18,6 +18,7 @@ import {
   get,
   goldenInput,
   manifest,
+  manifests,
   readJson,
   readTensors,
   relativeError,

@@ -7,6 +7,8 @@ import { delora } from "../../src/models/adapters/methods/delora.js";
 import { hira } from "../../src/models/adapters/methods/hira.js";
 import { ia3 } from "../../src/models/adapters/methods/ia3.js";
 import { miss } from "../../src/models/adapters/methods/miss.js";
+import { oft } from "../../src/models/adapters/methods/oft.js";
+import { prediag } from "../../src/models/adapters/methods/prediag.js";
 import { vera } from "../../src/models/adapters/methods/vera.js";
 import type { RunSettings } from "../../src/tasks/config/index.js";
 import { TASKS } from "../../src/tasks/index.js";
@@ -35,6 +37,12 @@ const METHODS = {
     method: "ia3",
     config: ia3.config({ feedforwardModules: ["output.dense"], modulesToSave: ["classifier"] }),
   },
+  oft: { method: "oft", config: oft.config({ rank: 4, modulesToSave: ["classifier"] }) },
+  "oft by linear systems": {
+    method: "oft",
+    config: oft.config({ rank: 4, oftCayleyNeumann: false, modulesToSave: ["classifier"] }),
+  },
+  prediag: { method: "prediag", config: prediag.config(shared) },
   vera: { method: "vera", config: vera.config({ rank: 4, modulesToSave: ["classifier"] }) },
   miss: { method: "miss", config: miss.config({ rank: 5, dropout: 0.2, modulesToSave: ["classifier"] }) },
   delora: { method: "delora", config: delora.config({ rank: 3, dropout: 0.2, modulesToSave: ["classifier"] }) },

@@ -11,6 +11,7 @@ const named = (name: string, isNorm = false) =>
 const MEMBERS = {
   "lora-b": ["layer.0.query.lora_B.weight", "embeddings.words.lora_embedding_B"],
   magnitudes: ["layer.0.query.lora_magnitude_vector"],
+  prediag: ["layer.0.query.prediag_diagonal"],
   vera: ["layer.0.query.vera_lambda_b", "layer.0.query.vera_lambda_d"],
   ia3: ["layer.0.query.ia3_l"],
   adalora: ["layer.0.query.lora_E"],

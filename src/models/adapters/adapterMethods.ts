@@ -11,6 +11,8 @@ import { hira } from "./methods/hira.js";
 import { ia3 } from "./methods/ia3.js";
 import { lora } from "./methods/lora.js";
 import { miss } from "./methods/miss.js";
+import { oft } from "./methods/oft.js";
+import { prediag } from "./methods/prediag.js";
 import { vera } from "./methods/vera.js";
 
 /** Every adapter method by name. */
@@ -21,6 +23,8 @@ export const ADAPTER_METHODS = {
   lora,
   vera,
   adalora,
+  oft,
+  prediag,
   dora,
   miss,
   delora,

@@ -55,7 +55,11 @@ export const LOW_RANK_OPTIONS = {
     help: "layers to adapt: query,value or all-linear",
     defaultText: "by model",
   }),
-  rank: option(whole(1), { group: "Method", help: "rank of the low-rank update", default: 8 }),
+  rank: option(whole(1), {
+    group: "Method",
+    help: "rank of the update; for oft the number of blocks",
+    default: 8,
+  }),
   alpha: option(number({ above: 0 }), {
     group: "Method",
     help: "the low-rank update is scaled by alpha / rank",

@@ -6,6 +6,7 @@ import { LOW_RANK_NAMES, MAGNITUDE } from "./lowRankLayers.js";
 import { E } from "./methods/adaloraConfig.js";
 import { LAMBDA } from "./methods/delora.js";
 import { VECTOR } from "./methods/ia3.js";
+import { DIAGONAL } from "./methods/prediag.js";
 import { LAMBDAS } from "./methods/vera.js";
 
 const ofAdapter =
@@ -16,6 +17,7 @@ const ofAdapter =
 const MEMBERS = {
   magnitudes: ofAdapter(MAGNITUDE),
   "lora-b": ofAdapter(LOW_RANK_NAMES.linear.b, LOW_RANK_NAMES.embedding.b),
+  prediag: ofAdapter(DIAGONAL),
   vera: ofAdapter(...LAMBDAS),
   ia3: ofAdapter(VECTOR),
   adalora: ofAdapter(E),

@@ -26,7 +26,8 @@ const all = methodNames;
 export const UPPER_GROUPS = {
   magnitudes: { methods: ["dora", "bidora"], about: "the magnitudes `m`: BiDoRA" },
   scales: { methods: ["lora", "dora"], about: "a factor of `BA` for each matrix, from 1" },
-  "lora-b": { methods: ["lora", "dora"], about: "`B`" },
+  "lora-b": { methods: ["lora", "dora", "prediag"], about: "`B`" },
+  prediag: { methods: ["prediag"], about: "the diagonals `d`" },
   vera: { methods: ["vera"], about: "`λ_b` and `λ_d`" },
   ia3: { methods: ["ia3"], about: "the vectors `l`" },
   adalora: { methods: ["adalora"], about: "`E`" },

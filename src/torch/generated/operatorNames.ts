@@ -72,6 +72,7 @@ export const OPERATORS = [
   "aten::linear",
   "aten::linalg_svd",
   "aten::linalg_eigh",
+  "aten::linalg_solve",
   "aten::view",
   "aten::reshape",
   "aten::flatten.using_ints",

@@ -65,6 +65,17 @@ describe("verify-hypergradient gives the hypergradient of the run", () => {
   });
 });
 
+test.each([
+  { method: "oft", rank: 4, upper: "head" },
+  { method: "oft", rank: 4, upper: "head", oftCayleyNeumann: false, gradientCheckpointing: true },
+  { method: "prediag", rank: 3, upper: "prediag" },
+  { method: "prediag", rank: 3, upper: "lora-b", dropout: 0.2, gradientCheckpointing: true },
+] satisfies Settings[])("the exact estimator gives the derivative of the unrolled step with %o", async (settings) => {
+  const { exact, "first-order": first } = errorsOf(await verify(settings, "float64"));
+  expect(exact).toBeLessThan(1e-10);
+  expect(first).toBeGreaterThan(1e-4);
+});
+
 test("the command prints the comparison, and refuses settings without effect on it", async () => {
   const given = ["verify-hypergradient", "--model", MODEL, "--train", SMALL.train];
   const { status, stdout } = await bidora(

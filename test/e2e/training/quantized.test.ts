@@ -43,7 +43,7 @@ const twoRuns = async (more: RunSettings) =>
   [await run({ ...settings, ...more, ...HELD }), await run({ ...settings, ...more, ...DENSE })] as const;
 
 describe("finetune", () => {
-  test.each(["lora", "dora", "vera", "adalora", "adapter", "miss", "delora", "hira"] as const)(
+  test.each(["lora", "dora", "vera", "adalora", "adapter", "miss", "delora", "hira", "oft", "prediag"] as const)(
     "with %s writes the adapter of the run in tensors",
     async (method) => {
       const [held, dense] = await twoRuns({ method });

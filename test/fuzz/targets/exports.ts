@@ -19,6 +19,8 @@ const MODELS = [
 const ADAPTERS = [
   ...["lora", "dora", "vera", "ia3", "lora-b-bias", "lora-embedding"].map((name) => `bert/adapters/${name}`),
   ...["lm-miss", "lm-delora", "lm-hira"].map((name) => `rivals/llama/${name}`),
+  "oft/adapters/oft",
+  "prediag/adapters/prediag",
   "llama/adapters/lm-dora",
 ];
 const odd = fc.constantFrom<Input>(

@@ -92,6 +92,8 @@ const ADAPTERS = [
     (name) => `bert/adapters/${name}`,
   ),
   ...["miss", "miss-mini", "delora", "hira", "hira-embedding"].map((name) => `rivals/bert/${name}`),
+  "oft/adapters/oft-embedding",
+  "prediag/adapters/prediag",
   "earlier/finished",
 ];
 

@@ -26,7 +26,7 @@ const ORIGIN = { taskType: "SEQ_CLS", baseModel: "some/base", revision: undefine
 
 /** Everything that is no head is adapted, where a method adapts layers, of which the smallest has 5 inputs. */
 const configOf = (method: AdapterMethod) =>
-  method.config({ targetModules: "all-linear", modulesToSave: ["classifier"], rank: 4 } as Partial<TargetedConfig>);
+  method.config({ targetModules: "all-linear", modulesToSave: ["classifier"], rank: 3 } as Partial<TargetedConfig>);
 
 function open(method: AdapterMethod, { dtype = "float64" as torch.DType, isTrained = true } = {}) {
   const model = new SmallModel(dtype);
@@ -111,6 +111,7 @@ describe.each(methods)("the method %s", (name, method) => {
       ...{ adaloraInitRank: 5, adaloraTinit: 2, adaloraTfinal: 4, adaloraDeltaT: 3, adaloraOrthogonalWeight: 0.1 },
       ...{ adapterSize: 6, adapterPlacement: "pfeiffer", ia3FeedforwardModules: ["query"], ia3InitWeights: false },
       ...{ missMiniRank: 3, deloraLambda: 3 },
+      ...{ oftBlockShare: true, oftCayleyNeumann: true, oftCayleyTerms: 4, oftCoft: true, oftEps: 1e-3 },
     } as const;
     const { normGradient: _choice, ...decided } = settings;
     const used = Object.entries(decided).filter(([key]) => key in method.options);

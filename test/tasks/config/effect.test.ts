@@ -30,7 +30,7 @@ const AXES: readonly (readonly RunSettings[])[] = [
     { saveEvery: 1, earlyStopping: 1, baseDtype: "nf4", shuffle: false },
     { searchFolds: 2 },
     { upperTrain: "u" },
-    { searchPatience: 1, onNonfinite: "skip" },
+    { searchPatience: 1, onNonfinite: "skip", oftCoft: true },
   ],
   [
     { task: "regression", train: "t" },

@@ -134,7 +134,9 @@ describe("a loaded model generates what the command generates", () => {
 
 describe("the end of a model", () => {
   const own = ["lora", "dora", "dora-embedding", "vera", "adalora", "ia3"].map((name) => `bert/adapters/${name}`);
-  test.each([...own, "rivals/bert/miss", "rivals/bert/delora", "rivals/bert/hira"])(
+  const others = ["rivals/bert/miss", "rivals/bert/delora", "rivals/bert/hira"];
+  const ofOthers = ["oft/adapters/oft-embedding", "prediag/adapters/prediag"];
+  test.each([...own, ...others, ...ofOthers])(
     "its tensors are released, and later calls are refused: %s",
     async (adapter) => {
       const before = liveHandles();

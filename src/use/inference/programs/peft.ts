@@ -23,6 +23,8 @@ export const peft: Program = (subject) => {
  */
 const FIRST_VERSIONS: readonly (readonly [version: string, has: (adapter: AdapterSubject) => boolean])[] = [
   ["0.20.0", ({ config }) => config.method === "hira"],
+  ["0.19.0", ({ tensors }) => tensors.some((name) => name.includes(".oft_embedding_R."))],
+  ["0.18.0", ({ config }) => config.method === "oft"], // with its Cayley-Neumann series of today
   ["0.18.0", ({ config }) => config.method === "delora"],
   ["0.17.0", ({ config }) => config.method === "miss"],
   ["0.14.0", ({ config }) => (config as Partial<LowRankConfig>).loraBias === true],

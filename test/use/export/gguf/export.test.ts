@@ -447,6 +447,8 @@ describe("an adapter exported to GGUF", () => {
     ["dora", doraConfig({ rank: 3, alpha: 5, targetModules })],
     ["dora along in", doraConfig({ rank: 3, axis: "in", targetModules })],
     ["vera", ADAPTER_METHODS.vera.config({ rank: 4, targetModules })],
+    ["oft", ADAPTER_METHODS.oft.config({ rank: 4, targetModules })],
+    ["prediag", ADAPTER_METHODS.prediag.config({ rank: 4, targetModules })],
     ["ia3", ADAPTER_METHODS.ia3.config({ targetModules, feedforwardModules: ["down_proj"] })],
     ["miss", ADAPTER_METHODS.miss.config({ rank: 3, targetModules })],
     ["delora", ADAPTER_METHODS.delora.config({ rank: 3, targetModules })],

@@ -143,6 +143,7 @@ describe("a plain LoRA of a language model", () => {
 test.each([
   ["dora", {}, ["It refuses DoRA."], "0.12.0"],
   ["vera", { rank: 4 }, ["It serves LoRA only, and this adapter is of the method vera."], "0.12.0"],
+  ["oft", { rank: 2 }, ["It serves LoRA only, and this adapter is of the method oft."], "0.18.0"],
   ["ia3", {}, ["It serves LoRA only, and this adapter is of the method ia3."], "0.12.0"],
   ["adalora", {}, ["It serves LoRA only, and this adapter is of the method adalora."], "0.12.0"],
   ["miss", { rank: 4 }, ["It serves LoRA only, and this adapter is of the method miss."], "0.17.0"],
