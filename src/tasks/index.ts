@@ -18,6 +18,7 @@ export { requireTextScores } from "./metrics/textMetrics.js";
 export { type LabelsPrediction, multiLabelClassification } from "./multiLabelClassification.js";
 export { type EncodedQuestionExample, questionAnswering, type SpanPrediction } from "./questionAnswering.js";
 export { type NumberPrediction, regression } from "./regression.js";
+export type { ScorePrediction } from "./reranking/scored.js";
 export {
   checkValues,
   declared,
@@ -43,6 +44,7 @@ export {
   outputsOf,
   type Problem,
   type Task,
+  type TaskSettings,
   type TaskSource,
   type Together,
 } from "./task.js";

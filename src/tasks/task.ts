@@ -1,6 +1,6 @@
 // What a task is, and what follows from one: outputs and losses of batches.
 import { anObject, checkArguments, having, type Schema } from "../base/index.js";
-import type { EmbeddingFormat } from "../formats/index.js";
+import type { CrossEncoderFormat, EmbeddingFormat } from "../formats/index.js";
 import { aModel, type HeadKind, type TaskModel } from "../models/index.js";
 import type { ForwardContext } from "../models/nn/index.js";
 import type { Tokenizer } from "../text/index.js";
@@ -52,6 +52,10 @@ export interface Task<
   readonly isGenerative?: boolean;
   /** How embeddings are made, for the task of embedding texts. */
   readonly embedding?: EmbeddingFormat;
+  /** How a model's outputs become scores, for the task of reranking. */
+  readonly reranking?: CrossEncoderFormat;
+  /** The most tokens of a text by the model's folder, if it names them. */
+  readonly maxLength?: number | undefined;
   /** What only a task has that compares examples with each other. */
   readonly contrastive?: ContrastiveTask;
 
@@ -123,7 +127,10 @@ export interface ConstantPredictor<Reference = unknown> {
   of(reference: Reference): object;
 }
 
-/** What only a task has that compares examples with each other, in losses and in metrics, as the task of embedding texts does. */
+/**
+ * What only a task has that compares examples with each other, in losses or in metrics, as the tasks of embedding texts and of reranking
+ * documents do.
+ */
 export interface ContrastiveTask {
   /** Whether embeddings are evaluated on pairs with a score, as far as known. */
   readonly isScored: boolean | undefined;
@@ -142,17 +149,22 @@ export interface ContrastiveTask {
   together(corpus?: readonly EmbeddedText[]): Together;
 }
 
-/** What the task of embedding texts can depend on besides its examples. */
+/** What such a task can depend on besides its examples. */
 export interface TaskSource {
   /** The model's folder. */
   readonly folder: string;
   /** The model's hidden size. */
   readonly width: number;
-  readonly settings: EmbeddingSettings;
+  readonly settings: TaskSettings;
   /** Those to train on, if they are known. */
   readonly examples?: readonly Example[];
   /** Those to evaluate on, if they are known and others than those to train on. */
   readonly evaluated?: readonly Example[] | undefined;
+}
+
+/** A run's settings of such a task. The loss is one of the task's own. */
+export interface TaskSettings extends Omit<EmbeddingSettings, "loss"> {
+  readonly loss?: string | undefined;
 }
 
 /** The examples that a run is evaluated on. */

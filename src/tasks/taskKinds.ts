@@ -4,6 +4,7 @@ import { embedding } from "./embedding/embedding.js";
 import { multiLabelClassification } from "./multiLabelClassification.js";
 import { questionAnswering } from "./questionAnswering.js";
 import { regression } from "./regression.js";
+import { reranking } from "./reranking/reranking.js";
 import { sequenceClassification } from "./sequenceClassification.js";
 import type { Task, TaskSource } from "./task.js";
 import { tokenClassification } from "./tokenClassification.js";
@@ -17,6 +18,7 @@ export const TASKS = {
   "question-answering": questionAnswering,
   "causal-lm": causalLm,
   embedding,
+  reranking,
 } as const satisfies Readonly<Record<string, Task>>;
 
 /** The name of a built-in task. */

@@ -23,6 +23,7 @@ import { bidoraOptions, REGULARIZER } from "./options/bidora.js";
 import { dataOptions, modelOptions } from "./options/data.js";
 import { embeddingOptions } from "./options/embedding.js";
 import { textOptions } from "./options/generation.js";
+import { lossOptions } from "./options/loss.js";
 import { methodOptions } from "./options/method.js";
 import { outputOptions } from "./options/output.js";
 import { trainingOptions } from "./options/training.js";
@@ -34,6 +35,7 @@ export const runOptions = {
   ...dataOptions,
   ...methodOptions,
   ...trainingOptions,
+  ...lossOptions,
   ...embeddingOptions,
   ...bidoraOptions,
   ...textOptions,
@@ -239,7 +241,10 @@ export function refuseUnused(given: RunSettings, run: RunValues, except: readonl
 
 /** The same for settings that depend on the task, once it is known where the user names none. @throws as `refuseUnused` */
 export const refuseUnusedForTask = (run: RunConfig, task: string): void =>
-  refuse("in this run", { ...embeddingOptions, ...pick(dataOptions, "dropUnlabeled") }, run.given, { ...run, task });
+  refuse("in this run", { ...lossOptions, ...embeddingOptions, ...pick(dataOptions, "dropUnlabeled") }, run.given, {
+    ...run,
+    task,
+  });
 
 /** The settings that have no effect in this run, including those that another setting replaces. */
 export function unusedSettings(config: RunConfig): string[] {

@@ -8,7 +8,8 @@ import { type Batch, batchOf, type ExampleOutputs, type Group } from "../batch.j
 import { loadEmbeddingExamples } from "../data/embeddingExamples.js";
 import { type EmbeddingExample, where } from "../data/index.js";
 import type { ContrastiveTask, EvaluatedSplits, Task, TaskSource } from "../task.js";
-import { type EncodedEmbeddingExample, encodedTexts, encodeEmbeddingExamples } from "./encode.js";
+import { encodedTexts } from "../texts.js";
+import { type EncodedEmbeddingExample, encodeEmbeddingExamples } from "./encode.js";
 import { type Columns, EMBEDDING_LOSSES, type EmbeddingLossName, type EmbeddingSettings } from "./losses.js";
 import { EmbeddedExamples, type EmbeddingPrediction, type EmbeddingReference, embeddingScorer } from "./scored.js";
 
@@ -48,6 +49,7 @@ export function embeddingTask(
     peftTaskType: "FEATURE_EXTRACTION",
     outputs: [],
     embedding: format,
+    maxLength: format.maxLength,
     contrastive: {
       isScored,
       configured,
@@ -138,7 +140,8 @@ function lossNameFor(
 // Settings
 
 /** The task for a model's folder and the settings of a run. @throws UsageError for settings that fit neither model nor examples */
-function configured({ folder, settings, width, examples, evaluated }: TaskSource): EmbeddingTask {
+function configured({ folder, settings: given, width, examples, evaluated }: TaskSource): EmbeddingTask {
+  const settings = given as EmbeddingSettings;
   const own = readEmbeddingFormat(folder);
   const { pooling = own.pooling, matryoshka = [] } = settings;
   const wide = matryoshka.find((each) => each > width);

@@ -4,6 +4,7 @@ import { BidoraError, UsageError } from "../../base/index.js";
 import type { JsonObject } from "../../base/records/index.js";
 import type { HubContext } from "../../formats/hub/index.js";
 import {
+  isCrossEncoder,
   isSentenceTransformer,
   modelFolder,
   type Pooling,
@@ -156,13 +157,18 @@ export async function open(
 }
 
 /**
- * A model of sentence-transformers makes embeddings, unless an adapter or the user says otherwise, and so does one without a trained head
- * for which the user names a pooling.
+ * A model of sentence-transformers makes embeddings, or is a reranker, unless an adapter or the user says otherwise. One without a trained
+ * head for which the user names a pooling makes embeddings too.
  */
 export function taskOfModules(folder: string, pooling: Pooling | undefined): NamedTask | undefined {
+  if (isReranker(folder)) return namedTask("reranking");
   const isPooled = pooling !== undefined && !inferTask(readConfig(folder));
   return isPooled || isSentenceTransformer(folder) ? namedTask("embedding") : undefined;
 }
+
+/** Whether a folder is a CrossEncoder's with one output. Those with several classify pairs. */
+export const isReranker = (folder: string): boolean =>
+  isCrossEncoder(folder) && inferTask(readConfig(folder))?.kind === "regression";
 
 /** A model, the task that it is used for, and the bidora.json of its adapter or its folder. */
 interface PooledModel extends NamedTask {

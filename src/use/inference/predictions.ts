@@ -128,7 +128,7 @@ export function lengthFor(
   { metadata, tokenizer, model, task }: Pick<InferenceModel, "metadata" | "tokenizer" | "model" | "task">,
 ): number {
   const isGiven = "maxLength" in given;
-  const wanted = isGiven ? maxLength : (metadata?.maxLength ?? task.embedding?.maxLength ?? maxLength);
+  const wanted = isGiven ? maxLength : (metadata?.maxLength ?? task.maxLength ?? maxLength);
   return maxLengthOf(wanted, isGiven, tokenizer, model.config.maxTokens);
 }
 

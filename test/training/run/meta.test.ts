@@ -21,6 +21,11 @@ afterAll(() => guard.release());
 
 const LANGUAGE = join(GOLDEN, "llama", "lm");
 
+const RANKED = jsonl(
+  { query: "a small boat", positive: "the small boat", negatives: ["seven gardens", "a boat grows"] },
+  { query: "quiet", positive: "a quiet garden", negatives: ["the small boat"] },
+);
+
 /** A model and rows for each task. */
 const TASKS: Readonly<Record<TaskKind, readonly [model: string, rows: string]>> = {
   "sequence-classification": [join(BERT, "single"), join(ROWS, "train.jsonl")],
@@ -30,6 +35,7 @@ const TASKS: Readonly<Record<TaskKind, readonly [model: string, rows: string]>> 
   "question-answering": [join(BERT, "questions"), join(ROWS, "questions.jsonl")],
   "causal-lm": [LANGUAGE, jsonl({ text: "the small boat" }, { text: "a quiet garden grows" }, { text: "seven" })],
   embedding: [join(GOLDEN, "embeddings", "bert-mean"), join(GOLDEN, "embeddings", "negatives.jsonl")],
+  reranking: [join(BERT, "regression"), RANKED],
 };
 
 /** A prepared run on the meta device; `device` is no setting for users there. */

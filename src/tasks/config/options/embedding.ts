@@ -3,6 +3,7 @@
 import { type AppliesWhen, alternatives, choice, number, whole, wholes } from "../../../base/settings/index.js";
 import { POOLINGS } from "../../../formats/index.js";
 import { EMBEDDING_LOSSES, type EmbeddingLossName } from "../../embedding/losses.js";
+
 import { group } from "./group.js";
 
 const training = group("Training");
@@ -10,7 +11,7 @@ const training = group("Training");
 /** The settings that the conditions below read. */
 interface EmbeddingValues {
   readonly task?: string | undefined;
-  readonly loss?: EmbeddingLossName | undefined;
+  readonly loss?: string | undefined;
   readonly batchSize?: number | undefined;
   readonly miniBatchSize?: number | undefined;
 }
@@ -23,15 +24,11 @@ function withEmbeddings(only = "", holds: (run: EmbeddingValues) => boolean = ()
   };
 }
 
-const losses = Object.keys(EMBEDDING_LOSSES) as EmbeddingLossName[];
-const withTemperature = losses.filter((name) => EMBEDDING_LOSSES[name].usesTemperature);
+const withTemperature = Object.keys(EMBEDDING_LOSSES).filter(
+  (name) => EMBEDDING_LOSSES[name as EmbeddingLossName].usesTemperature,
+);
 
 export const embeddingOptions = {
-  loss: training.advanced(choice(losses), "loss of embeddings, as sentence-transformers defines it", {
-    placeholder: "NAME",
-    defaultText: "multiple-negatives-ranking, or cosent for rows with scores",
-    appliesWhen: withEmbeddings(),
-  }),
   temperature: training.rare(number({ above: 0 }), "what cosines are divided by in the loss: 1 / scale", {
     defaultText: "0.05",
     appliesWhen: withEmbeddings(
