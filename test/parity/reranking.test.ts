@@ -111,24 +111,21 @@ async function training(loss: RerankingLossName | undefined, rows: string) {
 describe.each(Object.entries(golden.losses))("%s", (_name, { rows, loss, file }) => {
   const expected = readTensors(join(ROOT, file));
 
-  test.each([Number.POSITIVE_INFINITY, 3, 1])(
-    "loss and gradients equal those of torch, %i rows in a batch",
-    async (size) => {
-      const { task, model, trained, encoded } = await training(loss, rows);
-      const batchSize = Math.min(size, encoded.length);
-      const batches = takeBatches(task, inOrder(encoded, batchSize), Math.ceil(encoded.length / batchSize));
-      expect(batches.rows).toBe(encoded.length);
-      const names = trained.map(({ name }) => name);
-      const found = stepGradients(
-        { ranks: torch.ALONE, task, model, batches, context: () => ({ masks: undefined }) },
-        trained.map(({ tensor }) => tensor),
-      );
-      expect(found.loss).toBeCloseTo(get(expected, "loss").item(), 10);
-      const kept = [...expected.keys()].filter((key) => key.startsWith("grad."));
-      expect(kept.length).toBeGreaterThan(7);
-      for (const key of kept) expectClose(found.gradients[names.indexOf(key.slice(5))]!, get(expected, key), 1e-8, key);
-    },
-  );
+  test.each([100, 3, 1])("loss and gradients equal those of torch, up to %i rows in a batch", async (size) => {
+    const { task, model, trained, encoded } = await training(loss, rows);
+    const batchSize = Math.min(size, encoded.length);
+    const batches = takeBatches(task, inOrder(encoded, batchSize), Math.ceil(encoded.length / batchSize));
+    expect(batches.rows).toBe(encoded.length);
+    const names = trained.map(({ name }) => name);
+    const found = stepGradients(
+      { ranks: torch.ALONE, task, model, batches, context: () => ({ masks: undefined }) },
+      trained.map(({ tensor }) => tensor),
+    );
+    expect(found.loss).toBeCloseTo(get(expected, "loss").item(), 10);
+    const kept = [...expected.keys()].filter((key) => key.startsWith("grad."));
+    expect(kept.length).toBeGreaterThan(7);
+    for (const key of kept) expectClose(found.gradients[names.indexOf(key.slice(5))]!, get(expected, key), 1e-8, key);
+  });
 });
 
 test.each(Object.entries(golden.steps))("the weights after some steps of %s", async (_name, steps) => {

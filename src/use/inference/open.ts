@@ -101,6 +101,8 @@ export interface OpenOptions {
   /** For embeddings; by default that of the adapter or the folder. */
   readonly pooling?: Pooling | undefined;
   readonly merge?: boolean | undefined;
+  /** An adapter with the head of the task, which is attached later. */
+  readonly headOf?: SavedAdapter | undefined;
   /** Packs the weights into the fastest layout for products, for inference only. */
   readonly packed?: boolean;
   /** Where the model computes, as `resolveDevice` takes it; the CPU by default. */
@@ -137,8 +139,9 @@ export async function open(
   const checkpointConfig = readConfig(folder);
   const metadata = adapter ? adapter.metadata : findAdapterMetadata(folder);
   const architecture = architectureOf(checkpointConfig);
-  const wanted = options.task ?? (adapter ? undefined : taskOfModules(folder, options.pooling));
-  const resolved = resolveHead(architecture, checkpointConfig, { adapter, metadata }, wanted);
+  const wanted = options.task ?? taskOfModules(folder, options.pooling, adapter);
+  const { headOf = adapter } = options;
+  const resolved = resolveHead(architecture, checkpointConfig, { adapter: headOf, metadata }, wanted);
   const width = architecture.parseConfig(checkpointConfig).hiddenSize;
   const pooling = poolingFor(options.pooling, { ...resolved, folder, metadata });
   const used = configuredTask(resolved, { folder, width, settings: { pooling } });
@@ -148,7 +151,7 @@ export async function open(
   const loaded = await loadModel(folder, { ...head, dtype: options.dtype, baseDtype, generator, device });
   const note = noteOnBase(adapter, matrixFormats(loaded.model));
   if (note !== undefined) onNote?.(note);
-  refuseUntrainedHead(loaded, adapter);
+  refuseUntrainedHead(loaded, headOf);
   const dtype = options.dtype === "float64" ? "float64" : "float32";
   const adapted = adapter && attachAdapter(loaded.model, adapter, { generator, dtype });
   if (options.merge && adapted) merge(adapted);
@@ -160,8 +163,14 @@ export async function open(
  * A model of sentence-transformers makes embeddings, or is a reranker, unless an adapter or the user says otherwise. One without a trained
  * head for which the user names a pooling makes embeddings too.
  */
-export function taskOfModules(folder: string, pooling: Pooling | undefined): NamedTask | undefined {
-  if (isReranker(folder)) return namedTask("reranking");
+export function taskOfModules(
+  folder: string,
+  pooling: Pooling | undefined,
+  adapter?: SavedAdapter | undefined,
+): NamedTask | undefined {
+  const mayScore = !adapter || (adapter.metadata?.task === undefined && adapter.taskType === "SEQ_CLS");
+  if (mayScore && isReranker(folder)) return namedTask("reranking");
+  if (adapter) return undefined;
   const isPooled = pooling !== undefined && !inferTask(readConfig(folder));
   return isPooled || isSentenceTransformer(folder) ? namedTask("embedding") : undefined;
 }
@@ -199,24 +208,25 @@ export interface InferenceModel extends OpenModel {
   readonly tokenizer: Tokenizer;
 }
 
-interface InferenceSettings extends Pick<OpenOptions, "baseDtype" | "merge" | "device" | "threads" | "pooling"> {
+interface InferenceSettings
+  extends Pick<OpenOptions, "baseDtype" | "merge" | "device" | "threads" | "pooling" | "headOf"> {
   readonly dtype: ComputeDtype;
 }
 
 /** Opens a model for inference, with its tokenizer and packed weights. @param task by default that of the adapter or the checkpoint */
 export async function openForInference(
   found: FoundModel,
-  { dtype, baseDtype, merge, device: asked = "auto", threads, pooling }: InferenceSettings,
+  { dtype, baseDtype, merge, device: asked = "auto", threads, pooling, headOf }: InferenceSettings,
   task: NamedTask | undefined,
 ): Promise<InferenceModel> {
   const device = resolveDevice(asked);
-  const held = { dtype: computeDtype(dtype, device), baseDtype, merge, device };
+  const held = { dtype: computeDtype(dtype, device), baseDtype, merge, device, headOf };
   const opened = await open(found, { ...held, threads, task, pooling, packed: true });
   return { ...opened, tokenizer: await loadTokenizer(opened.folder) };
 }
 
 /** Refuses a head that was never trained, since its predictions would be random. */
-function refuseUntrainedHead({ initialized }: LoadedModel, adapter: SavedAdapter | undefined): void {
+export function refuseUntrainedHead({ initialized }: LoadedModel, adapter: SavedAdapter | undefined): void {
   const untrained = initialized.filter(
     (path) => !adapter || ![...adapter.tensors.keys()].some((name) => name.startsWith(`${path}.`)),
   );

@@ -6,7 +6,10 @@ import { RERANKING_LOSSES, type RerankingLossName } from "../../reranking/losses
 import { group } from "./group.js";
 
 /** The losses of each task that has several. */
-const LOSSES: Readonly<Record<string, Readonly<Partial<Record<LossName, object>>>>> = { embedding: EMBEDDING_LOSSES, reranking: RERANKING_LOSSES };
+const LOSSES: Readonly<Record<string, Readonly<Partial<Record<LossName, object>>>>> = {
+  embedding: EMBEDDING_LOSSES,
+  reranking: RERANKING_LOSSES,
+};
 
 /** The name of a loss for `--loss`. */
 type LossName = EmbeddingLossName | RerankingLossName;
