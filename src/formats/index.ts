@@ -5,7 +5,6 @@ export {
   isCrossEncoder,
   PLAIN_RERANKER,
   readCrossEncoderFormat,
-  type ScoreActivation,
   scoreOf,
   writeCrossEncoderFormat,
 } from "./crossEncoder.js";

@@ -1,4 +1,5 @@
 // Shapes: P pairs of all examples of a batch.
+import * as z from "zod";
 import { UsageError } from "../../base/index.js";
 import { type CrossEncoderFormat, PLAIN_RERANKER, readCrossEncoderFormat, scoreOf } from "../../formats/index.js";
 import { modelInput } from "../../models/index.js";
@@ -58,6 +59,7 @@ export function rerankingTask(
       const [score, ...others] = example!.lengths.map(scoreAt);
       return { score: score as number, ...(others.length > 0 && { others }) };
     },
+    prediction: z.object({ score: z.number(), others: z.array(z.number()).optional() }),
     scorer: () => rerankingScorer,
   };
 }

@@ -1,6 +1,8 @@
 /** How rerankers are scored: by the order of each query's documents. */
 
+import { BidoraError } from "../../base/index.js";
 import type { ExamplePrediction } from "../batch.js";
+import { where } from "../data/index.js";
 import { type Metric, mapPrediction, reranking } from "../metrics/index.js";
 import type { Scorer } from "../scorer.js";
 import type { Together } from "../task.js";
@@ -54,6 +56,11 @@ export class RankedExamples implements Together {
     this.#queries.set(query, found);
     const reference = example.reference as RerankingReference;
     const scores = [prediction.score, ...(prediction.others ?? [])];
+    if (scores.length !== texts.length)
+      throw new BidoraError(
+        "PREDICTIONS",
+        `${where(example.at)} has ${texts.length} documents, and a prediction has the score of one: give rows with query and document.`,
+      );
     for (const [i, text] of texts.entries()) {
       const isRelevant = reference[i]! || (found.documents.get(text)?.isRelevant ?? false);
       found.documents.set(text, { score: scores[i]!, isRelevant });

@@ -1,9 +1,8 @@
 /** Scores of documents for a query, as `predict` gives them. */
-import type { RerankingExample } from "../../tasks/data/index.js";
-import { type EncodedExample, encodeExamples, type ScorePrediction } from "../../tasks/index.js";
-import { predictRows } from "../evaluation/evaluateRows.js";
+import type { EncodedExample } from "../../tasks/index.js";
 import type { InferenceModel } from "../inference/open.js";
 import { lengthFor } from "../inference/predictions.js";
+import { pairRows, scoreRows } from "../inference/scoreTexts.js";
 import { invalid } from "./apiError.js";
 import type { RerankRequest } from "./requests/rerank.js";
 import { jsonInParts } from "./responses/common.js";
@@ -41,7 +40,11 @@ export class Reranker {
     const scores: number[] = [];
     let tokens = 0;
     for await (const part of parts(open, { query, documents }, maxLength, signal)) {
-      scores.push(...(await this.#turns.take(adapters.get(model), signal, () => scoresOf(open, part, signal))));
+      scores.push(
+        ...(await this.#turns.take(adapters.get(model), signal, () =>
+          scoreRows(open, part, { batchSize: part.length, signal }),
+        )),
+      );
       tokens += lengthOf(part);
     }
     return { scores, tokens };
@@ -61,10 +64,7 @@ async function* parts(
   let part: EncodedExample[] = [];
   for (const [i, document] of documents.entries()) {
     signal.throwIfAborted();
-    const at = { file: `document ${i + 1}`, line: 0 };
-    const example: RerankingExample = { input: [query, document], label: undefined, at };
-    const encoding = { labels: undefined, maxLength, model: open.model.config };
-    const rows = await encodeExamples(open.task, [example], open.tokenizer, encoding);
+    const rows = await pairRows(open, { query, documents: [document], first: i }, maxLength);
     if (part.length > 0 && lengthOf([...part, ...rows]) > TURN) {
       yield part;
       part = [];
@@ -72,17 +72,6 @@ async function* parts(
     part.push(...rows);
   }
   yield part;
-}
-
-async function scoresOf(
-  { model, task, labels }: InferenceModel,
-  rows: readonly EncodedExample[],
-  signal: AbortSignal,
-): Promise<number[]> {
-  const scores: number[] = [];
-  for await (const { prediction } of predictRows(model, rows, { task, labels, batchSize: rows.length, signal }))
-    scores.push((prediction as ScorePrediction).score);
-  return scores;
 }
 
 function checkLength(name: string, { length }: string, most: number): void {
