@@ -114,7 +114,7 @@ test("rows of one query are one query, and its equal documents one, relevant if 
   const rows = [
     { query: "old wall", document: "stone", label: true },
     { query: "old wall", document: "a boat", label: 0 },
-    { query: "river", document: "stone", label: false },
+    { query: "river", document: "stone", label: "false" },
   ];
   const of = (...more: object[]) => evaluated({ model: MODEL, data: jsonl(...rows, ...more), dtype: "float32" });
   const { loss: _, ...expected } = await of();
