@@ -116,7 +116,7 @@ export interface MineResult {
 }
 
 export const mineCommand = defineCommand({
-  usage: "mine --model M [--adapter A] [--reranker M] --input FILE --output FILE",
+  usage: "mine --model M [--adapter A] --input FILE --output FILE",
   about:
     "Finds hard negatives for rows of --task embedding: texts that are near an anchor, but are not its positive. All texts are compared exactly.",
   options,
