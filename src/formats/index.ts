@@ -5,6 +5,7 @@ export {
   isCrossEncoder,
   PLAIN_RERANKER,
   readCrossEncoderFormat,
+  type ScoreActivation,
   scoreOf,
   writeCrossEncoderFormat,
 } from "./crossEncoder.js";

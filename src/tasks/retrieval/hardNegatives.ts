@@ -23,7 +23,7 @@ export interface NegativeOptions {
   readonly rescore?: Rescore | undefined;
 }
 
-/** @param query its place @param documents their places @returns a score for each */
+/** Scores documents for a query. @param query its place @param documents their places @returns a score for each */
 export type Rescore = (query: number, documents: readonly number[]) => Promise<readonly number[]>;
 
 /** A query with its documents. */
