@@ -169,7 +169,14 @@ export type {
 // Models.
 
 export type { JsonObject, JsonValue } from "./base/records/index.js";
-export type { EmbeddingFormat, PackedTensor, Pooling, Weights } from "./formats/index.js";
+export type {
+  CrossEncoderFormat,
+  EmbeddingFormat,
+  PackedTensor,
+  Pooling,
+  ScoreActivation,
+  Weights,
+} from "./formats/index.js";
 export { type Checkpoint, openCheckpoint } from "./formats/index.js";
 export type { TensorInfo } from "./formats/safetensors/index.js";
 export {
@@ -313,6 +320,7 @@ export {
   preference,
   questionAnswering,
   regression,
+  type ScorePrediction,
   type Scorer,
   type ScorerOptions,
   type SpanPrediction,

@@ -82,8 +82,12 @@ function modulesFolder(transformer: string): string | undefined {
   return listsModules(above) && transformerPath(above) === basename(transformer) ? above : undefined;
 }
 
-/** Whether a model is one of sentence-transformers. @param folder of its transformer */
-export const isSentenceTransformer = (folder: string): boolean => modulesFolder(folder) !== undefined;
+/** Whether a model is one of sentence-transformers that makes embeddings. @param folder of its transformer */
+export function isSentenceTransformer(folder: string): boolean {
+  const modules = modulesFolder(folder);
+  if (modules === undefined) return false;
+  return readOptionalJsonObject(join(modules, SENTENCE_TRANSFORMERS.prompts)).model_type !== "CrossEncoder";
+}
 
 /**
  * How a model makes embeddings; `PLAIN_FORMAT` without `modules.json`.

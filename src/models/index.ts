@@ -23,6 +23,7 @@ export {
   untied,
   writeModelConfig,
   writeModelFolder,
+  writeSentenceTransformersFiles,
 } from "./loading/modelFolder.js";
 export { WeightSource, withOriginalWeights } from "./loading/weightSource.js";
 export {

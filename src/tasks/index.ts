@@ -20,6 +20,7 @@ export type { PreferenceLossName, PreferenceSettings } from "./preference/losses
 export { preference } from "./preference/preference.js";
 export { type EncodedQuestionExample, questionAnswering, type SpanPrediction } from "./questionAnswering.js";
 export { type NumberPrediction, regression } from "./regression.js";
+export type { ScorePrediction } from "./reranking/scored.js";
 export {
   checkValues,
   declared,

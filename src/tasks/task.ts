@@ -1,6 +1,6 @@
 // What a task is, and what follows from one: outputs and losses of batches.
 import { anObject, checkArguments, having, type Schema } from "../base/index.js";
-import type { EmbeddingFormat } from "../formats/index.js";
+import type { CrossEncoderFormat, EmbeddingFormat } from "../formats/index.js";
 import { aModel, type HeadKind, type TaskModel } from "../models/index.js";
 import type { ForwardContext } from "../models/nn/index.js";
 import type { Tokenizer } from "../text/index.js";
@@ -56,8 +56,10 @@ export interface Task<
   readonly isGenerative?: boolean;
   /** How embeddings are made, for the task of embedding texts. */
   readonly embedding?: EmbeddingFormat;
-  /** The usual maximum length, if it is another than other tasks'. */
-  readonly maxLength?: number;
+  /** How a model's outputs become scores, for the task of reranking. */
+  readonly reranking?: CrossEncoderFormat;
+  /** The most tokens of a text by the model's folder, or the task's usual number. */
+  readonly maxLength?: number | undefined;
   /** What only a task has that compares examples with each other. */
   readonly contrastive?: ContrastiveTask;
   /** The loss and its settings, by their names in a run, for a task that has a choice: evaluation takes them from the adapter. */
@@ -153,7 +155,10 @@ export interface ConstantPredictor<Reference = unknown> {
   of(reference: Reference): object;
 }
 
-/** What only a task has that compares examples with each other, in losses and in metrics, as the task of embedding texts does. */
+/**
+ * What only a task has that compares examples with each other, in losses or in metrics, as the tasks of embedding texts and of reranking
+ * documents do.
+ */
 export interface ContrastiveTask {
   /** Whether embeddings are evaluated on pairs with a score, as far as known. */
   readonly isScored: boolean | undefined;

@@ -6,6 +6,7 @@ import { preference } from "./preference/preference.js";
 import { reward } from "./preference/reward.js";
 import { questionAnswering } from "./questionAnswering.js";
 import { regression } from "./regression.js";
+import { reranking } from "./reranking/reranking.js";
 import { sequenceClassification } from "./sequenceClassification.js";
 import type { Task, TaskSource } from "./task.js";
 import { tokenClassification } from "./tokenClassification.js";
@@ -21,6 +22,7 @@ export const TASKS = {
   embedding,
   preference,
   reward,
+  reranking,
 } as const satisfies Readonly<Record<string, Task>>;
 
 /** The name of a built-in task. */

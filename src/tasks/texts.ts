@@ -26,6 +26,21 @@ export async function encodeTexts<Label, Target>(
   }));
 }
 
+/** The texts of an example, or its pairs of texts, that are laid end to end. @param lengths the number of tokens of each */
+export function encodedTexts({
+  inputIds,
+  tokenTypeIds,
+  lengths,
+}: Encoded & { readonly lengths: readonly number[] }): Encoded[] {
+  let start = 0;
+  return lengths.map((length) => {
+    const end = start + length;
+    const text = { inputIds: inputIds.slice(start, end), tokenTypeIds: tokenTypeIds.slice(start, end) };
+    start = end;
+    return text;
+  });
+}
+
 /** The error for a label of another type than the task's, as examples of a named data set may have. */
 export function labelMismatch(label: unknown, { file, line }: Location, wanted: string): Error {
   return rowError(file, line, `the label ${JSON.stringify(label)} does not fit the task, which takes ${wanted}.`);

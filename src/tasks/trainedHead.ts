@@ -34,7 +34,7 @@ function kindOf(possible: readonly [TaskKind, Task][], type: JsonValue | undefin
   if (type === undefined) return assumedKind(possible, outputs);
   const named = possible.find(([, task]) => task.problem?.type === type);
   if (!named) {
-    const known = possible.flatMap(([, task]) => task.problem?.type ?? []).join(", ");
+    const known = [...new Set(possible.map(([, task]) => task.problem?.type))].join(", ");
     throw configError(`problem_type ${JSON.stringify(type)} is not known; expected one of ${known}.`);
   }
   const [kind, task] = named;
@@ -124,9 +124,7 @@ export function resolveHead(
   const kept = wanted ? undefined : savedTask(metadata);
   if (adapter) return adapterHead(architecture, own, adapter, wanted ?? kept);
   if (own && (wanted === undefined || wanted.kind === own.kind)) return { ...namedTask(own.kind), labels: own.labels };
-  const { outputs } = wanted?.task ?? {};
-  if (wanted && own && outputs && outputs.length === own.labels.length && hasHeadOf(wanted, own))
-    return { ...wanted, labels: outputs };
+  if (own && hasHeadOf(own, wanted!)) return { ...wanted!, labels: wanted!.task.outputs ?? own.labels };
   if (wanted && metadata?.labels && metadata.task === wanted.kind) return { ...wanted, labels: metadata.labels };
   const used = wanted ?? kept;
   if (used && isPretrained(architecture, used)) return { ...used, labels: [] };
@@ -135,12 +133,6 @@ export function resolveHead(
     `The model has no trained head for ${wanted?.kind ?? "any task"}: give --adapter, or a model that was fine-tuned for it.`,
   );
 }
-
-/** Whether a checkpoint's head is of the task's kind: a number for a text may be a regression or a reward. */
-const hasHeadOf = ({ task }: NamedTask, own: TrainedHead): boolean =>
-  task.head.className !== undefined &&
-  TASKS[own.kind].head.className === task.head.className &&
-  !isOfLanguageModel(task);
 
 function adapterHead(
   architecture: Architecture,
@@ -154,12 +146,19 @@ function adapterHead(
   checkKind(adapter, used);
   checkOutputs(used, outputs);
   if (isPretrained(architecture, used)) return { ...used, labels: [] };
-  const fits = own?.kind === kind && (outputs === undefined || own.labels.length === outputs);
+  const isOwn = own !== undefined && (own.kind === kind || hasHeadOf(own, used));
+  const fits = isOwn && (outputs === undefined || own.labels.length === outputs);
   if (outputs === undefined && !fits)
     throw new BidoraError("HEAD", `Neither the model nor the adapter has a trained head for ${kind}.`);
   const labels = adapter.metadata?.labels ?? (fits ? own.labels : placeholders(outputs ?? own?.labels.length ?? 0));
   return { ...used, labels };
 }
+
+/** Whether a head for one task is one for another, which only reads its output otherwise: a number is a regression's value or a score. */
+const hasHeadOf = (own: TrainedHead, { task }: NamedTask): boolean =>
+  task.problem !== undefined &&
+  (TASKS[own.kind] as Task).problem?.type === task.problem.type &&
+  takes(task, own.labels.length);
 
 /** Whether every checkpoint of the architecture has the head, without fine-tuning. */
 function isPretrained(architecture: Architecture, { task }: NamedTask): boolean {

@@ -21,6 +21,12 @@ const sequence = {
 const embedded = (rows: string) =>
   ({ model: join(EMBEDDINGS, "bert-mean"), task: "embedding", train: join(EMBEDDINGS, `${rows}.jsonl`) }) as const;
 
+const ranked = {
+  model: join(GOLDEN, "bert", "dropout"),
+  task: "reranking",
+  train: join(GOLDEN, "reranking", "lists.jsonl"),
+} as const;
+
 /** A run in float64. */
 function prepared(settings: RunSettings): Promise<Prepared> {
   const config = resolveRun({ seed: 3, learningRate: 1e-2, batchSize: 2, rank: 2, maxSteps: 2, ...settings });
@@ -79,6 +85,10 @@ const PLAIN: Readonly<Record<string, RunSettings>> = {
   cosent: { ...embedded("scored"), ...plain, method: "lora", matryoshka: [24, 8] },
   cosine: { ...embedded("scored"), ...plain, method: "lora", loss: "cosine" },
   triplet: { ...embedded("triplets"), ...plain, method: "lora", loss: "triplet" },
+  listwise: { ...ranked, ...plain, method: "lora", dropout: 0.2 },
+  "documents of lists, accumulated": {
+    ...{ ...ranked, ...plain, method: "lora", loss: "binary-cross-entropy", gradientAccumulation: 2 },
+  },
 };
 
 describe.each(few(Object.entries(PLAIN), 5))("%s", (_name, settings) => {
@@ -94,7 +104,7 @@ test("ranks without rows take part", async () => {
 const bidora = { method: "bidora", searchFraction: 0.5, warmupRatio: 0 } as const;
 const scales = { ...sequence, method: "dora", upper: "scales" } as const;
 const sources = { method: "lora", upper: "sources", sourceColumn: "from" } as const;
-const sourced = (settings: typeof sequence | ReturnType<typeof embedded>) =>
+const sourced = (settings: typeof sequence | typeof ranked | ReturnType<typeof embedded>) =>
   ({ ...settings, ...sources, train: withSources(settings.train, ["a", "b"]) }) as const;
 const SEARCHES: Readonly<Record<string, RunSettings>> = {
   exact: { ...sequence, hypergradient: "exact", regularizer: 0.1, dropout: 0.1 },
@@ -117,6 +127,9 @@ const SEARCHES: Readonly<Record<string, RunSettings>> = {
     },
   },
   "neumann, sources": { ...sourced(sequence), hypergradient: "neumann", hypergradientTerms: 3 },
+  "exact, listwise": { ...ranked, hypergradient: "exact", dropout: 0.1 },
+  "cg, listwise, accumulated": { ...ranked, hypergradient: "cg", hypergradientTerms: 2, gradientAccumulation: 2 },
+  "exact, sources, documents of lists": { ...sourced(ranked), loss: "binary-cross-entropy" },
   "exact, ranking": { ...embedded("negatives"), hypergradient: "exact" },
   "exact, ranking, in mini-batches": { ...embedded("negatives"), hypergradient: "exact", miniBatchSize: 1 },
   "finite differences, symmetric ranking": {

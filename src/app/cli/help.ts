@@ -1,4 +1,5 @@
 /** The text of `--help` and `--help-all`. */
+import { group } from "d3-array";
 import { wrap } from "../../base/index.js";
 import { flagOf, type Option, type OptionTable } from "../../base/settings/index.js";
 
@@ -73,7 +74,10 @@ export const helpText = ({ help, appliesWhen, valueAppliesWhen = {} }: Option): 
   [
     help,
     ...(appliesWhen ? [`only ${appliesWhen.only}`] : []),
-    ...Object.entries(valueAppliesWhen).map(([word, { only }]) => `${word} only ${only}`),
+    ...Array.from(
+      group(Object.entries(valueAppliesWhen), ([, { only }]) => only),
+      ([only, values]) => `${values.map(([word]) => word).join(", ")} only ${only}`,
+    ),
   ].join("; ");
 
 function renderOption(key: string, option: Option, all: boolean): string[] {

@@ -99,6 +99,29 @@ export function guessQuestions(rows: Rows, given: Guessed): Guess | undefined {
   };
 }
 
+/** Rows with the columns of a query and a document, and a score; if the task is named, also of a query, its positive and negatives. */
+export function guessReranking({ table, columns }: Rows, given: Guessed): Guess | undefined {
+  if (given.task !== undefined && given.task !== "reranking") return undefined;
+  const lists = given.task === "reranking" ? anchoredColumns(table) : undefined;
+  const found = given.textColumns || given.labelColumn ? undefined : (scoredColumns(table) ?? lists);
+  if (!found) return undefined;
+  const read = columns.filter(({ name }) => found.includes(name));
+  const reason = `${listed(read)}: reranking.`;
+  return { settings: { ...given, task: "reranking" }, reasons: [reason], open: [], columns: found };
+}
+
+function scoredColumns({ columns, rows }: Rows["table"]): readonly string[] | undefined {
+  const score = ["score", "label"].find((name) => columns.includes(name));
+  if (score === undefined || !["query", "document"].every((name) => columns.includes(name))) return undefined;
+  const isScored = rows.every(({ values }) => isRelevance(own(values, score)));
+  return isScored ? ["query", "document", score] : undefined;
+}
+
+/** A number from 0 to 1, true or false, as such or as text. */
+const isRelevance = (value: unknown): boolean =>
+  ["true", "false"].includes(String(value)) ||
+  (value !== null && value !== "" && Number(value) >= 0 && Number(value) <= 1);
+
 /** Rows with the usual columns of an anchor and its positive. */
 export function guessEmbeddings({ table, columns }: Rows, given: Guessed): Guess | undefined {
   if (given.task !== undefined && given.task !== "embedding") return undefined;

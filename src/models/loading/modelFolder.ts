@@ -10,7 +10,15 @@ import {
   QUANTIZATION_FLOATS,
   quantizationConfig,
 } from "../../formats/bitsandbytes/index.js";
-import { type EmbeddingFormat, openCheckpoint, readConfig, writeEmbeddingFormat } from "../../formats/index.js";
+import {
+  type CrossEncoderFormat,
+  crossEncoderKeys,
+  type EmbeddingFormat,
+  openCheckpoint,
+  readConfig,
+  writeCrossEncoderFormat,
+  writeEmbeddingFormat,
+} from "../../formats/index.js";
 import { safetensorsDtype, type TensorEntry, torchDtype, writeSafetensors } from "../../formats/safetensors/index.js";
 import * as torch from "../../torch/index.js";
 import { type Architecture, classNameOf } from "../architecture.js";
@@ -27,6 +35,7 @@ interface ModelFolder {
     readonly head: HeadKind;
     readonly problem?: { readonly type: string };
     readonly embedding?: EmbeddingFormat;
+    readonly reranking?: CrossEncoderFormat;
   };
   /** The most tokens of a text, for a model of sentence-transformers; by default its format's. */
   readonly maxLength?: number | undefined;
@@ -48,11 +57,20 @@ const FLOATS: readonly torch.DType[] = ["float64", "float32", "bfloat16", "float
 
 /** Writes config.json and model.safetensors as transformers does, and sentence-transformers' files. `folder` must exist. */
 export function writeModelFolder(folder: string, options: ModelFolder): void {
-  const { embedding } = options.task;
-  const { maxLength = embedding?.maxLength, model } = options;
-  if (embedding) writeEmbeddingFormat(folder, { ...embedding, maxLength }, model.config.hiddenSize);
+  writeSentenceTransformersFiles(folder, options);
   writeModelConfig(folder, options);
   writeSafetensors(join(folder, WEIGHTS_FILE), [...entriesOf(options), ...poolerEntries(options)], { format: "pt" });
+}
+
+type SentenceTransformersModel = Pick<ModelFolder, "task" | "maxLength" | "model">;
+
+/** Writes the files beside a model by which sentence-transformers uses it for the same task. */
+export function writeSentenceTransformersFiles(
+  folder: string,
+  { task: { embedding, reranking }, maxLength = (embedding ?? reranking)?.maxLength, model }: SentenceTransformersModel,
+): void {
+  if (embedding) writeEmbeddingFormat(folder, { ...embedding, maxLength }, model.config.hiddenSize);
+  if (reranking) writeCrossEncoderFormat(folder, { ...reranking, maxLength });
 }
 
 /** Writes the config.json of such a folder. @param extra keys to add */
@@ -80,7 +98,8 @@ export function storedDtype(folder: string): torch.DType {
 
 function modelConfig(source: JsonObject, options: ModelFolder): JsonObject {
   const { architecture, task, labels, dtype, packing } = options;
-  const { problem_type: _problem, torch_dtype: _oldSpelling, quantization_config: _packed, ...rest } = source;
+  const { problem_type: _problem, torch_dtype: _oldSpelling, quantization_config: _packed, ...others } = source;
+  const { sentence_transformers: _new, sbert_ce_default_activation_function: _old, ...rest } = others;
   return {
     ...rest,
     architectures: [classNameOf(architecture, task.head)],
@@ -88,6 +107,7 @@ function modelConfig(source: JsonObject, options: ModelFolder): JsonObject {
     ...tieKey(options),
     ...(labels.length > 0 && labelKeys(labels)),
     ...(task.problem && { problem_type: task.problem.type }),
+    ...(task.reranking && crossEncoderKeys(task.reranking)),
     ...(packing && { quantization_config: quantizationConfig(packing.format, dtype, plainPaths(options)) }),
   };
 }

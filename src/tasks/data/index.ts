@@ -30,6 +30,7 @@ export {
   promptsWithReferences,
   type References,
 } from "./references.js";
+export type { RerankingExample } from "./rerankingExamples.js";
 export { readSources, type Sources } from "./sources.js";
 export { foldsForSearch, splitForSearch, subsetsOf } from "./subsets.js";
 export {

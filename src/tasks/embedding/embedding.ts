@@ -8,7 +8,8 @@ import { type Batch, batchOf, type ExampleOutputs, type Group } from "../batch.j
 import { loadEmbeddingExamples } from "../data/embeddingExamples.js";
 import { type EmbeddingExample, where } from "../data/index.js";
 import type { ContrastiveTask, EvaluatedSplits, Task, TaskSource } from "../task.js";
-import { type EncodedEmbeddingExample, encodedTexts, encodeEmbeddingExamples } from "./encode.js";
+import { encodedTexts } from "../texts.js";
+import { type EncodedEmbeddingExample, encodeEmbeddingExamples } from "./encode.js";
 import { type Columns, EMBEDDING_LOSSES, type EmbeddingLossName, type EmbeddingSettings } from "./losses.js";
 import { EmbeddedExamples, type EmbeddingPrediction, type EmbeddingReference, embeddingScorer } from "./scored.js";
 
@@ -49,6 +50,7 @@ export function embeddingTask(
     outputs: [],
     embedding: format,
     configured,
+    maxLength: format.maxLength,
     contrastive: {
       isScored,
       checkEvaluated,

@@ -5,6 +5,7 @@ import type { Encoded, Tokenizer } from "../../text/index.js";
 import type { EncodedExample, EncodeOptions } from "../batch.js";
 import type { PairLabel } from "../data/embeddingExamples.js";
 import { type EmbeddingExample, where } from "../data/index.js";
+import { encodedTexts } from "../texts.js";
 
 /** A text to embed; or an anchor, a positive and negatives; or two texts with a score. */
 export interface EncodedEmbeddingExample extends EncodedExample<PairLabel> {
@@ -95,17 +96,6 @@ async function promptTokens(
       `The model's prompt ${JSON.stringify(filling[0])} has ${filling[1]} tokens, special ones included, and --max-length ${maxLength} leaves none for a text: give a larger --max-length.`,
     );
   return new Map(counts.map(([prompt, count]) => [prompt, count - after]));
-}
-
-/** The texts of an example. */
-export function encodedTexts({ inputIds, tokenTypeIds, lengths }: EncodedEmbeddingExample): Encoded[] {
-  let start = 0;
-  return lengths.map((length) => {
-    const end = start + length;
-    const text = { inputIds: inputIds.slice(start, end), tokenTypeIds: tokenTypeIds.slice(start, end) };
-    start = end;
-    return text;
-  });
 }
 
 /** A key for each text of an example; texts with the same tokens have the same. */

@@ -13,6 +13,7 @@ export type { BootstrapOptions } from "./parts/resampling.js";
 export type { Counts } from "./parts/scores.js";
 export type { Interval } from "./parts/statistics.js";
 export type { PredictedTokens } from "./parts/sums.js";
+export { type QueryValues, reranking } from "./reranking.js";
 export { type QueryRanks, retrieval } from "./retrieval.js";
 export { type AnswerScores, squad } from "./squad.js";
 export { type TextMetric, textScores } from "./textMetrics.js";

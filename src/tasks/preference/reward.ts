@@ -30,6 +30,7 @@ export function rewardTask({ centerRewards = 0 }: RewardSettings = {}): RewardTa
     rows: '`{"prompt", "chosen", "rejected"}`, perhaps with `"margin"`',
     head: SEQUENCE_HEAD,
     peftTaskType: "SEQ_CLS",
+    problem: { type: "regression", outputs: [1, 1], isAssumed: false },
     outputs: ["reward"],
     maxLength: 1024,
     trainsWithoutDropout: true,

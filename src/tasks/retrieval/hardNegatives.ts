@@ -3,12 +3,12 @@ import { shuffler } from "../../base/index.js";
 import type { Relevance } from "./search.js";
 import { cosine, type EmbeddingSearch, type Hit, nearest } from "./search.js";
 
-/** Which documents are chosen. Scores are cosines with the query. */
+/** Which documents are chosen. Scores are cosines with the query, or what `rescore` gives. */
 export interface NegativeOptions {
   readonly numNegatives: number;
   /** Leaves out this many of the best candidates. */
   readonly rangeMin: number;
-  /** The number of nearest documents that are candidates; by default `rangeMin`, `numNegatives` (times 10 if scores are limited) and the most positives of a query. */
+  /** The number of nearest documents that are candidates; by default `rangeMin`, `numNegatives` (times 10 if scores are limited or given again) and the most positives of a query. */
   readonly rangeMax?: number | undefined;
   readonly maxScore?: number | undefined;
   readonly minScore?: number | undefined;
@@ -19,7 +19,12 @@ export interface NegativeOptions {
   readonly samplingStrategy: "top" | "random";
   /** Of random sampling. */
   readonly seed: number;
+  /** Scores documents for a query again, as a reranker does: limits, margins and the order of the candidates go by them. */
+  readonly rescore?: Rescore | undefined;
 }
+
+/** Scores documents for a query. @param query its place @param documents their places @returns a score for each */
+export type Rescore = (query: number, documents: readonly number[]) => Promise<readonly number[]>;
 
 /** A query with its documents. */
 interface Query {
@@ -46,11 +51,12 @@ export async function* hardNegatives(
   let place = 0;
   for await (const hits of nearest(search, candidates + others)) {
     const query = { place, relevant: new Set(relevant[place]), excluded: excluded[place]! };
-    const isAccepted = acceptance(search, query, options);
-    const accepted = hits
+    const near = hits
       .filter(({ document }) => query.relevant.has(document) || !query.excluded.has(document))
       .slice(0, candidates)
-      .filter((hit) => !query.relevant.has(hit.document) && isAccepted(hit));
+      .filter(({ document }) => !query.relevant.has(document));
+    const { scored, lowest } = await scoredFor(search, query, near, options);
+    const accepted = scored.filter(acceptance(lowest, options));
     yield sampled(accepted.slice(options.rangeMin, rangeMax), query, options);
     place++;
   }
@@ -58,18 +64,32 @@ export async function* hardNegatives(
 
 /** The range of `mine_hard_negatives`: wider if limits may leave candidates out. */
 function usualRange({ rangeMin, numNegatives, ...limits }: NegativeOptions, mostPositives: number): number {
-  const { maxScore, absoluteMargin, relativeMargin } = limits;
-  const isLimited = [maxScore, absoluteMargin, relativeMargin].some((limit) => limit !== undefined);
+  const { maxScore, absoluteMargin, relativeMargin, rescore } = limits;
+  const isLimited = [maxScore, absoluteMargin, relativeMargin, rescore].some((limit) => limit !== undefined);
   return rangeMin + numNegatives * (isLimited ? 10 : 1) + mostPositives;
 }
 
-/** Whether limits allow a document. Margins are from the lowest score of the query's positives. */
-function acceptance(
+/** Candidates, the best first, and the lowest score of the query's positives. @param near the candidates by cosine, the nearest first */
+async function scoredFor(
   { queries, documents }: EmbeddingSearch,
   { place, relevant }: Query,
+  near: readonly Hit[],
+  { rescore }: NegativeOptions,
+): Promise<{ readonly scored: readonly Hit[]; readonly lowest: number }> {
+  const positives = [...relevant];
+  if (!rescore)
+    return { scored: near, lowest: Math.min(...positives.map((one) => cosine(queries[place]!, documents[one]!))) };
+  const places = near.map(({ document }) => document);
+  const scores = await rescore(place, [...places, ...positives]);
+  const scored = places.map((document, i) => ({ document, score: scores[i]! }));
+  return { scored: scored.sort((a, b) => b.score - a.score), lowest: Math.min(...scores.slice(places.length)) };
+}
+
+/** Whether limits allow a document. @param lowest the score that margins are from */
+function acceptance(
+  lowest: number,
   { maxScore = Infinity, minScore = -Infinity, absoluteMargin, relativeMargin }: NegativeOptions,
 ): (hit: Hit) => boolean {
-  const lowest = Math.min(...Array.from(relevant, (document) => cosine(queries[place]!, documents[document]!)));
   const highest = Math.min(
     maxScore,
     absoluteMargin === undefined ? Infinity : lowest - absoluteMargin,

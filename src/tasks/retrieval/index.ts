@@ -1,4 +1,4 @@
-export { hardNegatives, type NegativeOptions } from "./hardNegatives.js";
+export { hardNegatives, type NegativeOptions, type Rescore } from "./hardNegatives.js";
 export {
   cosine,
   type EmbeddingSearch,

@@ -58,7 +58,7 @@ export function ownPartOf(task: Task, { whole, begin, own }: BatchShare): OwnPar
   };
   return {
     tokens: stretch(({ inputIds }) => inputIds.length),
-    rows: stretch((row) => (task.embedding ? (task.outputVectors?.(row) ?? 1) : 1)),
+    rows: stretch((row) => (task.embedding || task.reranking ? (task.outputVectors?.(row) ?? 1) : 1)),
     labeled: stretch((row) => task.weight(row)),
   };
 }

@@ -40,7 +40,7 @@ import {
   type TrainedHead,
 } from "../../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../../text/index.js";
-import { baseDtypeFor, findAdapter } from "../../use/inference/index.js";
+import { baseDtypeFor, findAdapter, isReranker } from "../../use/inference/index.js";
 
 /** What a run reads before the weights. */
 export interface RunData {
@@ -70,7 +70,8 @@ export async function readRunData(
   const checkpointConfig = readConfig(folder);
   const architecture = architectureOf(checkpointConfig);
   const own = inferTask(checkpointConfig);
-  const asked = chosenTask(config.task, task) ?? taskOf(saved?.metadata?.task ?? own?.kind ?? missingTask());
+  const ownKind = isReranker(folder) ? "reranking" : own?.kind;
+  const asked = chosenTask(config.task, task) ?? taskOf(saved?.metadata?.task ?? ownKind ?? missingTask());
   refuseUnusedForTask(config, asked.kind);
   const splits = await readSplits(asked, {
     ...config,
@@ -97,9 +98,7 @@ export async function readRunData(
   const labels = labelsFor(choice, splits, labelsOfKind(choice.kind, saved?.metadata, own));
   checkCount(choice.task, labels?.names);
   const isGiven = "maxLength" in config.given;
-  const wanted = isGiven
-    ? config.maxLength
-    : (choice.task.embedding?.maxLength ?? choice.task.maxLength ?? config.maxLength);
+  const wanted = isGiven ? config.maxLength : (choice.task.maxLength ?? config.maxLength);
   const maxLength = maxLengthOf(wanted, isGiven, tokenizer, model.maxTokens);
   // The labels come from all rows, even if only some are trained on.
   return { folder, choice, own, splits: used, sources, tokenizer, labels, model, maxLength };

@@ -22,7 +22,7 @@ import {
   type Split,
   type TaskChoice,
 } from "../../tasks/datasets/index.js";
-import { textScorer } from "../../tasks/index.js";
+import { type ExamplePrediction, textScorer } from "../../tasks/index.js";
 import type { Evaluation } from "../evaluation/evaluateRows.js";
 
 /** Predictions, and the rows that they are for. */
@@ -47,7 +47,7 @@ export async function evaluatePredictions(
   const written = lines.map(({ values, line }) => ({ values, at: { file: settings.predictions, line } }));
   const score = choice.task.isGenerative ? scoreTexts : scoreLabels;
   const evaluation = await score(settings, choice, written);
-  return { evaluations: [evaluation], rows: evaluation.measured.length };
+  return { evaluations: [evaluation], rows: written.length };
 }
 
 interface Written {
@@ -99,13 +99,22 @@ const scoreLabels: Score = async (settings, choice, written) => {
     metrics: choice.metrics,
     positive: positiveOf(choice, labels),
   });
-  const measured = predictions.map((prediction, i) => {
-    const example = examples[i]!;
+  const scored = examples.map((example, i): ExamplePrediction => {
     checkWords(written[i]!, example);
-    return metric.measure(choice.task.reference(example, labels), prediction, i + 1);
+    const reference = choice.task.reference(example, labels);
+    return { example: { ...NO_TOKENS, source: example.input, reference, at: example.at }, prediction: predictions[i]! };
   });
-  return { metrics: metric.result(measured), metric, measured };
+  const together = choice.task.contrastive?.together();
+  for (const one of scored) together?.add(one);
+  const measured = ((await together?.scored()) ?? scored).map(({ example: { reference }, prediction }, i) =>
+    metric.measure(reference, prediction, i + 1),
+  );
+  const { units } = together ?? {};
+  return { metrics: metric.result(measured), metric, measured, ...(units && { units }) };
 };
+
+/** What an example has that was not encoded. */
+const NO_TOKENS = { inputIds: [], tokenTypeIds: [], target: undefined };
 
 /** Checks that a prediction's words, if it has them, are those of its row. @throws BidoraError naming the line */
 function checkWords({ values, at }: Written, { input, at: row }: Example): void {

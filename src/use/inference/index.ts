@@ -24,6 +24,7 @@ export {
   findModel,
   foldersOf,
   type InferenceModel,
+  isReranker,
   open,
   openForInference,
 } from "./open.js";

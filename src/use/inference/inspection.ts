@@ -10,6 +10,7 @@ import {
   openWeights,
   type Pooling,
   readConfig,
+  readCrossEncoderFormat,
   readEmbeddingFormat,
   resolveModel,
   type Weights,
@@ -30,6 +31,7 @@ import { architectureOf, checkLayers, checkpointNames, type MatrixFormats } from
 import type { Parameter } from "../../models/nn/index.js";
 import { inferTask, type TrainedHead } from "../../tasks/index.js";
 import { numelOf, sameShape } from "../../torch/index.js";
+import { isReranker } from "./open.js";
 
 /** A tensor's description in its file's header. */
 export type TensorFacts = Pick<TensorInfo, "name" | "dtype" | "shape" | "storedAs">;
@@ -143,6 +145,12 @@ function given<T extends object>(facts: T): { [K in keyof T]?: NonNullable<T[K]>
   return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined)) as never;
 }
 
+/** The head of a checkpoint; that of a CrossEncoder's folder gives scores. */
+function headOf(folder: string, config: JsonObject): TrainedHead | undefined {
+  const head = inferTask(config);
+  return head && isReranker(folder) ? { ...head, kind: "reranking" } : head;
+}
+
 async function inspectModel(folder: string): Promise<ModelInspection> {
   const config = readConfig(folder);
   const refusals: string[] = [];
@@ -150,10 +158,11 @@ async function inspectModel(folder: string): Promise<ModelInspection> {
     const found = architectureOf(config);
     return { ...found, config: found.parseConfig(config) };
   });
-  const head = await attempt(refusals, () => inferTask(config));
+  const head = await attempt(refusals, () => headOf(folder, config));
   const embedding = isSentenceTransformer(folder)
     ? await attempt(refusals, () => readEmbeddingFormat(folder))
     : undefined;
+  if (head?.kind === "reranking") await attempt(refusals, () => readCrossEncoderFormat(folder));
   const tensors = (await attempt(refusals, () => headersOf(openWeights(folder)))) ?? [];
   if (architecture && tensors.length > 0) {
     const missing = await attempt(refusals, () => {

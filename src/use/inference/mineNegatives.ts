@@ -2,10 +2,17 @@
 import { UsageError } from "../../base/index.js";
 import { type EmbeddingExample, where } from "../../tasks/data/index.js";
 import { trainedColumns } from "../../tasks/datasets/index.js";
-import { hardNegatives, type NegativeOptions, type Relevance, relevanceOf } from "../../tasks/retrieval/index.js";
+import {
+  hardNegatives,
+  type NegativeOptions,
+  type Relevance,
+  type Rescore,
+  relevanceOf,
+} from "../../tasks/retrieval/index.js";
 import { type CorpusSettings, differentTexts, embedTexts, readCorpus } from "./embedTexts.js";
 import type { InferenceModel } from "./open.js";
 import { lengthFor } from "./predictions.js";
+import { pairRows, scoreRows } from "./scoreTexts.js";
 
 /** A row to learn from. */
 export interface MinedRow {
@@ -20,9 +27,11 @@ export interface Mined {
   readonly found: number;
 }
 
-interface MiningSettings extends NegativeOptions, CorpusSettings {
+interface MiningSettings extends Omit<NegativeOptions, "rescore">, CorpusSettings {
   readonly input: string;
   readonly textColumns?: readonly string[] | undefined;
+  /** Scores the candidates again. */
+  readonly reranker?: InferenceModel | undefined;
 }
 
 /**
@@ -48,12 +57,26 @@ export async function* mineNegatives(open: InferenceModel, settings: MiningSetti
     signal: settings.signal,
   };
   const found = new Map<string, string[]>();
-  for await (const hits of hardNegatives(search, relevance, excludedFrom(relevance, examples), settings))
+  const chosen = { ...settings, rescore: settings.reranker && rescoreBy(settings.reranker, relevance, settings) };
+  for await (const hits of hardNegatives(search, relevance, excludedFrom(relevance, examples), chosen))
     found.set(
       relevance.queries[found.size]!,
       hits.map(({ document }) => relevance.documents[document]!),
     );
   for (const { input } of examples) yield rowWith(input, found.get(input[0]!)!);
+}
+
+/** Scores by a reranker, of texts within its own length. */
+function rescoreBy(
+  reranker: InferenceModel,
+  { queries, documents }: Relevance,
+  { batchSize, signal }: Pick<MiningSettings, "batchSize" | "signal">,
+): Rescore {
+  const maxLength = lengthFor({ maxLength: reranker.model.config.maxTokens, given: {} }, reranker);
+  return async (query, places) => {
+    const texts = { query: queries[query]!, documents: places.map((place) => documents[place]!) };
+    return scoreRows(reranker, await pairRows(reranker, texts, maxLength), { batchSize, signal });
+  };
 }
 
 function rowWith([anchor, positive, ...own]: readonly string[], found: readonly string[]): Mined {

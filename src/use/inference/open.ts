@@ -4,6 +4,7 @@ import { BidoraError, UsageError } from "../../base/index.js";
 import type { JsonObject } from "../../base/records/index.js";
 import type { HubContext } from "../../formats/hub/index.js";
 import {
+  isCrossEncoder,
   isSentenceTransformer,
   modelFolder,
   type Pooling,
@@ -103,6 +104,8 @@ export interface OpenOptions {
   /** What else the task depends on, such as a loss. */
   readonly settings?: TaskSettings | undefined;
   readonly merge?: boolean | undefined;
+  /** An adapter with the head of the task, which is attached later. */
+  readonly headOf?: SavedAdapter | undefined;
   /** Packs the weights into the fastest layout for products, for inference only. */
   readonly packed?: boolean;
   /** Where the model computes, as `resolveDevice` takes it; the CPU by default. */
@@ -139,8 +142,9 @@ export async function open(
   const checkpointConfig = readConfig(folder);
   const metadata = adapter ? adapter.metadata : findAdapterMetadata(folder);
   const architecture = architectureOf(checkpointConfig);
-  const wanted = options.task ?? (adapter ? undefined : taskOfModules(folder, options.pooling));
-  const resolved = resolveHead(architecture, checkpointConfig, { adapter, metadata }, wanted);
+  const wanted = options.task ?? taskOfModules(folder, options.pooling, adapter);
+  const { headOf = adapter } = options;
+  const resolved = resolveHead(architecture, checkpointConfig, { adapter: headOf, metadata }, wanted);
   const width = architecture.parseConfig(checkpointConfig).hiddenSize;
   const pooling = poolingFor(options.pooling, { ...resolved, folder, metadata });
   const used = configuredTask(resolved, {
@@ -154,7 +158,7 @@ export async function open(
   const loaded = await loadModel(folder, { ...head, dtype: options.dtype, baseDtype, generator, device });
   const note = noteOnBase(adapter, matrixFormats(loaded.model));
   if (note !== undefined) onNote?.(note);
-  refuseUntrainedHead(loaded, adapter);
+  refuseUntrainedHead(loaded, headOf);
   const dtype = options.dtype === "float64" ? "float64" : "float32";
   const adapted = adapter && attachAdapter(loaded.model, adapter, { generator, dtype });
   if (options.merge && adapted) merge(adapted);
@@ -171,13 +175,24 @@ function trainedLoss(metadata: AdapterMetadata | undefined, asked: TaskSettings 
 }
 
 /**
- * A model of sentence-transformers makes embeddings, unless an adapter or the user says otherwise, and so does one without a trained head
- * for which the user names a pooling.
+ * A model of sentence-transformers makes embeddings, or is a reranker, unless an adapter or the user says otherwise. One without a trained
+ * head for which the user names a pooling makes embeddings too.
  */
-export function taskOfModules(folder: string, pooling: Pooling | undefined): NamedTask | undefined {
+export function taskOfModules(
+  folder: string,
+  pooling: Pooling | undefined,
+  adapter?: SavedAdapter | undefined,
+): NamedTask | undefined {
+  const mayScore = !adapter || (adapter.metadata?.task === undefined && adapter.taskType === "SEQ_CLS");
+  if (mayScore && isReranker(folder)) return namedTask("reranking");
+  if (adapter) return undefined;
   const isPooled = pooling !== undefined && !inferTask(readConfig(folder));
   return isPooled || isSentenceTransformer(folder) ? namedTask("embedding") : undefined;
 }
+
+/** Whether a folder is a CrossEncoder's with one output. Those with several classify pairs. */
+export const isReranker = (folder: string): boolean =>
+  isCrossEncoder(folder) && inferTask(readConfig(folder))?.kind === "regression";
 
 /** A model, the task that it is used for, and the bidora.json of its adapter or its folder. */
 interface PooledModel extends NamedTask {
@@ -211,18 +226,18 @@ export interface InferenceModel extends OpenModel {
 }
 
 interface InferenceSettings
-  extends Pick<OpenOptions, "baseDtype" | "merge" | "device" | "threads" | "pooling" | "settings"> {
+  extends Pick<OpenOptions, "baseDtype" | "merge" | "device" | "threads" | "pooling" | "settings" | "headOf"> {
   readonly dtype: ComputeDtype;
 }
 
 /** Opens a model for inference, with its tokenizer and packed weights. @param named by default that of the adapter or the checkpoint */
 export async function openForInference(
   found: FoundModel,
-  { dtype, baseDtype, merge, device: asked = "auto", threads, pooling, settings }: InferenceSettings,
+  { dtype, baseDtype, merge, device: asked = "auto", threads, pooling, settings, headOf }: InferenceSettings,
   named: NamedTask | undefined,
 ): Promise<InferenceModel> {
   const device = resolveDevice(asked);
-  const held = { dtype: computeDtype(dtype, device), baseDtype, merge, device };
+  const held = { dtype: computeDtype(dtype, device), baseDtype, merge, device, headOf };
   const opened = await open(found, { ...held, threads, task: named, pooling, settings, packed: true });
   const withBase = async <T>(body: (model: TaskModel) => Promise<T>): Promise<T> => {
     if (!opened.adapter) return body(opened.model);
@@ -243,7 +258,7 @@ export async function openForInference(
 const WITHOUT_ADAPTER: FoundAdapter = { adapter: undefined, adapterFolder: undefined };
 
 /** Refuses a head that was never trained, since its predictions would be random. */
-function refuseUntrainedHead({ initialized }: LoadedModel, adapter: SavedAdapter | undefined): void {
+export function refuseUntrainedHead({ initialized }: LoadedModel, adapter: SavedAdapter | undefined): void {
   const untrained = initialized.filter(
     (path) => !adapter || ![...adapter.tensors.keys()].some((name) => name.startsWith(`${path}.`)),
   );

@@ -18,7 +18,7 @@ import { greedyPlan, TextGenerator } from "./textGenerator.js";
 export interface Prediction {
   /** Classification: the most likely label, and its softmax probability. */
   readonly label?: string;
-  /** Also for question answering: the probability of the answer. */
+  /** Also for question answering: the probability of the answer; for reranking, the score of the document. */
   readonly score?: number;
   /** Classification: in the order of the labels; of words a list each, null for a word without tokens. */
   readonly logits?: readonly (number | readonly number[] | null)[];
@@ -132,9 +132,7 @@ export function lengthFor(
   { metadata, tokenizer, model, task }: Pick<InferenceModel, "metadata" | "tokenizer" | "model" | "task">,
 ): number {
   const isGiven = "maxLength" in given;
-  const wanted = isGiven
-    ? maxLength
-    : (metadata?.maxLength ?? task.embedding?.maxLength ?? task.maxLength ?? maxLength);
+  const wanted = isGiven ? maxLength : (metadata?.maxLength ?? task.maxLength ?? maxLength);
   return maxLengthOf(wanted, isGiven, tokenizer, model.config.maxTokens);
 }
 

@@ -15,7 +15,8 @@ import { ServerMetrics } from "./metrics.js";
 import { type Plan, TextPlans } from "./plans.js";
 import { Bodies } from "./requests/bodies.js";
 import type { RequestKind, RequestOf } from "./requests/readers.js";
-import type { ServedModel } from "./servedModel.js";
+import { Reranker, rerankJson } from "./reranker.js";
+import type { ServedKind, ServedModel } from "./servedModel.js";
 
 /** The status, as nginx counts it, of a request whose client left before the answer. */
 const CLIENT_LEFT = 499;
@@ -44,6 +45,19 @@ interface TextParts {
   readonly plans: TextPlans;
 }
 
+/** What a request gets that no text is generated for. */
+interface Computed {
+  readonly tokens: number;
+  readonly json: Promise<string>;
+}
+
+/** What a model of each kind does, and where it is asked for. */
+const ROUTES: Readonly<Record<ServedKind, readonly [does: string, route: string]>> = {
+  "causal-lm": ["generates text", "/v1/completions"],
+  embedding: ["makes embeddings", "/v1/embeddings"],
+  reranking: ["ranks documents", "/v1/rerank"],
+};
+
 /** What a request has besides itself. */
 interface Env {
   readonly Variables: { readonly [HAS_LEFT]?: Promise<boolean> };
@@ -57,6 +71,7 @@ export class App {
   readonly #places: Places;
   readonly #metrics: ServerMetrics;
   readonly #embedder: Embedder;
+  readonly #reranker: Reranker;
   #quiet: NodeJS.Timeout | undefined;
   readonly #created = Math.floor(Date.now() / 1000);
 
@@ -71,6 +86,7 @@ export class App {
         plans: new TextPlans(served),
       };
     this.#embedder = new Embedder(served);
+    this.#reranker = new Reranker(served);
     this.#places = new Places(options.maxConcurrentRequests);
     this.#metrics = new ServerMetrics(() => this.#text?.engine.load ?? { running: 0, waiting: 0 });
     this.#addGuards();
@@ -141,7 +157,18 @@ export class App {
     hono.post("/v1/completions", (c) =>
       this.#generate(c, "completions", (plans, ...asked) => plans.completion(...asked)),
     );
-    hono.post("/v1/embeddings", (c) => this.#embed(c));
+    hono.post("/v1/embeddings", (c) =>
+      this.#compute(c, "embeddings", "embedding", async (request, signal) => {
+        const embeddings = await this.#embedder.embed(request.model, request.input, signal);
+        return { tokens: embeddings.tokens, json: embeddingsJson(request, embeddings) };
+      }),
+    );
+    hono.post("/v1/rerank", (c) =>
+      this.#compute(c, "rerank", "reranking", async (request, signal) => {
+        const scored = await this.#reranker.score(request, signal);
+        return { tokens: scored.tokens, json: rerankJson(request, scored) };
+      }),
+    );
   }
 
   /** Gives freed memory back once no request has come for a while. */
@@ -153,7 +180,7 @@ export class App {
     }, QUIET).unref();
   }
 
-  async #generate<Kind extends Exclude<RequestKind, "embeddings">>(
+  async #generate<Kind extends Exclude<RequestKind, "embeddings" | "rerank">>(
     c: Context,
     kind: Kind,
     plan: (plans: TextPlans, request: RequestOf<Kind>, signal: AbortSignal) => Promise<Plan>,
@@ -175,15 +202,20 @@ export class App {
     }
   }
 
-  async #embed(c: Context): Promise<Response> {
-    const request = await this.#bodies.read("embeddings", c);
-    this.#requireModel(request.model, "embedding");
+  /** Answers a request that no text is generated for. @param answer its number of tokens, and the response */
+  async #compute<Kind extends RequestKind>(
+    c: Context,
+    kind: Kind,
+    task: TaskKind,
+    answer: (request: RequestOf<Kind>, signal: AbortSignal) => Promise<Computed>,
+  ): Promise<Response> {
+    const request = await this.#bodies.read(kind, c);
+    this.#requireModel(request.model, task);
     const release = this.#places.take();
     try {
-      const signal = AbortSignal.any([c.req.raw.signal, this.options.closing]);
-      const embeddings = await this.#embedder.embed(request.model, request.input, signal);
-      this.#metrics.countTokens(request.model, "prompt", embeddings.tokens);
-      return c.body(await embeddingsJson(request, embeddings), 200, { "content-type": "application/json" });
+      const { tokens, json } = await answer(request, AbortSignal.any([c.req.raw.signal, this.options.closing]));
+      this.#metrics.countTokens(request.model, "prompt", tokens);
+      return c.body(await json, 200, { "content-type": "application/json" });
     } finally {
       release();
     }
@@ -202,8 +234,7 @@ export class App {
         },
       );
     if (kind === undefined || base.kind === kind) return;
-    const [does, route] =
-      base.kind === "embedding" ? ["makes embeddings", "/v1/embeddings"] : ["generates text", "/v1/completions"];
+    const [does, route] = ROUTES[base.kind as ServedKind];
     throw invalid(`${model} ${does}, which is asked for at ${route}.`, "model");
   }
 

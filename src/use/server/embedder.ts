@@ -11,6 +11,7 @@ import type { EmbeddingsRequest } from "./requests/embeddings.js";
 import type { Input } from "./requests/inputs.js";
 import { jsonInParts } from "./responses/common.js";
 import type { ServedModel } from "./servedModel.js";
+import { Turns } from "./turns.js";
 
 /** How many texts are computed before those of another request have their turn. */
 const TURN = 32;
@@ -24,11 +25,12 @@ export interface EmbeddedInputs {
 }
 
 export class Embedder {
-  /** The end of the last turn: only one adapter is used at a time. */
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns: Turns;
   readonly #opened = new Map<string, InferenceModel>();
 
-  constructor(private readonly served: ServedModel) {}
+  constructor(private readonly served: ServedModel) {
+    this.#turns = new Turns(served.routes);
+  }
 
   /**
    * The embeddings of texts, which are truncated to the model's length, or of token ids, which get no special tokens.
@@ -50,7 +52,8 @@ export class Embedder {
         signal.throwIfAborted();
         rows.push(typeof input === "string" ? await rowOf(open, input, maxLength, start + i) : rowOfIds(input));
       }
-      vectors.push(...(await this.#inTurn(() => this.#compute(open, this.served.adapters.get(model), rows, signal))));
+      const compute = () => embedRows(open, rows, { batchSize: TURN, signal });
+      vectors.push(...(await this.#turns.take(this.served.adapters.get(model), signal, compute)));
       tokens += rows.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
     }
     return { vectors, tokens };
@@ -67,27 +70,6 @@ export class Embedder {
     const open = { ...base, ...configuredTask(namedTask("embedding"), source), metadata: own };
     this.#opened.set(model, open);
     return open;
-  }
-
-  async #compute(
-    open: InferenceModel,
-    adapter: string | undefined,
-    rows: readonly EncodedEmbeddingExample[],
-    signal: AbortSignal,
-  ): Promise<(readonly number[])[]> {
-    signal.throwIfAborted();
-    const release = this.served.routes.use([{ adapter, tokens: 1, selected: 1 }]);
-    try {
-      return await embedRows(open, rows, { batchSize: TURN, signal });
-    } finally {
-      release();
-    }
-  }
-
-  #inTurn<T>(compute: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(compute);
-    this.#turn = result.catch(() => {});
-    return result;
   }
 }
 

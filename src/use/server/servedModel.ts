@@ -18,6 +18,7 @@ import {
   type InferenceModel,
   openForInference,
   poolingFor,
+  refuseUntrainedHead,
   taskOfModules,
 } from "../inference/open.js";
 import { type OpenDraft, openDraft } from "../inference/openDraft.js";
@@ -43,7 +44,10 @@ export interface ServedModel {
   readonly routes: AdapterRoutes;
   /** Proposes tokens to all of them. */
   readonly draft: OpenDraft | undefined;
-  /** The adapter of each model that requests can name, undefined for the base model alone; the base model is the first. */
+  /**
+   * The adapter of each model that requests can name, undefined for the base model alone; the base model is the first, if it can be used
+   * without an adapter's head.
+   */
   readonly adapters: ReadonlyMap<string, string | undefined>;
   /** How to use each model, from bidora.json. */
   readonly metadata: ReadonlyMap<string, AdapterMetadata | undefined>;
@@ -92,9 +96,10 @@ async function withAdapters(
     named(name, () => poolingFor(settings.pooling, { ...task, folder: found.folder, metadata: saved.metadata }));
   const base = await openForInference(
     { folder: found.folder, adapter: undefined, adapterFolder: undefined },
-    { ...settings, baseDtype },
+    { ...settings, baseDtype, headOf: task.kind === "reranking" ? adapters[0]?.saved : undefined },
     task,
   );
+  const isNamed = base.initialized.length === 0;
   const formats = matrixFormats(base.model);
   const routes = routesOf(base, adapters);
   const draft = await draftOf(base, settings, context).catch((error) => {
@@ -111,14 +116,19 @@ async function withAdapters(
     base,
     routes,
     draft,
-    adapters: new Map([[name, undefined], ...adapters.map(({ name }) => [name, name] as const)]),
+    adapters: new Map([
+      ...(isNamed ? [[name, undefined] as const] : []),
+      ...adapters.map(({ name }) => [name, name] as const),
+    ]),
     metadata: new Map([[name, base.metadata], ...adapters.map(({ name, saved }) => [name, saved.metadata] as const)]),
   };
 }
 
 /** Attaches the adapters. The base model is disposed of if one does not fit. */
-function routesOf({ model }: InferenceModel, adapters: readonly NamedAdapter[]): AdapterRoutes {
+function routesOf(base: InferenceModel, adapters: readonly NamedAdapter[]): AdapterRoutes {
+  const { model } = base;
   try {
+    for (const { name, saved } of adapters) named(name, () => refuseUntrainedHead(base, saved));
     return new AdapterRoutes(model, new Map(adapters.map(({ name, saved }) => [name, saved])), "float32");
   } catch (error) {
     model.dispose();
@@ -178,7 +188,9 @@ function refuseSameName(base: string, adapters: readonly NamedAdapter[]): void {
 }
 
 /** The tasks that requests can ask for. */
-const SERVED: readonly string[] = ["causal-lm", "embedding"] satisfies TaskKind[];
+const SERVED = ["causal-lm", "embedding", "reranking"] as const satisfies readonly TaskKind[];
+
+export type ServedKind = (typeof SERVED)[number];
 
 /** The task that all adapters are for, else the checkpoint's. @throws BidoraError `HEAD` for one that is not served */
 function taskFor({ folder }: FoundModel, adapters: readonly NamedAdapter[], pooling: Pooling | undefined): NamedTask {
@@ -186,10 +198,11 @@ function taskFor({ folder }: FoundModel, adapters: readonly NamedAdapter[], pool
   const architecture = architectureOf(config);
   const resolved = (one: NamedAdapter | undefined, task?: NamedTask) =>
     resolveHead(architecture, config, { adapter: one?.saved, metadata: one?.saved.metadata }, task);
-  const { kind } = resolved(adapters[0], adapters.length === 0 ? taskOfModules(folder, pooling) : undefined);
-  if (!SERVED.includes(kind))
-    throw new BidoraError("HEAD", `The model is for ${kind}, and serve is for ${SERVED.join(" and ")}: use predict.`);
-  const task = namedTask(kind as TaskKind);
+  const { kind } = resolved(adapters[0], taskOfModules(folder, pooling, adapters[0]?.saved));
+  const served = SERVED.find((one) => one === kind);
+  if (served === undefined)
+    throw new BidoraError("HEAD", `The model is for ${kind}, and serve is for ${SERVED.join(", ")}: use predict.`);
+  const task = namedTask(served);
   for (const adapter of adapters) named(adapter.name, () => resolved(adapter, task));
   return task;
 }

@@ -128,6 +128,12 @@ describe("tasks by their rows", () => {
       jsonl((i) => ({ anchor: sentence(i), positive: sentence(i + 1), negatives: [sentence(i + 2)] })),
       { task: "embedding" },
     ],
+    [
+      "documents with scores",
+      "a.jsonl",
+      jsonl((i) => ({ query: sentence(i), document: sentence(i + 1), label: i % 2 === 0 })),
+      { task: "reranking" },
+    ],
     ["texts alone", "a.jsonl", jsonl((i) => ({ text: sentence(i) })), { task: "causal-lm" }],
     [
       "texts under another name",

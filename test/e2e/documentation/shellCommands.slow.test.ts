@@ -29,6 +29,7 @@ const SKIPPED: readonly (readonly [command: RegExp, reason: string])[] = [
     "trains a real model, or compiles: test/e2e/commands/quickstart.test.ts, test/scripts/installedEngine.slow.test.ts",
   ],
   [/^npx bidora serve\b/, "serves until it is stopped: test/e2e/inference/serve.test.ts"],
+  [/^curl /, "asks that server: test/use/server"],
   [/^npm (test|run test:slow)\b/, "is this suite"],
   [/^npm run bench\b/, "measures for minutes to hours"],
   [/^npm run package\b/, "downloads PyTorch's wheel and compiles for minutes: npm run test:package does it"],
@@ -135,6 +136,9 @@ function writeData(): void {
     "rows.jsonl": lines("", 5, (row) => JSON.stringify({ text: sentence(row) })).trimStart(),
     "texts.jsonl": lines("", 30, (row) => JSON.stringify({ text: sentence(row + 2) })).trimStart(),
     "pairs.jsonl": lines("", 24, pair).trimStart(),
+    "candidates.jsonl": lines("", 24, (row) =>
+      JSON.stringify({ query: sentence(row), positive: sentence(row + 1), negatives: [sentence(row + 4)] }),
+    ).trimStart(),
     "test-pairs.jsonl": lines("", 6, (row) => pair(row + 3)).trimStart(),
     "chat.jsonl": lines("", 20, conversation).trimStart(),
     "chat-valid.jsonl": lines("", 5, conversation).trimStart(),

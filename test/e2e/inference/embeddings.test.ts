@@ -6,7 +6,7 @@ import { evaluate } from "../../../src/app/commands/models/evaluate.js";
 import { type MineSettings, mine } from "../../../src/app/commands/models/mine.js";
 import { predict } from "../../../src/app/commands/models/predict.js";
 import { cosine } from "../../../src/tasks/retrieval/index.js";
-import { BERT, bidora, changed, evaluated, fresh, json, jsonl, list, ROWS, readRows, run } from "../support.js";
+import { BERT, bidora, changed, evaluated, fresh, GOLDEN, json, jsonl, list, ROWS, readRows, run } from "../support.js";
 
 const MODEL = join(BERT, "no-prefix");
 const EMBEDDING = { model: MODEL, task: "embedding", dtype: "float32" } as const;
@@ -269,6 +269,35 @@ describe("mine", () => {
     }
   });
 
+  test("with a reranker, which scores the candidates again", async () => {
+    const reranker = join(GOLDEN, "reranking", "bert-6");
+    const { rows } = await mined({
+      input: jsonl(...PAIRS),
+      numNegatives: 2,
+      rangeMax: 100,
+      reranker,
+      absoluteMargin: 0.05,
+    });
+    const scores = async (query: string, documents: readonly string[]) => {
+      const input = jsonl(...documents.map((document) => ({ query, document })));
+      return (await predict({ model: reranker, input, dtype: "float32" })).map(({ score }) => score as number);
+    };
+    const texts = [...new Set(PAIRS.map(({ positive }) => positive))];
+    const folded = (text: string) => text.toLowerCase().trim();
+    expect(rows.length).toBeGreaterThan(2);
+    for (const { anchor, negatives } of rows) {
+      const positives = PAIRS.filter((pair) => pair.anchor === anchor).map(({ positive }) => positive);
+      const limit = Math.min(...(await scores(anchor, positives))) - 0.05;
+      const all = (await scores(anchor, texts)).map((score, i) => ({ score, text: texts[i]! }));
+      const others = all.filter(
+        ({ text, score }) => ![anchor, ...positives].map(folded).includes(folded(text)) && score <= limit,
+      );
+      const best = others.sort((a, b) => b.score - a.score).slice(0, negatives.length);
+      // Texts that are cut to the same tokens have the same score.
+      expect(await scores(anchor, negatives)).toEqual(best.map(({ score }) => expect.closeTo(score, 5)));
+    }
+  });
+
   test("its rows are trained on", async () => {
     const output = fresh("mined.jsonl");
     await mine({ model: MODEL, input: jsonl(...PAIRS), output, numNegatives: 2, samplingStrategy: "random", seed: 3 });
@@ -301,6 +330,13 @@ describe("mine", () => {
     ["no rows", {}, "--input is missing."],
     ["no file to write", { input: "pairs.jsonl" }, "--output is missing."],
     ["an empty range", { rangeMin: 5, rangeMax: 5 }, "--range-max 5 leaves no candidate beyond --range-min 5"],
+    [
+      "a cosine beyond 1",
+      { maxScore: 2 },
+      "--max-score takes a number of at least -1 and at most 1, for cosines; got 2.",
+    ],
+    ["an adapter of no reranker", { rerankerAdapter: "a" }, "--reranker-adapter (applies only with --reranker)"],
+    ["a reranker without a head", { reranker: MODEL }, "no trained head for reranking"],
     ["a seed without draws", { seed: 3 }, "--seed (applies only with --sampling-strategy random)"],
     ["rows with scores", { input: jsonl(...SCORED) }, "line 1 has a score: negatives are for pairs"],
   ])("refuses %s", async (name, settings, message) => {

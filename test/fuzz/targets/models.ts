@@ -2,6 +2,7 @@
 import { cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
+import { readCrossEncoderFormat } from "../../../src/formats/crossEncoder.js";
 import { readEmbeddingFormat } from "../../../src/formats/sentenceTransformers.js";
 import { loadTokenizer } from "../../../src/text/index.js";
 import { inspectFolder } from "../../../src/use/inference/inspection.js";
@@ -132,6 +133,20 @@ const embedders = target({
   },
 });
 
+const rerankers = target({
+  name: "CrossEncoder",
+  inTests: 3,
+  inputs: mutatedFolder(goldenFolders("reranking/bert-6", "reranking/roberta-4"), (path, content) =>
+    isJson(path) ? mutatedJsonText([content]) : undefined,
+  ),
+  async run(input) {
+    const folder = placedFolder(input);
+    readCrossEncoderFormat(folder);
+    await inspectFolder(folder);
+    await use(folder);
+  },
+});
+
 /** What can be in place of a file. */
 const ODDITIES = ["nothing", "empty", "folder", "itself", "dangling", "zeros", "device", "outside", "binary"] as const;
 
@@ -208,4 +223,4 @@ const oddFolders = target({
   },
 });
 
-export const modelTargets = [configs, tokenizers, tokenizerConfigs, adapters, embedders, oddFolders];
+export const modelTargets = [configs, tokenizers, tokenizerConfigs, adapters, embedders, rerankers, oddFolders];

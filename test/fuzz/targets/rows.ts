@@ -12,6 +12,7 @@ import {
   readNumber,
 } from "../../../src/tasks/data/index.js";
 import { loadTable } from "../../../src/tasks/data/loadExamples.js";
+import { loadRerankingExamples } from "../../../src/tasks/data/rerankingExamples.js";
 import { readPlainTsv } from "../../../src/tasks/data/tableFiles.js";
 import { reuters21578 } from "../../../src/tasks/datasets/reuters21578.js";
 import { golden, placed } from "../files.js";
@@ -27,6 +28,7 @@ const READERS: readonly ((file: string) => Promise<unknown>)[] = [
   (file) => loadQuestions(file),
   (file) => loadReferences(file),
   (file) => loadEmbeddingExamples(file, { loss: "ranking" } as never),
+  (file) => loadRerankingExamples(file),
 ];
 
 /** A target for files of one format. */

@@ -55,12 +55,14 @@ const BODIES = [
   },
   { model: "served", messages: [{ role: "user", content: "a" }], max_tokens: 4, response_format: FORMAT },
   { model: "served", input: ["a b", "c"], encoding_format: "base64", dimensions: 4, user: "x" },
+  { model: "served", query: "a", documents: ["a b", { text: "c" }], top_n: 1, return_documents: true },
 ].map((body) => JSON.stringify(body));
 
 const ROUTES = [
   "/v1/chat/completions",
   "/v1/completions",
   "/v1/embeddings",
+  "/v1/rerank",
   "/v1/models",
   "/v1/models/served",
   "/health",

@@ -115,19 +115,44 @@ SETTINGS = [
 ]
 
 
+class Reranker:
+    """Gives a pair its score."""
+
+    def __init__(self, scores):
+        self.scores = scores
+
+    def predict(self, pairs, **kwargs):
+        return torch.tensor([self.scores[query][document] for query, document in pairs])
+
+
+# With limits: without any, mine_hard_negatives ignores the reranker.
+RESCORED = [
+    {"num_negatives": 3, "absolute_margin": 0.3},
+    {"num_negatives": 3, "relative_margin": 0.2},
+    {"num_negatives": 4, "range_min": 1, "range_max": 9, "max_score": 0.8},
+    {"num_negatives": 2, "min_score": -0.5},
+    {"num_negatives": 50, "range_max": 100, "max_score": 5.0},
+]
+
+
 def mining(rng, queries=12, documents=30, width=6):
     vectors = vectors_of("q", queries, width, rng) | vectors_of("d", documents, width, rng)
     pairs = [(f"q{i}", f"d{i}") for i in range(queries)] + [("q0", "d20"), ("q0", "d21"), ("q3", "d5")]
     dataset = Dataset.from_dict({"anchor": [q for q, _ in pairs], "positive": [d for _, d in pairs]})
     corpus = [f"d{i}" for i in range(10, documents)]
-    cases = []
-    for settings in SETTINGS:
-        found = mine_hard_negatives(dataset, Model(vectors), corpus=corpus, verbose=False, **settings)
+    own = np.random.default_rng(4)
+    scores = {f"q{i}": {f"d{j}": round(float(own.standard_normal()), 5) for j in range(documents)} for i in range(queries)}
+
+    def case(settings, **more):
+        found = mine_hard_negatives(dataset, Model(vectors), corpus=corpus, verbose=False, **settings, **more)
         negatives = {}
         for row in found:
             negatives.setdefault(f"{row['anchor']} {row['positive']}", []).append(row["negative"])
-        cases.append({"settings": settings, "negatives": negatives})
-    return {"vectors": vectors, "pairs": pairs, "corpus": corpus, "cases": cases}
+        return {"settings": settings, "negatives": negatives}
+
+    cases = [case(settings) for settings in SETTINGS]
+    rescored = [case(settings, cross_encoder=Reranker(scores)) for settings in RESCORED]
+    return {"vectors": vectors, "pairs": pairs, "corpus": corpus, "cases": cases, "scores": scores, "rescored": rescored}
 
 
 def main():

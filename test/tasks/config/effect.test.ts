@@ -35,6 +35,7 @@ const AXES: readonly (readonly RunSettings[])[] = [
   [
     { task: "regression", train: "t" },
     { task: "embedding", train: "t" },
+    { task: "reranking", train: "t" },
     { task: "glue/mrpc", data: "d" },
     { task: "reuters21578/modapte", data: "d" },
     { task: "e2e-nlg", data: "d" },

@@ -18,12 +18,18 @@ interface Golden {
     readonly vectors: Record<string, number[]>;
     readonly pairs: [anchor: string, positive: string][];
     readonly corpus: string[];
-    readonly cases: readonly {
-      readonly settings: Record<string, number>;
-      /** The negatives of each pair, by anchor and positive. */
-      readonly negatives: Record<string, string[]>;
-    }[];
+    readonly cases: readonly MiningCase[];
+    /** A reranker's scores, by query and document. */
+    readonly scores: Record<string, Record<string, number>>;
+    /** With the reranker. */
+    readonly rescored: readonly MiningCase[];
   };
+}
+
+interface MiningCase {
+  readonly settings: Record<string, number>;
+  /** The negatives of each pair, by anchor and positive. */
+  readonly negatives: Record<string, string[]>;
 }
 
 /** What sentence-transformers computes of given vectors. */

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { hardNegatives, type NegativeOptions, relevanceOf } from "../../../src/tasks/retrieval/index.js";
+import { hardNegatives, type NegativeOptions, type Rescore, relevanceOf } from "../../../src/tasks/retrieval/index.js";
 import { golden } from "./golden.js";
 
 const DEFAULTS: NegativeOptions = { numNegatives: 3, rangeMin: 0, samplingStrategy: "top", seed: 0 };
 
-const { vectors, pairs, corpus, cases } = golden.mining;
+const { vectors, pairs, corpus, cases, scores, rescored } = golden.mining;
 const relevance = relevanceOf(
   pairs.map(([anchor, positive]) => ({ anchor, positive })),
   corpus,
@@ -31,9 +31,15 @@ async function mined(
 const camelCase = (name: string) => name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
 
 describe("hard negatives", () => {
-  it.each(cases)("match sentence-transformers with $settings", async ({ settings, negatives }) => {
+  const rescore: Rescore = async (query, documents) =>
+    documents.map((document) => scores[relevance.queries[query]!]![relevance.documents[document]!]!);
+
+  it.each([
+    ...cases.map((one) => ({ ...one, by: "the embedder" })),
+    ...rescored.map((one) => ({ ...one, by: "a reranker" })),
+  ])("match sentence-transformers by $by with $settings", async ({ settings, negatives, by }) => {
     const options = Object.fromEntries(Object.entries(settings).map(([name, value]) => [camelCase(name), value]));
-    const found = await mined(options);
+    const found = await mined({ ...options, ...(by === "a reranker" && { rescore }) });
     const byPair = pairs.map(([anchor, positive]) => [`${anchor} ${positive}`, found.get(anchor)!] as const);
     expect(Object.fromEntries(byPair.filter(([, texts]) => texts.length > 0))).toEqual(negatives);
   });

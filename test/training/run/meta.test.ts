@@ -21,6 +21,11 @@ afterAll(() => guard.release());
 
 const LANGUAGE = join(GOLDEN, "llama", "lm");
 
+const RANKED = jsonl(
+  { query: "a small boat", positive: "the small boat", negatives: ["seven gardens", "a boat grows"] },
+  { query: "quiet", positive: "a quiet garden", negatives: ["the small boat"] },
+);
+
 /** A model and rows for each task. */
 const TASKS: Readonly<Record<TaskKind, readonly [model: string, rows: string]>> = {
   "sequence-classification": [join(BERT, "single"), join(ROWS, "train.jsonl")],
@@ -42,6 +47,7 @@ const TASKS: Readonly<Record<TaskKind, readonly [model: string, rows: string]>> 
     jsonl({ prompt: "a", chosen: " boat", rejected: " quiet" }, { chosen: "small boat", rejected: "a", margin: 0.5 }),
   ],
   embedding: [join(GOLDEN, "embeddings", "bert-mean"), join(GOLDEN, "embeddings", "negatives.jsonl")],
+  reranking: [join(BERT, "regression"), RANKED],
 };
 
 /** A prepared run on the meta device; `device` is no setting for users there. */

@@ -248,6 +248,6 @@ test("an adapter's other chat template is noted, and the base model's is used", 
 test("a checkpoint that is no language model is refused before its weights are read", async () => {
   const bert = ADAPTED.replace("llama/lm", "bert/single");
   await expect(openServer({ model: bert })).rejects.toThrow(
-    /sequence-classification, and serve is for causal-lm and embedding/,
+    /sequence-classification, and serve is for causal-lm, embedding, reranking/,
   );
 });

@@ -1,15 +1,38 @@
 /** `bidora mine`: hard negatives for rows that embeddings are learned from. */
 import { BidoraError, UsageError } from "../../../base/index.js";
 import { freeFile } from "../../../base/records/index.js";
-import { choice, type Given, number, option, pick, type Settings, text, whole } from "../../../base/settings/index.js";
+import {
+  type AppliesWhen,
+  choice,
+  type Given,
+  number,
+  option,
+  pick,
+  type Settings,
+  text,
+  whole,
+} from "../../../base/settings/index.js";
 import type { HubContext } from "../../../formats/hub/index.js";
 import { baseModel, overwrite, rowOptions, runOptions, session } from "../../../tasks/config/index.js";
 import { taskOf } from "../../../tasks/datasets/index.js";
-import { findModel, type Mined, type MinedRow, mineNegatives, openForInference } from "../../../use/inference/index.js";
+import {
+  findModel,
+  type InferenceModel,
+  type Mined,
+  type MinedRow,
+  mineNegatives,
+  openForInference,
+} from "../../../use/inference/index.js";
 import { call, defineCommand, HUB_HOOKS, type HubHooks, required } from "../command.js";
 import { writtenTo } from "./rowFiles.js";
 
-const cosine = number({ least: -1, most: 1 });
+/** Of a cosine, or of a reranker's score, which may be any number. */
+const score = number();
+
+const withReranker: AppliesWhen = {
+  only: "with --reranker",
+  holds: ({ reranker }: { readonly reranker?: string }) => reranker !== undefined,
+};
 
 const options = {
   ...baseModel,
@@ -20,6 +43,16 @@ const options = {
     defaultText: "only the input's positives",
   }),
   ...pick(rowOptions, "textColumns", "maxLength", "batchSize", "dtype", "baseDtype", "device", "threads"),
+  reranker: option(text("MODEL"), {
+    group: "Model",
+    help: "a reranker that scores the candidates again: limits, margins and their order go by its scores",
+    defaultText: "none",
+  }),
+  rerankerAdapter: option(text("FOLDER"), {
+    group: "Model",
+    help: "the reranker's adapter",
+    appliesWhen: withReranker,
+  }),
   numNegatives: option(whole(1), { group: "Negatives", help: "number of negatives for each row", default: 3 }),
   rangeMin: option(whole(0), {
     group: "Negatives",
@@ -29,18 +62,22 @@ const options = {
   rangeMax: option(whole(1), {
     group: "Negatives",
     help: "number of nearest texts that are candidates",
-    defaultText: "as many as needed; with limits on scores 10 times as many",
+    defaultText: "as many as needed; with limits on scores, or a reranker, 10 times as many",
   }),
-  maxScore: option(cosine, { group: "Negatives", help: "highest cosine of a negative", defaultText: "none" }),
-  minScore: option(cosine, { group: "Negatives", help: "lowest cosine of a negative", defaultText: "none" }),
-  absoluteMargin: option(number({ least: 0, most: 2 }), {
+  maxScore: option(score, {
     group: "Negatives",
-    help: "by how much a negative's cosine must be below the positive's",
+    help: "highest score of a negative: its cosine, or the reranker's",
+    defaultText: "none",
+  }),
+  minScore: option(score, { group: "Negatives", help: "lowest score of a negative", defaultText: "none" }),
+  absoluteMargin: option(number({ least: 0 }), {
+    group: "Negatives",
+    help: "by how much a negative's score must be below the positive's",
     defaultText: "none",
   }),
   relativeMargin: option(number({ least: 0, most: 1 }), {
     group: "Negatives",
-    help: "the same, as a share of the positive's cosine",
+    help: "the same, as a share of the positive's score",
     defaultText: "none",
   }),
   samplingStrategy: option(choice(["top", "random"]), {
@@ -105,18 +142,47 @@ async function mined(settings: Settings<typeof options>, context: HubContext): P
   const input = required(settings.input, "--input");
   const output = required(settings.output, "--output");
   const { model, adapter, corpus, rangeMin, rangeMax, numNegatives } = settings;
+  if (settings.reranker === undefined) checkCosines(settings);
   if (rangeMax !== undefined && rangeMax <= rangeMin)
     throw new UsageError(`--range-max ${rangeMax} leaves no candidate beyond --range-min ${rangeMin}: give more.`);
   const path = freeFile(output, settings.overwrite, [input, corpus, model, adapter]);
   const found = await findModel(settings, context);
+  const reranker = await openReranker(settings, context);
   const open = await openForInference(found, { ...settings, merge: undefined }, taskOf("embedding"));
   const counts = { rows: 0, negatives: 0, short: 0, leftOut: 0 };
-  const rows = withNegatives(mineNegatives(open, { ...settings, input, signal: context.signal }), numNegatives, counts);
+  const rows = withNegatives(
+    mineNegatives(open, { ...settings, input, reranker, signal: context.signal }),
+    numNegatives,
+    counts,
+  );
   for await (const { negatives } of writtenTo(path, rows)) {
     counts.rows++;
     counts.negatives += negatives.length;
   }
   return { ...counts, output };
+}
+
+/** @throws UsageError for a limit or a margin that no cosines have */
+function checkCosines({ maxScore, minScore, absoluteMargin }: Settings<typeof options>): void {
+  for (const [flag, value, least, most] of [
+    ["--max-score", maxScore, -1, 1],
+    ["--min-score", minScore, -1, 1],
+    ["--absolute-margin", absoluteMargin, 0, 2],
+  ] as const)
+    if (value !== undefined && (value < least || value > most))
+      throw new UsageError(
+        `${flag} takes a number of at least ${least} and at most ${most}, for cosines; got ${value}.`,
+      );
+}
+
+async function openReranker(
+  { reranker: model, rerankerAdapter: adapter, ...settings }: Settings<typeof options>,
+  context: HubContext,
+): Promise<InferenceModel | undefined> {
+  if (model === undefined) return undefined;
+  const found = await findModel({ model, adapter }, context);
+  const own = { ...settings, baseDtype: undefined, merge: undefined };
+  return openForInference(found, own, taskOf("reranking"));
 }
 
 /** The rows that got negatives. @throws BidoraError `NO_NEGATIVES` if none did */

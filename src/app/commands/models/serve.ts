@@ -49,7 +49,7 @@ export type ServeSettings = Given<typeof options>;
 
 export const serveCommand = defineCommand({
   usage: "serve --model M [--adapter A]…",
-  about: "Serves a language model or an embedding model, and its adapters, by OpenAI's protocol.",
+  about: "Serves a language model, an embedding model or a reranker, and its adapters, by OpenAI's protocol.",
   options,
   hooks: HUB_HOOKS,
   async run(settings, context) {
@@ -62,7 +62,7 @@ export const serveCommand = defineCommand({
 });
 
 /**
- * Serves a language model or an embedding model, and its adapters, by OpenAI's protocol until `close` is called, or the signal is aborted.
+ * Serves a language model, an embedding model or a reranker, and its adapters, by OpenAI's protocol until `close` is called, or the signal is aborted.
  * @returns the running server, once it answers
  * @throws UsageError for settings without effect, and for two models of one name; BidoraError `HEAD` for a model for another
  *   task, `ADAPTER_MISFIT` for an adapter of another base model, `SERVE` for a port that can't be used

@@ -3,6 +3,7 @@
 import { type AppliesWhen, alternatives, choice, number, whole, wholes } from "../../../base/settings/index.js";
 import { POOLINGS } from "../../../formats/index.js";
 import { EMBEDDING_LOSSES, type EmbeddingLossName } from "../../embedding/losses.js";
+
 import { group } from "./group.js";
 
 const training = group("Training");
@@ -23,8 +24,9 @@ function withEmbeddings(only = "", holds: (run: EmbeddingValues) => boolean = ()
   };
 }
 
-const losses = Object.keys(EMBEDDING_LOSSES) as EmbeddingLossName[];
-const withTemperature = losses.filter((name) => EMBEDDING_LOSSES[name].usesTemperature);
+const withTemperature = Object.keys(EMBEDDING_LOSSES).filter(
+  (name) => EMBEDDING_LOSSES[name as EmbeddingLossName].usesTemperature,
+);
 
 export const embeddingOptions = {
   temperature: training.rare(number({ above: 0 }), "what cosines are divided by in the loss: 1 / scale", {

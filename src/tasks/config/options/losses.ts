@@ -8,33 +8,37 @@ import {
   type PreferenceLossName,
   preferenceLossNames,
 } from "../../preference/losses.js";
+import { RERANKING_LOSSES, type RerankingLossName } from "../../reranking/losses.js";
 import { group } from "./group.js";
 
 const training = group("Training");
 
-/** The losses of each task that has several; the first is the usual one. */
-const LOSSES: Readonly<Record<string, readonly LossName[]>> = {
-  embedding: Object.keys(EMBEDDING_LOSSES) as EmbeddingLossName[],
-  preference: preferenceLossNames,
+/** The losses of each task that has several. */
+const LOSSES: Readonly<Record<string, Readonly<Partial<Record<LossName, object>>>>> = {
+  embedding: EMBEDDING_LOSSES,
+  reranking: RERANKING_LOSSES,
+  preference: PREFERENCE_LOSSES,
 };
 
-type LossName = EmbeddingLossName | PreferenceLossName;
+/** The name of a loss for `--loss`. */
+type LossName = EmbeddingLossName | RerankingLossName | PreferenceLossName;
 
-const all = [...new Set(Object.values(LOSSES).flat())];
+/** With one of these tasks. A task that is not named may be one. */
+const withTasks = (tasks: readonly string[]): AppliesWhen => ({
+  only: `with --task ${alternatives(tasks)}`,
+  holds: ({ task }: { readonly task?: string | undefined }) => task === undefined || tasks.includes(task),
+});
+
+const names = [...new Set(Object.values(LOSSES).flatMap((losses) => Object.keys(losses)))] as LossName[];
+
+const tasksWith = (name: LossName): string[] =>
+  Object.entries(LOSSES).flatMap(([task, losses]) => (Object.hasOwn(losses, name) ? [task] : []));
 
 /** The settings that the conditions below read. */
 interface LossValues {
   readonly task?: string | undefined;
   readonly loss?: LossName | undefined;
 }
-
-const byTask = Object.entries(LOSSES).map(([task, names]) => `--task ${task} (${names.join(", ")})`);
-
-const withItsTask: AppliesWhen = {
-  only: `with the task that it belongs to: ${byTask.join("; ")}`,
-  holds: ({ task, loss }: LossValues) =>
-    task === undefined || (LOSSES[task] !== undefined && (loss === undefined || LOSSES[task].includes(loss))),
-};
 
 /** With the losses of preferences that use a setting. */
 function ofLosses(setting: keyof LossSettings): AppliesWhen {
@@ -49,23 +53,16 @@ function ofLosses(setting: keyof LossSettings): AppliesWhen {
   };
 }
 
-const withRewards: AppliesWhen = {
-  only: "with --task reward",
-  holds: ({ task }: LossValues) => task === undefined || task === "reward",
-};
-
 const weight = number({ least: 0 });
 
 export const lossOptions = {
-  loss: training.advanced(
-    choice(all),
-    "what a task minimizes, where it has a choice: losses of embeddings or of preferences",
-    {
-      placeholder: "NAME",
-      defaultText: "embedding: multiple-negatives-ranking, or cosent for rows with scores; preference: sigmoid",
-      appliesWhen: withItsTask,
-    },
-  ),
+  loss: training.advanced(choice(names), "what a task minimizes, where it has a choice", {
+    placeholder: "NAME",
+    defaultText:
+      "embedding: multiple-negatives-ranking, or cosent for rows with scores; reranking: binary-cross-entropy, or listwise for rows with negatives; preference: sigmoid",
+    appliesWhen: withTasks(Object.keys(LOSSES)),
+    valueAppliesWhen: Object.fromEntries(names.map((name) => [name, withTasks(tasksWith(name))])),
+  }),
   beta: training.advanced(
     number({ above: 0 }),
     "β of losses of preferences: how strongly the model is held to where it started",
@@ -100,6 +97,6 @@ export const lossOptions = {
   }),
   centerRewards: training.rare(weight, "weight of the squared sum of both rewards, which keeps rewards around 0", {
     defaultText: "0",
-    appliesWhen: withRewards,
+    appliesWhen: withTasks(["reward"]),
   }),
 };

@@ -120,6 +120,11 @@ export function refuseBare({ folder, adapter }: FoundModel, { json, isEncoder }:
 /** @throws BidoraError `EXPORT` for a model that is neither a language model nor embeds texts */
 export function refuseOtherHeads({ kind, task }: ResolvedHead, { isEncoder }: Pick<Writable, "isEncoder">): void {
   if (task.embedding || (task.head.className === "ForCausalLM" && !isEncoder)) return;
+  if (task.reranking)
+    throw exportError(
+      "it is a reranker, of which bidora writes no GGUF file, and llama.cpp gives both texts of a pair the first token type, with which BERT's " +
+        "scores differ: use --to onnx.",
+    );
   throw exportError(
     `it is for ${kind}, but llama.cpp runs only causal language models (--task causal-lm) and models that embed texts (--task embedding): ` +
       "use --to onnx.",

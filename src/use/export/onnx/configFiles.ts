@@ -3,8 +3,13 @@ import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { GENERATION_CONFIG } from "../../../base/index.js";
 import { copyFiles, type JsonObject, readJsonObject, writeFileAtomic } from "../../../base/records/index.js";
-import { writeEmbeddingFormat } from "../../../formats/index.js";
-import { type DecoderConfig, type ModelType, modelTypeOf, writeModelConfig } from "../../../models/index.js";
+import {
+  type DecoderConfig,
+  type ModelType,
+  modelTypeOf,
+  writeModelConfig,
+  writeSentenceTransformersFiles,
+} from "../../../models/index.js";
 import { SPECIAL_TOKENS, TOKENIZER_FILES, type Tokenizer } from "../../../text/index.js";
 import type { ExportedModel } from "./exportedModel.js";
 import { wholeTokenizer } from "./wholeTokenizer.js";
@@ -28,7 +33,7 @@ export function writeConfigFiles(folder: string, { source, opened, tokenizer, fi
   const given = own.includes(SETTINGS) ? readJsonObject(join(source, SETTINGS)) : {};
   const settings = { ...specialsOf(tokenizer), ...given, ...lengthOf(given, opened), ...templateOf(given, tokenizer) };
   writeJson(join(folder, SETTINGS), { ...settings, ...classOf(given, tokenizer, opened), ...sideOf(opened) });
-  writeEmbeddings(folder, opened);
+  writeSentenceTransformersFiles(folder, { ...opened, maxLength: opened.metadata?.maxLength });
   writeModelConfig(folder, { ...opened, source, dtype: "float32" }, { ...cacheKeys(opened), ...externalData(files) });
   if (opened.kind === "causal-lm") writeJson(join(folder, GENERATION_CONFIG), generationKeys(source, opened));
 }
@@ -38,7 +43,7 @@ export function writeConfigFiles(folder: string, { source, opened, tokenizer, fi
  * nothing of what a language model can go on with.
  */
 function lengthOf({ model_max_length: given }: JsonObject, { model, kind, task, metadata }: ExportedModel): JsonObject {
-  const trained = kind === "causal-lm" ? undefined : (metadata?.maxLength ?? task.embedding?.maxLength);
+  const trained = kind === "causal-lm" ? undefined : (metadata?.maxLength ?? task.maxLength);
   const length = Math.min(model.config.maxTokens, trained ?? Number.POSITIVE_INFINITY);
   if (!Number.isFinite(length) || (typeof given === "number" && given <= length)) return {};
   return { model_max_length: length };
@@ -118,13 +123,6 @@ function generationKeys(source: string, { checkpointConfig }: ExportedModel): Js
     return value === null ? [] : [[key, value] as const];
   });
   return { ...given, ...Object.fromEntries(tokens) };
-}
-
-/** The files by which sentence-transformers makes embeddings, for a model that does. */
-function writeEmbeddings(folder: string, { task: { embedding }, model, metadata }: ExportedModel): void {
-  if (!embedding) return;
-  const { maxLength = embedding.maxLength } = metadata ?? {};
-  writeEmbeddingFormat(folder, { ...embedding, maxLength }, model.config.hiddenSize);
 }
 
 /** Tells transformers.js which graphs have data files, and how many. */

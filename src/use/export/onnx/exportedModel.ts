@@ -1,6 +1,11 @@
 /** Opens the model to export: with its head, or without one. */
 
-import { type EmbeddingFormat, isSentenceTransformer, readConfig } from "../../../formats/index.js";
+import {
+  type CrossEncoderFormat,
+  type EmbeddingFormat,
+  isSentenceTransformer,
+  readConfig,
+} from "../../../formats/index.js";
 import { mergedParameters } from "../../../models/adapters/index.js";
 import { architectureOf, type HeadKind, loadModel, modelTypeOf, NO_HEAD } from "../../../models/index.js";
 import { inferTask, type Task } from "../../../tasks/index.js";
@@ -18,6 +23,8 @@ export interface ExportedModel
         readonly head: HeadKind;
         readonly problem?: { readonly type: string };
         readonly embedding?: EmbeddingFormat;
+        readonly reranking?: CrossEncoderFormat;
+        readonly maxLength?: number | undefined;
       };
   /** The task; undefined for hidden states. */
   readonly kind: string | undefined;

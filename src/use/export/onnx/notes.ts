@@ -16,10 +16,12 @@ export async function notesOn(model: ExportedModel, tokenizer: Tokenizer): Promi
   const { embedding } = task;
   if (embedding) return [...notesOnEmbeddings(embedding), ...(await notesOnLastToken(embedding, tokenizer))];
   if (model.kind === "causal-lm") return notesOnCache(model.model.config);
-  if (model.kind !== "regression") return [];
+  if (task.problem?.type !== "regression") return [];
+  const { activation } = task.reranking ?? {};
+  const value = activation === undefined ? "are the value" : `give the score, by ${activation}`;
   return [
     "transformers.js's text-classification pipeline takes a softmax of the one output, which is always 1: call " +
-      "AutoModelForSequenceClassification, whose logits are the value.",
+      `AutoModelForSequenceClassification, whose logits ${value}.`,
   ];
 }
 

@@ -4,9 +4,10 @@ import { invalid } from "../apiError.js";
 import { readChat } from "./chat.js";
 import { readCompletion } from "./completion.js";
 import { readEmbeddings } from "./embeddings.js";
+import { readRerank } from "./rerank.js";
 
 /** By the last part of the route. */
-const READERS = { chat: readChat, completions: readCompletion, embeddings: readEmbeddings };
+const READERS = { chat: readChat, completions: readCompletion, embeddings: readEmbeddings, rerank: readRerank };
 
 export type RequestKind = keyof typeof READERS;
 export type RequestOf<Kind extends RequestKind> = ReturnType<(typeof READERS)[Kind]>;

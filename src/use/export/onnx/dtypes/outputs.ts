@@ -23,9 +23,12 @@ export function exportedOutputs(exported: ExportedModel, rows: readonly EncodedE
 }
 
 function forward({ model, task }: ExportedModel, batch: Batch): torch.Tensor {
-  if (task.embedding && "forward" in task && task.forward) return task.forward(model, batch, EVALUATION);
+  if (hasSeveral(task) && "forward" in task && task.forward) return task.forward(model, batch, EVALUATION);
   return task.head === NO_HEAD ? model.backbone.forward(batch, EVALUATION) : model.forward(batch, EVALUATION);
 }
+
+/** Whether a row may have several texts, or pairs of texts, each with outputs of its own. */
+const hasSeveral = ({ embedding, reranking }: ExportedModel["task"]): boolean => (embedding ?? reranking) !== undefined;
 
 /** The outputs of a batch by row. outputs: a vector for each row, for each of its texts, or for each of its tokens */
 export function byRow(
@@ -38,7 +41,7 @@ export function byRow(
   const width = values.length / count;
   const vectorsOf = (row: EncodedExample, i: number): number => {
     if (count === rows.length) return 1;
-    if (task.embedding && "outputVectors" in task && task.outputVectors) return task.outputVectors(row);
+    if (hasSeveral(task) && "outputVectors" in task && task.outputVectors) return task.outputVectors(row);
     return layout.lengths[i]!;
   };
   let end = 0;
