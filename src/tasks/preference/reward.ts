@@ -6,7 +6,7 @@ import * as torch from "../../torch/index.js";
 import { type EncodeOptions, type ExampleOutputs, targetOf } from "../batch.js";
 import { loadPreferences, type PreferenceExample } from "../data/preferenceExamples.js";
 import { combineMetrics, type Metric } from "../metrics/index.js";
-import { meanOverRows } from "../metrics/parts/index.js";
+import { meanOverRows } from "../metrics/parts/sums.js";
 import type { Task } from "../task.js";
 import { SEQUENCE_HEAD } from "../texts.js";
 import { type EncodedAnswers, encodeAnswers, isTooLong, textParts } from "./encode.js";

@@ -4,4 +4,4 @@ export { atLeastOne, LOWER_IS_BETTER, type OverRows, score } from "./metric.js";
 export { areEnough, type BootstrapOptions, bootstrapSamples, checkBootstrap, resultOfSample } from "./resampling.js";
 export { type Counts, emptyCounts, type Scores, scoresOf } from "./scores.js";
 export { averageRanks, type Interval, normalCdf, normalQuantile, percentiles } from "./statistics.js";
-export { meanOverRows, overSums, tokenSums } from "./sums.js";
+export { overSums, tokenSums } from "./sums.js";
