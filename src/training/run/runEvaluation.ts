@@ -13,7 +13,7 @@ import type { RunConfig } from "../../tasks/config/index.js";
 import type { Dataset, LanguageExample, Location } from "../../tasks/data/index.js";
 import type { PredictedTokens } from "../../tasks/metrics/index.js";
 import { score } from "../../tasks/metrics/parts/index.js";
-import type { Tokenizer } from "../../text/index.js";
+import { asConversation, type Tokenizer } from "../../text/index.js";
 import type { Ending } from "../../torch/distributed/index.js";
 import { evaluateTexts, evaluateWithOutputs, notesOf, type WeightedLoss } from "../../use/evaluation/index.js";
 import { constantRows } from "./outcome.js";
@@ -220,8 +220,8 @@ export async function rowText(tokenizer: Tokenizer, ids: readonly number[], { fr
 /** The prompt as it is in the file; of a conversation, the last message. */
 export function promptText(input: LanguageExample["input"]): string {
   if (input.kind === "text") return input.text;
-  const asked = input.kind === "prompt" ? input.prompt : input.messages;
+  const asked = input.kind === "prompt" ? input.prompt : input;
   if (typeof asked === "string") return asked;
-  const { content = "" } = asked.at(-1) ?? {};
+  const content = asConversation(asked).messages.at(-1)?.content ?? "";
   return typeof content === "string" ? content : content.map(({ text }) => text).join("");
 }
