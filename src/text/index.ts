@@ -19,4 +19,4 @@ export { HAS_LONE_SURROGATE, isWellFormed, RefusedText } from "./surrogates.js";
 export { type EncodedWords, type Texts, type TokenizeOptions, Tokenizer } from "./tokenizer.js";
 export { addedTokensOf, byteLevelBpe, joinedPieces, metaspace, stepsOf, templateProcessing } from "./tokenizerJson.js";
 export { SPECIAL_TOKENS } from "./tokenizerSettings.js";
-export { argumentsOf, faultInCalls, faultInKwargs, faultInResults, faultInTools } from "./toolFaults.js";
+export { faultInCalls, faultInKwargs, faultInResults, faultInTools } from "./toolFaults.js";

@@ -32,3 +32,4 @@ export { checkTexts, type ExamplesOf, lengthFor, type Prediction, predictions } 
 export { ENGINE_NAMES, type EngineName, type EngineVerdict, judge } from "./programs/judge.js";
 export type { Verdict } from "./programs/verdict.js";
 export { type GeneratedRow, generationPlan, TextGenerator } from "./textGenerator.js";
+export type { AnswerPiece } from "./toolAnswers.js";
