@@ -204,6 +204,7 @@ export {
   type TextTokens,
   type TokenizeOptions,
   type Tokenizer,
+  type TokenizerOptions,
   type Tool,
   type ToolCall,
   type Window,

@@ -9,7 +9,16 @@ export {
   generateOptions,
   generationOptions,
 } from "./options/generation.js";
-export { baseModel, overwrite, partOptions, plainPooling, rowOptions, runFile, session } from "./options/shared.js";
+export {
+  baseModel,
+  conversations,
+  overwrite,
+  partOptions,
+  plainPooling,
+  rowOptions,
+  runFile,
+  session,
+} from "./options/shared.js";
 export {
   type AskedRun,
   modelIsMissing,

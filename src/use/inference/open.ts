@@ -1,6 +1,7 @@
 /** Opens a model, with its adapter if it has one, from a folder, a GGUF file or a Hub repository. */
 import { existsSync } from "node:fs";
-import { BidoraError, UsageError } from "../../base/index.js";
+import { join } from "node:path";
+import { BidoraError, CHAT_TEMPLATE, UsageError } from "../../base/index.js";
 import type { JsonObject } from "../../base/records/index.js";
 import type { HubContext } from "../../formats/hub/index.js";
 import {
@@ -195,18 +196,37 @@ export interface InferenceModel extends OpenModel {
 
 interface InferenceSettings extends Pick<OpenOptions, "baseDtype" | "merge" | "device" | "threads" | "pooling"> {
   readonly dtype: ComputeDtype;
+  /** A file with a chat template; by default the one that the adapter was trained with, if it was given then. */
+  readonly chatTemplate?: string | undefined;
+}
+
+/** The file of the chat template that an adapter was trained with, if that is not its base model's. */
+export function trainedTemplate({ adapter, adapterFolder }: FoundAdapter): string | undefined {
+  return adapter?.metadata?.chatTemplate && adapterFolder !== undefined
+    ? join(adapterFolder, CHAT_TEMPLATE)
+    : undefined;
 }
 
 /** Opens a model for inference, with its tokenizer and packed weights. @param task by default that of the adapter or the checkpoint */
 export async function openForInference(
   found: FoundModel,
-  { dtype, baseDtype, merge, device: asked = "auto", threads, pooling }: InferenceSettings,
+  { dtype, baseDtype, merge, device: asked = "auto", threads, pooling, chatTemplate }: InferenceSettings,
   task: NamedTask | undefined,
 ): Promise<InferenceModel> {
   const device = resolveDevice(asked);
   const held = { dtype: computeDtype(dtype, device), baseDtype, merge, device };
   const opened = await open(found, { ...held, threads, task, pooling, packed: true });
-  return { ...opened, tokenizer: await loadTokenizer(opened.folder) };
+  if (chatTemplate !== undefined && !opened.task.isGenerative) {
+    opened.model.dispose();
+    throw new UsageError(`No effect: --chat-template is for language models, and the model is for ${opened.kind}.`);
+  }
+  const template = chatTemplate ?? trainedTemplate(found);
+  try {
+    return { ...opened, tokenizer: await loadTokenizer(opened.folder, { chatTemplate: template }) };
+  } catch (error) {
+    opened.model.dispose();
+    throw error;
+  }
 }
 
 /** Refuses a head that was never trained, since its predictions would be random. */

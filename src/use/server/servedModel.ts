@@ -19,6 +19,7 @@ import {
   openForInference,
   poolingFor,
   taskOfModules,
+  trainedTemplate,
 } from "../inference/open.js";
 import { type OpenDraft, openDraft } from "../inference/openDraft.js";
 
@@ -33,6 +34,8 @@ export interface ServedSettings {
   readonly threads?: number | undefined;
   /** Of an embedding model whose folder and adapters name none. */
   readonly pooling?: Pooling | undefined;
+  /** A file with a chat template; by default the one that an only adapter was trained with, or the base model's. */
+  readonly chatTemplate?: string | undefined;
   /** `ngram`, or a smaller model. */
   readonly draft?: string | undefined;
   readonly draftTokens?: number | undefined;
@@ -90,9 +93,10 @@ async function withAdapters(
   const task = taskFor(found, adapters, settings.pooling);
   for (const { name, saved } of adapters)
     named(name, () => poolingFor(settings.pooling, { ...task, folder: found.folder, metadata: saved.metadata }));
+  const chatTemplate = settings.chatTemplate ?? onlyTemplate(adapters);
   const base = await openForInference(
     { folder: found.folder, adapter: undefined, adapterFolder: undefined },
-    { ...settings, baseDtype },
+    { ...settings, baseDtype, chatTemplate },
     task,
   );
   const formats = matrixFormats(base.model);
@@ -114,6 +118,12 @@ async function withAdapters(
     adapters: new Map([[name, undefined], ...adapters.map(({ name }) => [name, name] as const)]),
     metadata: new Map([[name, base.metadata], ...adapters.map(({ name, saved }) => [name, saved.metadata] as const)]),
   };
+}
+
+/** The template that an only adapter was trained with. Several may have several. */
+function onlyTemplate([first, ...others]: readonly NamedAdapter[]): string | undefined {
+  if (!first || others.length > 0) return undefined;
+  return trainedTemplate({ adapter: first.saved, adapterFolder: first.folder });
 }
 
 /** Attaches the adapters. The base model is disposed of if one does not fit. */
@@ -203,7 +213,9 @@ async function noteOtherTokenizer(
   if (!existsSync(join(folder, "tokenizer.json"))) return;
   const own = await loadTokenizer(folder).catch(() => undefined);
   if (own && own.chatTemplateText !== base.chatTemplateText)
-    onNote?.(`${name}: the adapter's folder has another chat template than the base model, whose own is used.`);
+    onNote?.(
+      `${name}: the adapter's folder has another chat template than the one that is used: give that one with --chat-template.`,
+    );
   if (own && own.size !== base.size)
     onNote?.(`${name}: the adapter's folder has another vocabulary than the base model, whose own is used.`);
 }
