@@ -65,12 +65,27 @@ export class ChatTemplate {
    */
   renderWhole(given: Conversation | readonly Message[], options: RenderOptions = {}): RenderedChat {
     const conversation = asConversation(given);
-    const rendered = this.render(conversation, options);
-    if (conversation.tools?.length && this.render(withoutTools(conversation), options).text === rendered.text)
-      throw new ChatTemplateError(
-        "it ignores tools: the text is the same with and without them. Use a model whose template has tools, or give a template that has them with --chat-template FILE",
-      );
-    return rendered;
+    if (!conversation.tools?.length) return this.render(conversation, options);
+    try {
+      const rendered = this.render(conversation, options);
+      if (this.render(withoutTools(conversation), options).text !== rendered.text) return rendered;
+    } catch (error) {
+      // A template without tools may fail at a call.
+      if (!this.#ignores(conversation, options)) throw error;
+    }
+    throw new ChatTemplateError(
+      "it ignores tools: the text is the same with and without them. Use a model whose template has tools, or give a template that has them with --chat-template FILE",
+    );
+  }
+
+  /** Whether a question is written the same with and without tools. */
+  #ignores({ tools, chatTemplateKwargs }: Conversation, options: RenderOptions): boolean {
+    const question = { messages: [{ role: "user", content: "a" }] as const, chatTemplateKwargs };
+    try {
+      return this.render({ ...question, tools }, options).text === this.render(question, options).text;
+    } catch {
+      return false;
+    }
   }
 }
 

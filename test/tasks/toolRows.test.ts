@@ -199,5 +199,9 @@ describe("a row with tools", () => {
       await expect(encoded(path, tokenizer, { trainOn })).rejects.toThrow(ignores);
     const { examples } = await loadLanguage(path);
     await expect(encodePrompts(examples, tokenizer)).rejects.toThrow(ignores);
+    const called = fileOf({ messages: row.messages }, { tools: [weather], messages: [user, ask()] });
+    await expect(encoded(called, tokenizer)).rejects.toThrow("it ignores tools");
+    const otherwise = fileOf({ tools: [weather], messages: [{ role: "system", content: "a" }, ask()] });
+    await expect(encoded(otherwise, await tokenizerWith("mistral-nemo"))).rejects.toThrow("the template says");
   });
 });

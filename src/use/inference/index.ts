@@ -26,6 +26,7 @@ export {
   type InferenceModel,
   open,
   openForInference,
+  trainedTemplate,
 } from "./open.js";
 export { openDraft } from "./openDraft.js";
 export { checkTexts, type ExamplesOf, lengthFor, type Prediction, predictions } from "./predictions.js";

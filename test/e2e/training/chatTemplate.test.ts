@@ -44,6 +44,13 @@ test("an adapter keeps the template, which is used with it", async () => {
   const other = await load({ adapter: output, chatTemplate: join(base, "chat_template.jinja") });
   expect(other.tokenizer.chatTemplateText).not.toBe(own);
   other.dispose();
+  const merged = freshPath("merged");
+  expect((await bidora("merge", "--model", base, "--adapter", output, "--output", merged)).status).toBe(0);
+  expect(readFileSync(join(merged, "chat_template.jinja"), "utf8")).toBe(own);
+  const onnx = freshPath("onnx");
+  expect((await bidora("export", "--adapter", output, "--to", "onnx", "--output", onnx)).status).toBe(0);
+  expect(readFileSync(join(onnx, "chat_template.jinja"), "utf8")).toBe(own);
+  expect(JSON.parse(readFileSync(join(onnx, "tokenizer_config.json"), "utf8")).chat_template).toContain("tool_call");
   const notes: string[] = [];
   const { client } = await openServer({ model: base, adapter: [output] }, (note) => notes.push(note));
   expect(notes.filter((note) => note.includes("chat template"))).toEqual([]);
