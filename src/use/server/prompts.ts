@@ -81,12 +81,21 @@ const LEAST_CHARACTERS = 2 ** 16;
 function charactersIn(prompt: string | Conversation): number {
   if (typeof prompt === "string") return prompt.length;
   const { messages, tools, chatTemplateKwargs } = prompt;
-  const lengthOf = (value: unknown): number => (typeof value === "object" ? JSON.stringify(value).length : 0);
   const fields = messages.flatMap((message) => Object.values(message));
   return fields.reduce<number>(
     (sum, field) => sum + (typeof field === "string" ? field.length : lengthOf(field)),
     lengthOf(tools) + lengthOf(chatTemplateKwargs),
   );
+}
+
+/** The characters of a value's JSON; infinitely many for one that is nested too deeply. */
+function lengthOf(value: unknown): number {
+  try {
+    return typeof value === "object" ? JSON.stringify(value).length : 0;
+  } catch (error) {
+    if (error instanceof RangeError) return Number.POSITIVE_INFINITY;
+    throw error;
+  }
 }
 
 const tooLong = (message: string): ApiError => invalid(message, undefined, "context_length_exceeded");

@@ -90,6 +90,7 @@ describe("a model that has learned to call tools", async () => {
   });
 
   const chat = (more: object) => post(`${url}/v1/chat/completions`, { ...ask, messages: [user("w")], ...more });
+  const toolOf = (name: string, parameters: object) => ({ type: "function", function: { name, parameters } });
   const long = { type: "object", description: "a".repeat(2 ** 16) };
 
   test.each<[object, string, RegExp]>([
@@ -102,6 +103,12 @@ describe("a model that has learned to call tools", async () => {
       "tools",
       /tools\[0\].function.parameters has 65\d+ bytes of JSON, and the most is 65536/,
     ],
+    [
+      { tools: Array.from({ length: 5 }, (_, i) => toolOf(`f${i}`, { ...long, description: "a".repeat(6e4) })) },
+      "tools",
+      /tools has 30\d+ bytes of JSON, and the most is 262144/,
+    ],
+    [{ chat_template_kwargs: { a: long } }, "chat_template_kwargs", /more than 65536 bytes/],
     [{ tool_choice: "any" }, "tool_choice", /takes "none", "auto", "required", or/],
     [{ tool_choice: { type: "function", function: { name: "f" } } }, "tool_choice", /names "f", which is not among/],
     [{ tools: undefined, tool_choice: "required" }, "tool_choice", /tool_choice is for requests with tools/],
@@ -124,6 +131,29 @@ describe("a model that has learned to call tools", async () => {
   ])("refuses what is wrong: %#", async (more, param, message) => {
     const { status, json } = await chat(more);
     expect([status, json.error?.param, json.error?.message]).toEqual([400, param, expect.stringMatching(message)]);
+  });
+
+  test("answers /health while it gets tools of the largest size, right and wrong", async () => {
+    const large = Array.from({ length: 4 }, (_, i) => toolOf(`f${i}`, { ...long, description: "a".repeat(6e4) }));
+    const nested = toolOf("f", JSON.parse(`${'{"a":['.repeat(400)}1${"]}".repeat(400)}`));
+    const bodies = [
+      { tools: large },
+      { tools: large, tool_choice: "required" },
+      { tools: [nested], tool_choice: "required" },
+    ];
+    const answers = Promise.all(Array.from({ length: 12 }, (_, i) => chat(bodies[i % 3]!)));
+    let isDone = false;
+    void answers.finally(() => (isDone = true)).catch(() => {});
+    const waits: number[] = [];
+    while (!isDone) {
+      const begin = performance.now();
+      expect((await fetch(`${url}/health`)).status).toBe(200);
+      waits.push(performance.now() - begin);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    // In the quartile, so that other work of a busy machine does not count.
+    expect(waits.sort((a, b) => a - b)[Math.floor(waits.length * 0.75)]).toBeLessThan(100);
+    expect(new Set((await answers).map(({ status }) => status))).toEqual(new Set([400]));
   });
 
   test("refuses tools of a completion", async () => {

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, test } from "vitest";
+import { wholeCalls } from "../../../src/use/toolCalls/callReading.js";
 import type { CallFormat, ReadPiece } from "../../../src/use/toolCalls/format.js";
 import { callFormatOf, newCallId, requireCallFormat } from "../../../src/use/toolCalls/formats.js";
 import { gemma } from "../../../src/use/toolCalls/gemma.js";
@@ -169,6 +170,19 @@ test("what an answer may repeat takes no longer than it is long", () => {
     expect(read(format, text, text.length).text).toBe(text);
     expect(performance.now() - begin).toBeLessThan(1000);
   }
+});
+
+test("whole calls are put together of their parts", () => {
+  const pieces = [
+    { index: 0, id: "a", name: "f", arguments: "" },
+    { index: 0, arguments: "{" },
+    { index: 0, arguments: "}" },
+    { index: 1, id: "b", name: "g", arguments: "{}" },
+  ];
+  expect(wholeCalls(pieces)).toEqual([
+    { id: "a", type: "function", function: { name: "f", arguments: "{}" } },
+    { id: "b", type: "function", function: { name: "g", arguments: "{}" } },
+  ]);
 });
 
 test("a model's form is found by its template", () => {

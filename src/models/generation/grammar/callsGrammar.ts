@@ -10,7 +10,9 @@ import { ANNOTATIONS, KEYWORDS } from "./schemaKeywords.js";
  * @param tools in OpenAI's form, whose references begin at their own parameters
  * @throws BidoraError `JSON_SCHEMA` as `jsonGrammar`, with the place in the list
  */
-export function callsGrammar(tools: readonly CalledTool[]): string {
+export const callsGrammar = (tools: readonly CalledTool[]): string => written(() => textOf(tools));
+
+function textOf(tools: readonly CalledTool[]): string {
   const own = tools.map((tool, i) => ({ function: { parameters: rebased(parametersOf(tool), placeOf(i)) } }));
   const ways = (of: SchemaText, rule: (text: string) => string) =>
     oneOfWays(
@@ -20,7 +22,7 @@ export function callsGrammar(tools: readonly CalledTool[]): string {
       })),
       rule,
     );
-  return written(() => new GrammarText({ tools: own }, ways).text);
+  return new GrammarText({ tools: own }, ways).text;
 }
 
 /** A tool as far as grammars know it. */

@@ -12,6 +12,9 @@ const MOST_TOOLS = 128;
 /** The most bytes of the parameters of one tool: those of a schema. */
 const MOST_SCHEMA = 2 ** 16;
 
+/** The most bytes of all tools, and of further variables: the template writes them while others wait. */
+const MOST_BYTES = 2 ** 18;
+
 /** A value with a check that says what is wrong with it. */
 const checked = <Value extends z.ZodType>(value: Value, faultIn: (value: unknown) => string | undefined) =>
   value.superRefine((given, context) => {
@@ -27,9 +30,21 @@ const tools = checked(
   (given) => faultInTools(given) ?? tooLarge(given as readonly Tool[]),
 );
 
+/** Infinite for a value that is nested too deeply to be written. */
+function bytesOf(value: unknown): number {
+  try {
+    return Buffer.byteLength(JSON.stringify(value));
+  } catch (error) {
+    if (error instanceof RangeError) return Number.POSITIVE_INFINITY;
+    throw error;
+  }
+}
+
 function tooLarge(given: readonly Tool[]): string | undefined {
+  const all = bytesOf(given);
+  if (all > MOST_BYTES) return `tools has ${all} bytes of JSON, and the most is ${MOST_BYTES}`;
   for (const [i, tool] of given.entries()) {
-    const bytes = Buffer.byteLength(JSON.stringify(tool.function.parameters ?? {}));
+    const bytes = bytesOf(tool.function.parameters ?? {});
     if (bytes > MOST_SCHEMA)
       return `tools[${i}].function.parameters has ${bytes} bytes of JSON, and the most is ${MOST_SCHEMA}`;
   }
@@ -48,8 +63,11 @@ export const toolKeys = {
     )
     .optional(),
   parallel_tool_calls: z.boolean().optional(),
-  chat_template_kwargs: checked(z.record(z.string(), z.unknown()), (given) =>
-    faultInKwargs(given, "chat_template_kwargs"),
+  chat_template_kwargs: checked(
+    z.record(z.string(), z.unknown()),
+    (given) =>
+      faultInKwargs(given, "chat_template_kwargs") ??
+      (bytesOf(given) > MOST_SCHEMA ? `it has more than ${MOST_SCHEMA} bytes of JSON` : undefined),
   ).optional(),
 };
 
