@@ -250,8 +250,8 @@ function somePrompts(prompts: unknown, subject: string): void {
 
 const isMessage = (value: unknown): boolean => isObject(value) && "role" in value;
 
-const isConversation = (given: object): boolean =>
-  Array.isArray(given) ? given.length > 0 && given.every(isMessage) : "messages" in given;
+const isConversation = (given: unknown): boolean =>
+  Array.isArray(given) ? given.length > 0 && given.every(isMessage) : isObject(given) && "messages" in given;
 
 /** The rows as a table; a string becomes the value of the column that the model was trained on. */
 function tableOf(rows: readonly InputRow[], open: InferenceModel, given: readonly string[] | undefined): Table {
