@@ -150,6 +150,7 @@ export type { DtypeError, OnnxDtypeName, OnnxFile } from "./use/export/index.js"
 export type {
   AdapterInspection,
   AdapterSettings,
+  AnswerPiece,
   CallHooks,
   Contents,
   EngineName,
@@ -165,6 +166,7 @@ export type {
   TensorFacts,
   Verdict,
 } from "./use/inference/index.js";
+export type { CallPiece, ReadCall, ToolChoice } from "./use/toolCalls/index.js";
 
 // Models.
 
@@ -196,6 +198,7 @@ export {
 } from "./models/index.js";
 export {
   type ChatTemplate,
+  type Conversation,
   type DecodeOptions,
   type Encoded,
   type EncodedWords,
@@ -208,6 +211,9 @@ export {
   type TextTokens,
   type TokenizeOptions,
   type Tokenizer,
+  type TokenizerOptions,
+  type Tool,
+  type ToolCall,
   type Window,
 } from "./text/index.js";
 

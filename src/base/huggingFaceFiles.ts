@@ -5,6 +5,7 @@ export const GENERATION_CONFIG = "generation_config.json";
 export const WEIGHTS_FILE = "model.safetensors";
 export const WEIGHTS_INDEX = "model.safetensors.index.json";
 export const ADAPTER_CONFIG = "adapter_config.json";
+export const CHAT_TEMPLATE = "chat_template.jinja";
 export const ADAPTER_WEIGHTS = "adapter_model.safetensors";
 
 /** The files by which sentence-transformers knows how a model's token states become embeddings. */
@@ -30,7 +31,7 @@ export const TOKENIZER_FILES = [
   "vocab.txt",
   "vocab.json",
   "merges.txt",
-  "chat_template.jinja",
+  CHAT_TEMPLATE,
 ] as const;
 
 export type TokenizerFile = (typeof TOKENIZER_FILES)[number];

@@ -1,6 +1,16 @@
 /** The characters of a rendered conversation that the loss is computed on. */
 
-import { ChatTemplateError, type Message, type RenderedChat, type TextTokens, type Tokenizer } from "../text/index.js";
+import {
+  type ChatTemplate,
+  ChatTemplateError,
+  type Conversation,
+  type Message,
+  type RenderedChat,
+  type RenderOptions,
+  type TextTokens,
+  type Tokenizer,
+  upTo,
+} from "../text/index.js";
 import type { Location } from "./data/example.js";
 import { rowError } from "./data/textFile.js";
 
@@ -20,44 +30,59 @@ export class ChatRenderer {
 
   constructor(private readonly tokenizer: Tokenizer) {}
 
-  /** @throws BidoraError naming an example that the template refuses */
-  render(messages: readonly Message[], addGenerationPrompt: boolean, at: Location): RenderedChat {
-    const template = this.tokenizer.chatTemplate();
-    try {
-      return template.render(messages, { addGenerationPrompt, now: this.now });
-    } catch (error) {
-      if (!(error instanceof ChatTemplateError)) throw error;
-      throw rowError(at.file, at.line, `the chat template cannot render the conversation: ${error.fault}.`);
-    }
+  /** @throws BidoraError naming an example that the template refuses, or whose tools it ignores */
+  render(conversation: Conversation | readonly Message[], addGenerationPrompt: boolean, at: Location): RenderedChat {
+    return this.rendered(at, (template, options) =>
+      template.renderWhole(conversation, { ...options, addGenerationPrompt }),
+    );
   }
 
-  whole(messages: readonly Message[], at: Location): MarkedText {
-    const { text } = this.render(messages, false, at);
+  whole(conversation: Conversation, at: Location): MarkedText {
+    const { text } = this.render(conversation, false, at);
     return { text, loss: [[0, text.length]] };
   }
 
   /** The assistant's messages with their end marks: as the template marks them, else what each message adds to the text. */
-  assistant(messages: readonly Message[], at: Location): MarkedText {
-    const { text, spoken } = this.render(messages, false, at);
+  assistant(conversation: Conversation, at: Location): MarkedText {
+    const { text, spoken } = this.render(conversation, false, at);
     if (spoken) return { text, loss: spoken };
-    const turns = messages.flatMap(({ role }, i) => (role === "assistant" ? [i] : []));
-    return { text, loss: turns.map((turn) => this.turn(messages, turn, text, at)) };
+    const turns = conversation.messages.flatMap(({ role }, i) => (role === "assistant" ? [i] : []));
+    return { text, loss: turns.map((turn) => this.turn(conversation, turn, text, at)) };
   }
 
   /** The text after the first `prompt` messages. */
-  after(messages: readonly Message[], prompt: number, at: Location): MarkedText {
-    const { text } = this.render(messages, false, at);
-    const before = this.render(messages.slice(0, prompt), true, at).text;
+  after(conversation: Conversation, prompt: number, at: Location): MarkedText {
+    const { text } = this.render(conversation, false, at);
+    const before = this.start(conversation, prompt, true, at);
     if (text.startsWith(before)) return { text, loss: [[before.length, text.length]] };
     throw noPrefix(at, prompt);
   }
 
-  private turn(messages: readonly Message[], turn: number, text: string, at: Location): Span {
+  private turn(conversation: Conversation, turn: number, text: string, at: Location): Span {
     // A conversation may begin with an answer: before it is only what the template itself writes.
-    const before = turn === 0 ? "" : this.render(messages.slice(0, turn), true, at).text;
-    const past = this.render(messages.slice(0, turn + 1), false, at).text;
+    const before = turn === 0 ? "" : this.start(conversation, turn, true, at);
+    const past = this.start(conversation, turn + 1, false, at);
     if (turn > 0 && past.startsWith(before) && text.startsWith(past)) return [before.length, past.length];
     throw noPrefix(at, turn);
+  }
+
+  /** The text of the first messages of a conversation. */
+  private start(given: Conversation, messages: number, addGenerationPrompt: boolean, at: Location): string {
+    const first = upTo(given, messages);
+    return this.rendered(at, (template, options) => template.render(first, { ...options, addGenerationPrompt })).text;
+  }
+
+  private rendered(
+    at: Location,
+    render: (template: ChatTemplate, options: RenderOptions) => RenderedChat,
+  ): RenderedChat {
+    const template = this.tokenizer.chatTemplate();
+    try {
+      return render(template, { now: this.now });
+    } catch (error) {
+      if (!(error instanceof ChatTemplateError)) throw error;
+      throw rowError(at.file, at.line, `the chat template cannot render the conversation: ${error.fault}.`);
+    }
   }
 }
 

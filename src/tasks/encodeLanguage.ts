@@ -1,10 +1,10 @@
 /** Examples for language models as token ids, with the tokens that the loss is computed on. */
 import { UsageError } from "../base/index.js";
 import { IGNORED_LABEL } from "../models/nn/index.js";
-import type { Message, TextTokens, Tokenizer } from "../text/index.js";
+import { asConversation, type Conversation, type TextTokens, type Tokenizer, upTo } from "../text/index.js";
 import type { EncodedExample, TrainOn } from "./batch.js";
 import { ChatRenderer, codePointSpans, lossMask, type MarkedText } from "./chatSpans.js";
-import type { LanguageExample, LanguageInput, Location } from "./data/index.js";
+import type { LanguageExample, LanguageInput, Location, TextOrMessages } from "./data/index.js";
 import { withExampleInErrors } from "./encodeExamples.js";
 
 /** The target of a token is the next token, where the loss is computed on that, else -100. */
@@ -91,9 +91,9 @@ function writtenPrompt({ input, at }: LanguageExample, renderer: ChatRenderer, f
     : { texts: [renderer.render(writing, true, at).text], front: [], at };
 }
 
-function textOrMessagesOf(input: LanguageInput): string | readonly Message[] {
+function textOrMessagesOf(input: LanguageInput): TextOrMessages {
   if (input.kind === "prompt") return input.prompt;
-  return input.kind === "text" ? input.text : input.messages;
+  return input.kind === "text" ? input.text : input;
 }
 
 /** The tokens of all texts of examples. @throws BidoraError naming the example whose text the tokenizer refuses */
@@ -118,7 +118,7 @@ function writtenTexts(
     requireOne(trainOn, ["all"], "text", at);
     return [{ text: input.text, loss: true }];
   }
-  if (input.kind === "messages") return [ofMessages(input.messages, renderer, trainOn ?? "assistant", at)];
+  if (input.kind === "messages") return [ofMessages(input, renderer, trainOn ?? "assistant", at)];
   const { prompt, completion = "" } = input;
   if (typeof prompt === "string" || typeof completion === "string") {
     requireOne(trainOn, ["completion", "all"], "prompt and completion", at);
@@ -127,18 +127,19 @@ function writtenTexts(
       { text: completion as string, loss: true },
     ];
   }
-  const messages = [...prompt, ...completion];
-  if (trainOn === undefined || trainOn === "completion") return [renderer.after(messages, prompt.length, at)];
-  return [ofMessages(messages, renderer, trainOn, at)];
+  const before = asConversation(prompt);
+  const whole = { ...before, messages: [...before.messages, ...completion] };
+  if (trainOn === undefined || trainOn === "completion") return [renderer.after(whole, before.messages.length, at)];
+  return [ofMessages(whole, renderer, trainOn, at)];
 }
 
 /** The completion of a conversation is its last answer. */
-function ofMessages(messages: readonly Message[], renderer: ChatRenderer, trainOn: TrainOn, at: Location): MarkedText {
-  if (trainOn === "all") return renderer.whole(messages, at);
-  if (trainOn === "assistant") return renderer.assistant(messages, at);
-  const last = messages.findLastIndex(({ role }) => role === "assistant");
-  const whole = messages.slice(0, last + 1);
-  return last < 1 ? { ...renderer.whole(messages, at), loss: [] } : renderer.after(whole, last, at);
+function ofMessages(conversation: Conversation, renderer: ChatRenderer, trainOn: TrainOn, at: Location): MarkedText {
+  if (trainOn === "all") return renderer.whole(conversation, at);
+  if (trainOn === "assistant") return renderer.assistant(conversation, at);
+  const last = conversation.messages.findLastIndex(({ role }) => role === "assistant");
+  const whole = upTo(conversation, last + 1);
+  return last < 1 ? { ...renderer.whole(conversation, at), loss: [] } : renderer.after(whole, last, at);
 }
 
 function requireOne(trainOn: TrainOn | undefined, fitting: readonly TrainOn[], kind: string, { file }: Location): void {

@@ -2,24 +2,10 @@
 import { type Span, Template, TemplateError } from "@bidora/chat-template";
 import { BidoraError, shown } from "../base/index.js";
 import { isJsonObject } from "../base/records/index.js";
+import { asConversation, type Conversation, type Message, type TextPart, withoutTools } from "./conversation.js";
 import { HAS_LONE_SURROGATE, isWellFormed } from "./surrogates.js";
 import { SPECIAL_TOKENS, specialToken, type TokenizerSettings } from "./tokenizerSettings.js";
-
-/** Part of a message's content. */
-export interface TextPart {
-  readonly type: "text";
-  readonly text: string;
-}
-
-export const ROLES = ["system", "developer", "user", "assistant", "tool"] as const;
-
-/** One message of a conversation. */
-export interface Message {
-  readonly role: (typeof ROLES)[number];
-  readonly content: string | readonly TextPart[];
-  /** Other fields that a chat template may read, such as `reasoning_content`. */
-  readonly [field: string]: string | boolean | readonly TextPart[];
-}
+import { argumentsOf, faultInCalls, faultInKwargs, faultInTools } from "./toolFaults.js";
 
 /** A conversation as one text. */
 export interface RenderedChat {
@@ -59,16 +45,46 @@ export class ChatTemplate {
   }
 
   /** @throws ChatTemplateError for a conversation that the template cannot render */
-  render(messages: readonly Message[], options: RenderOptions = {}): RenderedChat {
-    if (messages.length === 0) throw new ChatTemplateError("it has no messages");
+  render(given: Conversation | readonly Message[], options: RenderOptions = {}): RenderedChat {
+    const conversation = asConversation(given);
     const { addGenerationPrompt = false, now = new Date() } = options;
-    const fields = { messages: messages.map(messageFields), add_generation_prompt: addGenerationPrompt };
     try {
+      const fields = { ...fieldsOf(conversation), add_generation_prompt: addGenerationPrompt };
       const { text, generated } = this.template.render({ ...this.variables, ...fields }, { now });
       return { text, spoken: this.template.marksGeneration ? generated : undefined };
     } catch (error) {
       if (error instanceof TemplateError) throw new ChatTemplateError(error.message);
+      if (error instanceof RangeError) throw new ChatTemplateError("it is nested too deeply");
       throw error;
+    }
+  }
+
+  /**
+   * The same for a whole conversation, whose tools must be in the text.
+   * @throws ChatTemplateError as `render`, and for a template that ignores the conversation's tools
+   */
+  renderWhole(given: Conversation | readonly Message[], options: RenderOptions = {}): RenderedChat {
+    const conversation = asConversation(given);
+    if (!conversation.tools?.length) return this.render(conversation, options);
+    try {
+      const rendered = this.render(conversation, options);
+      if (this.render(withoutTools(conversation), options).text !== rendered.text) return rendered;
+    } catch (error) {
+      // A template without tools may fail at a call.
+      if (!this.#ignores(conversation, options)) throw error;
+    }
+    throw new ChatTemplateError(
+      "it ignores tools: the text is the same with and without them. Use a model whose template has tools, or give a template that has them with --chat-template FILE",
+    );
+  }
+
+  /** Whether a question is written the same with and without tools. */
+  #ignores({ tools, chatTemplateKwargs }: Conversation, options: RenderOptions): boolean {
+    const question = { messages: [{ role: "user", content: "a" }] as const, chatTemplateKwargs };
+    try {
+      return this.render({ ...question, tools }, options).text === this.render(question, options).text;
+    } catch {
+      return false;
     }
   }
 }
@@ -93,10 +109,53 @@ function withReasoning(message: Message): Readonly<Record<string, Message[string
   return { thinking: reasoning, ...message, reasoning_content: reasoning };
 }
 
-const messageFields = (message: Message, i: number): ReadonlyMap<string, unknown> =>
-  new Map(
-    Object.entries(withReasoning(message)).map(([name, field]) => [name, checked(field, `messages[${i}].${name}`)]),
+/** What a template sees of a conversation. @throws ChatTemplateError for values that it can't be given */
+function fieldsOf({ messages, tools, chatTemplateKwargs = {} }: Conversation): Record<string, unknown> {
+  if (messages.length === 0) throw new ChatTemplateError("it has no messages");
+  refuseFault(faultInKwargs(chatTemplateKwargs, "chat_template_kwargs"));
+  if (tools) refuseFault(faultInTools(tools));
+  return {
+    ...Object.fromEntries(json(chatTemplateKwargs, "chat_template_kwargs") as ReadonlyMap<string, unknown>),
+    messages: messages.map(messageFields),
+    ...(tools?.length && { tools: json(tools, "tools") }),
+  };
+}
+
+function refuseFault(fault: string | undefined): void {
+  if (fault !== undefined) throw new ChatTemplateError(fault);
+}
+
+/** A message with content null, as OpenAI has it beside calls, has no content, as in transformers. */
+function messageFields(message: Message, i: number): ReadonlyMap<string, unknown> {
+  const fields = Object.entries(withReasoning(message)).filter(
+    ([name, field]) => !(name === "content" && field === null && message.tool_calls),
   );
+  return new Map(fields.map(([name, field]) => [name, fieldOf(name, field, `messages[${i}].${name}`)]));
+}
+
+const fieldOf = (name: string, field: Message[string], path: string): unknown =>
+  name === "tool_calls" && Array.isArray(field) ? callsOf(field, path) : checked(field, path);
+
+/** Calls with their arguments as objects: templates write them as JSON. */
+function callsOf(calls: readonly unknown[], path: string): unknown {
+  refuseFault(faultInCalls(calls, undefined, path));
+  const read = (calls as readonly Record<"function", Record<string, unknown>>[]).map((call) => ({
+    ...call,
+    function: { ...call.function, arguments: argumentsOf(call.function.arguments) },
+  }));
+  return json(read, path);
+}
+
+/** A value of JSON. @throws ChatTemplateError for another one, and for lone surrogates */
+function json(value: unknown, path: string): unknown {
+  if (value === null || value === undefined || typeof value === "boolean" || typeof value === "number") return value;
+  if (typeof value === "string") return checked(value, path);
+  if (Array.isArray(value)) return value.map((one, i) => json(one, `${path}[${i}]`));
+  if (!isJsonObject(value)) throw new ChatTemplateError(`${path} must be a value of JSON, but is ${shown(value)}`);
+  return new Map(
+    Object.entries(value).map(([key, one]) => [checked(key, path), json(one, `${path}.${checked(key, path)}`)]),
+  );
+}
 
 /** @throws ChatTemplateError for a value of the wrong kind, and for a lone surrogate, which a template might join with another */
 function checked(field: unknown, path: string): unknown {

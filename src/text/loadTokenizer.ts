@@ -5,6 +5,9 @@ import {
   aText,
   BidoraError,
   checkArguments,
+  optional,
+  options as optionsOf,
+  readTextFile,
   TOKENIZER_FILES,
   TOKENIZER_SPECS,
   type TokenizerFile,
@@ -17,14 +20,24 @@ import { readTokenizerSettings, type TokenizerSettings } from "./tokenizerSettin
 import { tryTokenizer } from "./trial.js";
 import { byteLevel, isEsm, proteinLetters, wordPiece } from "./vocabularyFiles.js";
 
+/** Options of `loadTokenizer`. */
+export interface TokenizerOptions {
+  /** A file with a chat template that is used instead of the folder's. */
+  readonly chatTemplate?: string | undefined;
+}
+
+const OPTIONS = optionsOf({ chatTemplate: optional(aText) });
+
 /**
  * Loads `tokenizer.json`, else `vocab.txt` (BERT's WordPiece, ESM) or `vocab.json` with `merges.txt` (byte-level BPE of RoBERTa and GPT-2).
  * @throws BidoraError if the folder has none of these files, or a broken one
  */
-export async function loadTokenizer(folder: string): Promise<Tokenizer> {
-  checkArguments("loadTokenizer", ["folder", folder, aText]);
+export async function loadTokenizer(folder: string, options: TokenizerOptions = {}): Promise<Tokenizer> {
+  checkArguments("loadTokenizer", ["folder", folder, aText], ["options", options, OPTIONS]);
   const files = await listTokenizerFiles(folder);
-  const settings = await readTokenizerSettings(folder);
+  const { chatTemplate: file } = options;
+  const own = await readTokenizerSettings(folder);
+  const settings = file === undefined ? own : { ...own, chatTemplate: readTextFile(file, "CHAT_TEMPLATE") };
   refuseSplitSpecials(folder, settings);
   const spec = await readSpec(folder, files, settings);
   const text = nativeText(spec);

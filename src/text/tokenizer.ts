@@ -123,6 +123,11 @@ export class Tokenizer {
     return (token === undefined ? undefined : this.#native.tokenToId(token)) ?? undefined;
   }
 
+  /** The id of a token in the vocabulary's spelling. */
+  tokenId(text: string): number | undefined {
+    return this.#native.tokenToId(text) ?? undefined;
+  }
+
   /** A token in the vocabulary's spelling. */
   tokenText(id: number): string | undefined {
     return this.#native.idToToken(id) ?? undefined;

@@ -69,13 +69,28 @@ describe("a chat template", () => {
     ["a part of another type with a text", [{ type: "image", text: "a.png" }]],
     ["a part without its text", [{ type: "text" }]],
   ])("refuses %s as the content or another field of a message", (_, field) => {
-    const template = new ChatTemplate("{{ messages[0].content }}{{ messages[0].tool_calls }}", tokens);
+    const template = new ChatTemplate("{{ messages[0].content }}{{ messages[0].name }}", tokens);
     const fault = (message: object) => () => template.render([message as Message]);
     expect(fault({ ...user, content: field })).toThrow(
       /messages\[0\].content must be a string, true or false, or a list of \{"type": "text", "text"\}, but is /,
     );
-    expect(fault({ ...user, tool_calls: field })).toThrow(/messages\[0\].tool_calls must be a string/);
+    expect(fault({ ...user, name: field })).toThrow(/messages\[0\].name must be a string/);
+    expect(fault({ ...user, tool_calls: field })).toThrow(/messages\[0\].tool_calls(\[0\])? must be /);
     expect(template.render([{ ...user, content: [{ type: "text", text: "hi" }] }]).text).toContain("'hi'");
+  });
+
+  it("refuses half a character and other values than JSON in tools, calls and further variables", () => {
+    const template = new ChatTemplate("{{ tools }}{{ messages[0].tool_calls }}{{ x }}", tokens);
+    const tool = (parameters: unknown) => [{ type: "function", function: { name: "f", parameters } }];
+    const call = (given: unknown) => ({ ...user, tool_calls: [{ function: { name: "f", arguments: given } }] });
+    const fault = (conversation: object) => () => template.render(conversation as never);
+    const half = /has a lone surrogate/;
+    expect(fault({ messages: [user], tools: tool({ a: ["\ud83d"] }) })).toThrow(half);
+    expect(fault({ messages: [user], tools: tool({ "\ud83d": 1 }) })).toThrow(half);
+    expect(fault({ messages: [call({ a: "\ud83d" })] })).toThrow(half);
+    expect(fault({ messages: [user], chatTemplateKwargs: { x: "\ud83d" } })).toThrow(half);
+    expect(fault({ messages: [user], chatTemplateKwargs: { x: () => 1 } })).toThrow("x must be a value of JSON");
+    expect(fault({ messages: [user], tools: tool([]) })).toThrow("tools[0].function.parameters must be a JSON schema");
   });
 
   it("passes the time to the template", () => {

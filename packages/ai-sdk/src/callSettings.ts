@@ -72,12 +72,10 @@ function ownOptions(options: Readonly<Record<string, unknown>> = {}): BidoraCall
 
 /** Options that bidora has nothing for. */
 function unsupported(options: LanguageModelV3CallOptions): SharedV3Warning[] {
-  const { presencePenalty, frequencyPenalty, tools = [], toolChoice } = options;
+  const { presencePenalty, frequencyPenalty } = options;
   return [
     ...(presencePenalty ? [warning("presencePenalty", "providerOptions.bidora has repetitionPenalty")] : []),
     ...(frequencyPenalty ? [warning("frequencyPenalty", "providerOptions.bidora has repetitionPenalty")] : []),
-    ...(tools.length > 0 ? [warning("tools", "the model gets no tools")] : []),
-    ...(tools.length > 0 && toolChoice && toolChoice.type !== "auto" ? [warning("toolChoice")] : []),
   ];
 }
 

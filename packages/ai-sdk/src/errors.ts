@@ -34,6 +34,7 @@ export function asSdkError(error: unknown, prompt: unknown): unknown {
   if (OF_PROMPT.includes(code)) return new InvalidPromptError({ prompt, message, cause: error });
   if (code === "JSON_SCHEMA" || code === "XGRAMMAR_MISSING")
     return new UnsupportedFunctionalityError({ functionality: "responseFormat with this schema", message });
+  if (code === "TOOLS") return new UnsupportedFunctionalityError({ functionality: "tools with this model", message });
   if (code === "HEAD") return new UnsupportedFunctionalityError({ functionality: "a model for another task", message });
   return new AISDKError({ name: `AI_Bidora_${code}`, message, cause: error });
 }

@@ -10,22 +10,25 @@ import type {
   LanguageModelV3Usage,
   SharedV3Warning,
 } from "@ai-sdk/provider";
-import type { Finish, GeneratedPiece, Message, Model } from "bidora";
+import type { AnswerPiece, CallPiece, Conversation, Finish, Model, ReadCall } from "bidora";
 import { settingsOf } from "./callSettings.js";
 import { asSdkError } from "./errors.js";
 import { messagesOf, textOf } from "./prompts.js";
+import { CallParts, callContent, isJson, toolsOf } from "./tools.js";
 
 /** A conversation or a text, and the number of its tokens. */
 interface Input {
-  readonly prompt: string | readonly Message[];
+  readonly prompt: string | Conversation;
   readonly tokens: number;
 }
 
 /** A generation whose first piece is there: what is wrong with the call has been thrown. */
 interface Started {
-  readonly pieces: AsyncIterator<GeneratedPiece>;
-  readonly first: IteratorResult<GeneratedPiece>;
+  readonly pieces: AsyncIterator<AnswerPiece>;
+  readonly first: IteratorResult<AnswerPiece>;
   readonly inputTokens: number;
+  /** Whether the answer may call tools, and so perhaps has no text. */
+  readonly mayCall: boolean;
   readonly warnings: SharedV3Warning[];
 }
 
@@ -50,14 +53,20 @@ export class BidoraLanguageModel implements LanguageModelV3 {
   async doGenerate(options: LanguageModelV3CallOptions): Promise<LanguageModelV3GenerateResult> {
     const { warnings, inputTokens, ...generation } = await this.#start(options);
     let [text, outputTokens, finish]: [string, number, Finish | undefined] = ["", 0, undefined];
+    const pieces: CallPiece[] = [];
     for await (const piece of this.#rest(generation, options)) {
       text += piece.text;
+      pieces.push(...(piece.toolCalls ?? []));
       outputTokens += piece.tokens.length;
       finish = piece.finish ?? finish;
     }
+    const calls = joined(pieces).filter((call) => finish !== "length" || isJson(call.function.arguments));
     return {
-      content: [{ type: "text", text }],
-      finishReason: reasonOf(finish),
+      content: [
+        ...(text !== "" || calls.length === 0 ? [{ type: "text" as const, text }] : []),
+        ...calls.map(callContent),
+      ],
+      finishReason: reasonOf(finish, calls.length > 0),
       usage: usageOf(inputTokens, outputTokens),
       warnings,
       response: this.#response(),
@@ -88,15 +97,20 @@ export class BidoraLanguageModel implements LanguageModelV3 {
 
   async #start(options: LanguageModelV3CallOptions): Promise<Started> {
     const { abortSignal, prompt } = options;
-    const { settings, warnings } = settingsOf(options);
-    const read = this.kind === "chat" ? messagesOf(prompt) : textOf(prompt);
+    const { settings: plain, warnings: ofSettings } = settingsOf(options);
+    const { tools, toolChoice, warnings: ofTools } = toolsOf(options);
+    const isChat = this.kind === "chat";
+    const read = isChat ? { messages: messagesOf(prompt), ...(toolChoice !== "none" && { tools }) } : textOf(prompt);
+    const mayCall = isChat && toolChoice !== undefined && toolChoice !== "none";
+    const settings = mayCall ? { ...plain, toolChoice } : plain;
+    const warnings = [...ofSettings, ...ofTools];
     const model = await this.open();
     abortSignal?.throwIfAborted();
     try {
       const input = await inputOf(model, read);
-      const stream = model.generate(input.prompt as Message[], settings, { signal: abortSignal });
+      const stream = model.generate(input.prompt as string, settings, { signal: abortSignal });
       const pieces = stream[Symbol.asyncIterator]();
-      return { pieces, first: await pieces.next(), inputTokens: input.tokens, warnings };
+      return { pieces, first: await pieces.next(), inputTokens: input.tokens, mayCall, warnings };
     } catch (error) {
       throw asSdkError(error, prompt);
     }
@@ -114,13 +128,15 @@ export class BidoraLanguageModel implements LanguageModelV3 {
     const { warnings, inputTokens } = started;
     yield { type: "stream-start", warnings };
     yield { type: "response-metadata", ...this.#response() };
-    const id = "0";
-    yield { type: "text-start", id };
+    const [text, calls] = [new TextParts(), new CallParts()];
+    if (!started.mayCall) yield* text.start();
     let [outputTokens, finish]: [number, Finish | undefined] = [0, undefined];
     try {
       for await (const piece of this.#rest(started, options)) {
         if (options.includeRawChunks) yield { type: "raw", rawValue: piece };
-        if (piece.text !== "") yield { type: "text-delta", id, delta: piece.text };
+        yield* text.of(piece.text);
+        if (piece.toolCalls?.length) yield* text.end();
+        yield* calls.of(piece.toolCalls ?? []);
         outputTokens += piece.tokens.length;
         finish = piece.finish ?? finish;
       }
@@ -134,13 +150,48 @@ export class BidoraLanguageModel implements LanguageModelV3 {
       };
       return;
     }
-    yield { type: "text-end", id };
-    yield { type: "finish", finishReason: reasonOf(finish), usage: usageOf(inputTokens, outputTokens) };
+    yield* text.end();
+    yield* calls.end(finish === "length");
+    const finishReason = reasonOf(finish, calls.count > 0);
+    yield { type: "finish", finishReason, usage: usageOf(inputTokens, outputTokens) };
   }
 }
 
+/** Blocks of text in a stream, each from the first text to the next call or the end. */
+class TextParts {
+  #count = 0;
+  #isOpen = false;
+
+  *start(): Generator<LanguageModelV3StreamPart> {
+    if (!this.#isOpen) yield { type: "text-start", id: `${this.#count}` };
+    this.#isOpen = true;
+  }
+
+  *of(delta: string): Generator<LanguageModelV3StreamPart> {
+    if (delta === "") return;
+    yield* this.start();
+    yield { type: "text-delta", id: `${this.#count}`, delta };
+  }
+
+  *end(): Generator<LanguageModelV3StreamPart> {
+    if (this.#isOpen) yield { type: "text-end", id: `${this.#count++}` };
+    this.#isOpen = false;
+  }
+}
+
+/** Whole calls of their parts. */
+function joined(pieces: readonly CallPiece[]): ReadCall[] {
+  const calls: ReadCall[] = [];
+  for (const { index, id = "", name = "", arguments: more } of pieces) {
+    const before = calls[index] ?? { id, type: "function", function: { name, arguments: "" } };
+    const given = before.function.arguments + more;
+    calls[index] = { ...before, function: { ...before.function, arguments: given } };
+  }
+  return calls;
+}
+
 /** The prompt as the model reads it, and the number of its tokens. */
-async function inputOf({ tokenizer }: Model, prompt: string | readonly Message[]): Promise<Input> {
+async function inputOf({ tokenizer }: Model, prompt: string | Conversation): Promise<Input> {
   if (typeof prompt !== "string") {
     const { text } = tokenizer.chatTemplate().render(prompt, { addGenerationPrompt: true });
     return { prompt, tokens: await countOf(tokenizer, text) };
@@ -155,8 +206,8 @@ async function countOf(tokenizer: Model["tokenizer"], text: string): Promise<num
 }
 
 /** `eos`: the model ended its answer; `stop`: a stop sequence did. */
-const reasonOf = (finish: Finish | undefined): LanguageModelV3FinishReason => ({
-  unified: finish === "length" ? "length" : finish === undefined ? "other" : "stop",
+const reasonOf = (finish: Finish | undefined, hasCalls: boolean): LanguageModelV3FinishReason => ({
+  unified: finish === "length" ? "length" : finish === undefined ? "other" : hasCalls ? "tool-calls" : "stop",
   raw: finish,
 });
 

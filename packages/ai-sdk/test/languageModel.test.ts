@@ -9,7 +9,7 @@ import {
   NoSuchModelError,
   UnsupportedFunctionalityError,
 } from "@ai-sdk/provider";
-import { createProviderRegistry, generateText, jsonSchema, type ModelMessage, streamText, tool } from "ai";
+import { createProviderRegistry, generateText, type ModelMessage, streamText } from "ai";
 import { load, type Message, type Model } from "bidora";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { BidoraLanguageModel } from "../src/languageModel.js";
@@ -104,19 +104,19 @@ describe("generateText", () => {
     const { warnings = [] } = await generateText({
       ...{ model, prompt: "one", maxOutputTokens: 1, temperature: 0, topP: 0.5, topK: 3 },
       ...{ presencePenalty: 1, frequencyPenalty: 1 },
-      tools: { look: tool({ inputSchema: jsonSchema({ type: "object" }) }) },
     });
     expect(warnings.map((warning) => [warning.type, "feature" in warning && warning.feature])).toEqual(
-      ["presencePenalty", "frequencyPenalty", "tools", "topP", "topK"].map((name) => ["unsupported", name]),
+      ["presencePenalty", "frequencyPenalty", "topP", "topK"].map((name) => ["unsupported", name]),
     );
+    const provided = [{ type: "provider" as const, id: "openai.web_search" as const, name: "search", args: {} }];
     const tools = [{ type: "function" as const, name: "look", inputSchema: {} }];
-    const direct = await model.doGenerate({
-      ...{ ...callOf("one"), maxOutputTokens: 1, tools },
-      toolChoice: { type: "required" },
-    });
-    expect(direct.warnings.map((warning) => "feature" in warning && warning.feature)).toEqual([
-      ...["tools", "toolChoice"],
-    ]);
+    const warned = async (more: object) =>
+      (await model.doGenerate({ ...callOf("one"), maxOutputTokens: 1, ...more })).warnings.map(
+        (warning) => "feature" in warning && warning.feature,
+      );
+    expect(await warned({ tools: provided, toolChoice: { type: "required" } })).toEqual(["tool search"]);
+    expect(await warned({ tools, responseFormat: { type: "json" } })).toEqual(["tools"]);
+    expect(await warned({ tools, toolChoice: { type: "none" } })).toEqual([]);
   });
 
   test("several calls at once give what each gives alone", async () => {

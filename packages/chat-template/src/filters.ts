@@ -17,6 +17,7 @@ import {
   itemsOf,
   lengthOf,
   numberLike,
+  SafeString,
   Tuple,
   typeName,
   type Value,
@@ -35,6 +36,7 @@ const FILTERS: Readonly<Record<string, Filter>> = {
   count: length,
   default: orDefault,
   d: orDefault,
+  safe: plain("safe", (value) => (value instanceof SafeString ? value : new SafeString(str(value)))),
   list: plain("list", (value) => [...itemsOf(value)]),
   first: plain("first", (value) => (value instanceof GeneratorValue ? value.take(1)[0] : itemsOf(value)[0])),
   last: plain("last", (value) =>
@@ -80,6 +82,8 @@ const FILTERS: Readonly<Record<string, Filter>> = {
 /** @throws TemplateError for an unknown filter */
 export function applyFilter(name: string, value: Value, args: Arguments): Value {
   const filter = Object.hasOwn(FILTERS, name) ? FILTERS[name] : undefined;
+  if (value instanceof SafeString && name !== "safe" && name !== "default" && name !== "d")
+    return name === "string" ? value : refuse(`the filter ${name} of a safe string is not supported`);
   return filter ? filter(value, args) : refuse(`unknown filter ${JSON.stringify(name)}`);
 }
 

@@ -51,6 +51,8 @@ export function item(value: Value, key: Value): Value {
   const index = numberLike(key);
   if (isDict(value) && isKey(key) && value.has(key)) return value.get(key);
   if (typeof index === "bigint") return atIndex(value, index);
+  // Python finds no such item, and Jinja then no attribute.
+  if (key === undefined && (isDict(value) || isList(value))) return undefined;
   if (typeof key !== "string") return refuse(`it uses ${typeName(key)} as an index`);
   return method(value, key);
 }

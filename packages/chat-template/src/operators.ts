@@ -12,6 +12,7 @@ import {
   numberLike,
   Range,
   requireSmallInt,
+  SafeString,
   Tuple,
   typeName,
   type Value,
@@ -65,9 +66,26 @@ const hasNaN = (...values: readonly Value[]): boolean => values.some((value) => 
 
 function joined(left: Value, right: Value): Value {
   if (typeof left === "string" && typeof right === "string") return left + right;
+  const [a, b] = [escaped(left), escaped(right)];
+  if (a !== undefined && b !== undefined) return new SafeString(a + b);
   if (!isList(left) || !isList(right) || left.constructor !== right.constructor || left instanceof Range)
     return unsupported("+", left, right);
   return left instanceof Tuple ? Tuple.from([...left, ...right]) : [...left, ...right];
+}
+
+/** MarkupSafe's replacements. */
+const ENTITIES: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  "'": "&#39;",
+  '"': "&#34;",
+};
+
+/** A string as it is when a safe one is added to it. */
+function escaped(value: Value): string | undefined {
+  if (value instanceof SafeString) return value.text;
+  return typeof value === "string" ? value.replace(/[&<>'"]/g, (character) => ENTITIES[character]!) : undefined;
 }
 
 const isRepeatable = (value: Value): value is string | readonly Value[] =>

@@ -1,11 +1,23 @@
 /** Values as text: Python's `str()`, `repr()` and `json.dumps()`. */
 import { refuse } from "./error.js";
 import { floatRepr } from "./numbers.js";
-import { compare, type Dict, DictView, isDict, isList, Range, Tuple, typeName, type Value } from "./values.js";
+import {
+  compare,
+  type Dict,
+  DictView,
+  isDict,
+  isList,
+  Range,
+  SafeString,
+  Tuple,
+  typeName,
+  type Value,
+} from "./values.js";
 
 /** Python's `str()`; undefined is empty, as Jinja prints it. */
 export function str(value: Value): string {
   if (typeof value === "string") return value;
+  if (value instanceof SafeString) return value.text;
   return value === undefined ? "" : repr(value);
 }
 

@@ -13,19 +13,21 @@ import {
   isTruthy,
   numberLike,
   requireInt,
+  SafeString,
   type Value,
 } from "./values.js";
 
 type Test = (value: Value) => boolean;
 
-const isSequence: Test = (value) => value === undefined || typeof value === "string" || isList(value) || isDict(value);
+const isString: Test = (value) => typeof value === "string" || value instanceof SafeString;
+const isSequence: Test = (value) => value === undefined || isString(value) || isList(value) || isDict(value);
 const isIterable: Test = (value) => isSequence(value) || value instanceof DictView || value instanceof GeneratorValue;
 
 const TESTS: Readonly<Record<string, Test>> = {
   defined: (value) => value !== undefined,
   undefined: (value) => value === undefined,
   none: (value) => value === null,
-  string: (value) => typeof value === "string",
+  string: isString,
   boolean: (value) => typeof value === "boolean",
   true: (value) => value === true,
   false: (value) => value === false,

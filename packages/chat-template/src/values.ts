@@ -16,7 +16,8 @@ export type Value =
   | Fields
   | Callable
   | DictView
-  | GeneratorValue;
+  | GeneratorValue
+  | SafeString;
 
 /** The dict keys that are supported. */
 export type Key = string | bigint | null;
@@ -58,6 +59,11 @@ export class GeneratorValue {
     this.taken = Math.min(this.items.length, start + count);
     return this.items.slice(start, this.taken);
   }
+}
+
+/** The result of the filter `safe`: what is added to it is escaped for HTML. */
+export class SafeString {
+  constructor(readonly text: string) {}
 }
 
 /** A value that has attributes and nothing else, such as `loop`. */
@@ -112,6 +118,7 @@ const CLASSES: readonly (readonly [abstract new (...args: never) => object, stri
   [Callable, "a function"],
   [DictView, "a dict view"],
   [GeneratorValue, "a generator"],
+  [SafeString, "a safe string"],
 ];
 
 /** The name of a value's type in errors. */
@@ -125,11 +132,14 @@ export function typeName(value: Value): string {
 export function isTruthy(value: Value): boolean {
   if (isList(value)) return value.length > 0;
   if (isDict(value)) return value.size > 0;
+  if (value instanceof SafeString) return value.text !== "";
   return value instanceof DictView ? value.items.length > 0 : Boolean(value);
 }
 
 /** Python's `==`. */
 export function isEqual(a: Value, b: Value): boolean {
+  if (a instanceof SafeString) return isEqual(a.text, b);
+  if (b instanceof SafeString) return isEqual(a, b.text);
   if (isList(a) && isList(b))
     return a.constructor === b.constructor && a.length === b.length && a.every((value, i) => isEqual(value, b[i]));
   if (isDict(a) && isDict(b))

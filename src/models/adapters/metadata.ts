@@ -62,6 +62,8 @@ interface Use {
   readonly labelColumns?: readonly string[] | undefined;
   readonly maxLength?: number | undefined;
   readonly trainOn?: (typeof TRAIN_ON)[number] | undefined;
+  /** Whether the chat template beside the adapter is the one that it was trained with, instead of the base model's. */
+  readonly chatTemplate?: boolean | undefined;
   /** How token states become an embedding. */
   readonly pooling?: Pooling | undefined;
   /** Whether embeddings were evaluated on pairs with a score. */
@@ -80,6 +82,7 @@ const use = z.object({
   labelColumns: z.array(z.string()).optional(),
   maxLength: z.int().min(1).optional(),
   trainOn: z.enum(TRAIN_ON).optional(),
+  chatTemplate: z.boolean().optional(),
   pooling: z.enum(POOLINGS).optional(),
   isScored: z.boolean().optional(),
   loss: z.record(z.string(), z.union([z.string(), z.number()])).optional(),

@@ -1,7 +1,7 @@
 // Generates text, streamed in pieces or as complete texts.
 
 import { aWhole, having, options as optionsOf } from "../../base/index.js";
-import { TextStream, type Tokenizer, textEnd } from "../../text/index.js";
+import { TextStream, TokenBytes, type Tokenizer, textEnd } from "../../text/index.js";
 import type { TaskModel } from "../index.js";
 import {
   checkGeneration,
@@ -71,18 +71,23 @@ function tokensUntil(
 /** Streams the text of one generation; holds back text that may be the start of a stop string. */
 export class TextWriter {
   readonly #stream: TextStream;
+  readonly #isWritten: (token: number) => boolean;
   #held = "";
 
+  /** @param shown special tokens that the text has; none if not given */
   constructor(
     tokenizer: Tokenizer,
     private readonly stops: StopStrings,
+    shown?: ReadonlySet<number>,
   ) {
-    this.#stream = new TextStream(tokenizer);
+    const bytes = shown && new TokenBytes(tokenizer);
+    this.#isWritten = (token) => !bytes || shown.has(token) || !bytes.isSpecial(token);
+    this.#stream = new TextStream(tokenizer, { skipSpecialTokens: !shown });
   }
 
   /** @returns the text that has become certain */
   async write({ tokens, finish }: Pick<NextTokens, "tokens" | "finish">): Promise<string> {
-    this.#held += await this.#stream.put(...tokens);
+    this.#held += await this.#stream.put(...tokens.filter(this.#isWritten));
     if (finish !== undefined) this.#held += await this.#stream.end();
     const certain = finish === undefined ? this.stops.certainLength(this.#held) : this.#held.length;
     const end = this.stops.find(this.#held) ?? certain;

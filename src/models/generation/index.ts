@@ -25,6 +25,7 @@ export {
   resolveGeneration,
   SAMPLING_KEYS,
 } from "./generationSettings.js";
+export { CallConstraint, type CallTokens } from "./grammar/callConstraint.js";
 export { type Grammar, Grammars } from "./grammar/grammars.js";
 export type { JsonSchema } from "./grammar/jsonGrammar.js";
 export { topK } from "./sampling.js";

@@ -10,7 +10,16 @@ export {
   generationOptions,
 } from "./options/generation.js";
 export { lossOptions } from "./options/losses.js";
-export { baseModel, overwrite, partOptions, plainPooling, rowOptions, runFile, session } from "./options/shared.js";
+export {
+  baseModel,
+  conversations,
+  overwrite,
+  partOptions,
+  plainPooling,
+  rowOptions,
+  runFile,
+  session,
+} from "./options/shared.js";
 export {
   type AskedRun,
   modelIsMissing,

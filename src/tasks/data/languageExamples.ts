@@ -1,21 +1,30 @@
 /** Examples for language models: text, a prompt with its completion, or a conversation. */
 import { type Check, checkArguments, isObject, listOf, own, shown, takes, UsageError } from "../../base/index.js";
-import { HAS_LONE_SURROGATE, isWellFormed, type Message, ROLES, type TextPart } from "../../text/index.js";
+import {
+  type Conversation,
+  HAS_LONE_SURROGATE,
+  isWellFormed,
+  type Message,
+  ROLES,
+  type TextPart,
+} from "../../text/index.js";
 import type { Dataset, Example } from "./example.js";
 import { type LoadRowsOptions, loadOptions, loadTable } from "./loadExamples.js";
-import { aRowSource, findTextColumns, type RowSource, type Table, type TableRow, written } from "./table.js";
+import { aRowSource, findTextColumns, type RowSource, type Table, type TableRow } from "./table.js";
 import { rowError } from "./textFile.js";
-/** A text or a conversation. */
-export type TextOrMessages = string | readonly Message[];
+import { checkCalls, isThere, rowTools, shownValue } from "./toolColumns.js";
+
+/** A text or a conversation: its messages, or these with their tools. */
+export type TextOrMessages = string | readonly Message[] | Conversation;
 
 /** What a language model is trained on or prompted with. */
 export type LanguageInput =
   | { readonly kind: "text"; readonly text: string }
-  | { readonly kind: "messages"; readonly messages: readonly Message[] }
+  | ({ readonly kind: "messages" } & Conversation)
   | {
       readonly kind: "prompt";
       readonly prompt: TextOrMessages;
-      readonly completion: TextOrMessages | undefined;
+      readonly completion: string | readonly Message[] | undefined;
       /** Several equally good completions instead of one. */
       readonly references?: readonly string[];
     };
@@ -37,7 +46,7 @@ const EXPECTED = "messages, or prompt and completion, or text";
 
 /**
  * Examples for language models: `{"messages": [{"role", "content"}, …]}`, `{"prompt", "completion"}` or `{"text"}`, in training all of one
- * kind. One `--text-columns` column holds texts or messages, two hold prompts and completions.
+ * kind. Conversations may have `tools` and `chat_template_kwargs`. One `--text-columns` column holds texts or messages, two hold prompts and completions.
  * @throws BidoraError naming a row of another kind, or what is wrong in it
  */
 export async function loadLanguage(file: RowSource, options: LoadRowsOptions = {}): Promise<Dataset<LanguageExample>> {
@@ -46,8 +55,6 @@ export async function loadLanguage(file: RowSource, options: LoadRowsOptions = {
   const named = namedColumns(table, options);
   const isPrompt = options.labels === "optional";
   const examples = table.rows.map((row): LanguageExample => {
-    if (isThere(own(row.values, "tools")))
-      throw rowError(table.file, row.line, "the row has tools, which are not supported: remove them.");
     const kind = named ? kindOfNamed(row, named) : kindOf(table, row);
     const input = inputOf(new LanguageRow(table, row), kind, named ?? COLUMNS[kind], isPrompt);
     return { input, label: undefined, at: { file: table.file, line: row.line } };
@@ -56,8 +63,6 @@ export async function loadLanguage(file: RowSource, options: LoadRowsOptions = {
   const text = named ?? COLUMNS[examples[0]?.input.kind ?? "text"];
   return { examples, labelNames: undefined, columns: { text, label: undefined } };
 }
-
-const isThere = (value: unknown): boolean => value !== undefined && value !== null;
 
 /** The columns given by flag, else those of the training run if the file has them. @throws BidoraError for a missing column */
 function namedColumns(table: Table, options: LoadRowsOptions): readonly string[] | undefined {
@@ -95,13 +100,15 @@ function inputOf(
   isPrompt: boolean,
 ): LanguageInput {
   const column = first as string;
-  if (kind === "text") return { kind, text: reader.text(column) };
-  if (kind === "messages") return { kind, messages: reader.messages(column) };
+  if (kind === "messages") return { kind, ...reader.conversation(reader.messages(column)) };
+  if (kind === "text") return { kind, text: reader.withoutTools(reader.text(column)) };
   const prompt = reader.textOrMessages(column);
-  if (reader.has(REFERENCES)) return { kind, prompt, completion: undefined, references: reader.references() };
+  if (reader.has(REFERENCES))
+    return { kind, prompt: reader.prompt(prompt), completion: undefined, references: reader.references() };
   const lacksMore = second === undefined || (isPrompt && !reader.has(second));
   const completion = lacksMore ? undefined : reader.textOrMessages(second);
-  if (completion === undefined || typeof prompt === typeof completion) return { kind, prompt, completion };
+  if (completion === undefined || typeof prompt === typeof completion)
+    return { kind, prompt: reader.prompt(prompt, completion), completion };
   throw reader.error(`${column} and ${second} must both be strings, or both be lists of messages.`);
 }
 
@@ -146,7 +153,32 @@ export class LanguageRow {
     return value.map((text, i) => this.wellFormed(text, `${REFERENCES}[${i}]`));
   }
 
-  textOrMessages(column: string): TextOrMessages {
+  /** @throws BidoraError for a row that has tools, which texts can't use */
+  withoutTools(text: string): string {
+    const { tools, chatTemplateKwargs } = rowTools(this.row.values, (fault) => this.error(fault));
+    if (tools || chatTemplateKwargs)
+      throw this.error(
+        `${tools ? "tools are" : "chat_template_kwargs is"} for rows with messages, and this one has a text.`,
+      );
+    return text;
+  }
+
+  /** Messages with the row's tools. @param more messages after them, which are checked with them */
+  conversation(messages: readonly Message[], more: readonly Message[] = []): Conversation {
+    const error = (fault: string) => this.error(fault);
+    const own = rowTools(this.row.values, error);
+    checkCalls({ ...own, messages: [...messages, ...more] }, error);
+    return { messages, ...own };
+  }
+
+  /** A prompt, as a list of messages if the row has no tools. */
+  prompt(prompt: string | readonly Message[], completion?: string | readonly Message[]): TextOrMessages {
+    if (typeof prompt === "string") return this.withoutTools(prompt);
+    const conversation = this.conversation(prompt, typeof completion === "string" ? [] : completion);
+    return conversation.tools || conversation.chatTemplateKwargs ? conversation : prompt;
+  }
+
+  textOrMessages(column: string): string | Message[] {
     return Array.isArray(own(this.row.values, column)) ? this.messages(column) : this.text(column);
   }
 
@@ -162,10 +194,20 @@ export class LanguageRow {
     const { role, content } = { role: own(value, "role"), content: own(value, "content") };
     if (!ROLES.some((known) => known === role))
       throw this.error(`${place} must have a role, one of ${ROLES.join(", ")}, but it is ${shownValue(role)}.`);
-    if (!isThere(content)) throw this.error(`${place} has no content: expected a string.`);
-    const given = Object.entries(value).filter(([, field]) => isThere(field));
-    const fields = given.map(([name, field]) => [name, this.field(field, `${place}.${name}`, name === "content")]);
+    const hasCalls = role === "assistant" && hasEntries(own(value, "tool_calls"));
+    if (!isThere(content) && !hasCalls) throw this.error(`${place} has no content: expected a string.`);
+    const isKept = ([name, field]: [string, unknown]) => (name === "tool_calls" ? hasEntries(field) : isThere(field));
+    const fields = Object.entries(value)
+      .filter(isKept)
+      .map(([name, field]) => [name, this.named(name, field, `${place}.${name}`, hasCalls)]);
     return Object.fromEntries(fields) as Message;
+  }
+
+  /** Calls are checked with the tools. */
+  private named(name: string, field: unknown, place: string, hasCalls: boolean): Message[string] {
+    if (name === "tool_calls" && hasCalls) return field as Message[string];
+    if (name === "tool_calls") throw this.error(`${place} is for messages of the assistant.`);
+    return this.field(field, place, name === "content");
   }
 
   private field(value: unknown, place: string, isContent: boolean): Message[string] {
@@ -186,19 +228,24 @@ export class LanguageRow {
   }
 }
 
-const shownValue = (value: unknown): string => (value === undefined ? "missing" : written(value));
+/** Calls that are no list are refused later; an empty list is none. */
+const hasEntries = (calls: unknown): boolean => isThere(calls) && !(Array.isArray(calls) && calls.length === 0);
 
 // Prompts as arguments of a call
 
 const isMessage = (value: unknown): boolean =>
-  isObject(value) && (ROLES as readonly unknown[]).includes(value.role) && value.content !== undefined;
+  isObject(value) &&
+  (ROLES as readonly unknown[]).includes(value.role) &&
+  (value.content !== undefined || value.tool_calls !== undefined);
+
+const areMessages = (value: unknown): boolean => Array.isArray(value) && value.length > 0 && value.every(isMessage);
 
 const isTextOrMessages = (value: unknown): boolean =>
-  typeof value === "string" || (Array.isArray(value) && value.length > 0 && value.every(isMessage));
+  typeof value === "string" || areMessages(value) || (isObject(value) && areMessages(value.messages));
 
 /** A text or a conversation. */
 export const textOrMessages = takes(
-  `a string, or a list of messages such as [{ role: "user", content: "…" }]`,
+  `a string, a list of messages such as [{ role: "user", content: "…" }], or { messages, tools }`,
   isTextOrMessages,
 );
 

@@ -1,15 +1,20 @@
 /** Examples of preferences: a prompt with answers of which one is better, or with one answer that is good or bad. */
 import { checkArguments, own, UsageError } from "../../base/index.js";
-import type { Message } from "../../text/index.js";
+import type { Conversation, Message } from "../../text/index.js";
 import type { Dataset, Example } from "./example.js";
-import { LanguageRow, type TextOrMessages } from "./languageExamples.js";
+import { LanguageRow } from "./languageExamples.js";
 import { type LoadRowsOptions, loadOptions, loadTable } from "./loadExamples.js";
 import { aRowSource, type RowSource, type Table, type TableRow } from "./table.js";
 
+/** A text, or messages. */
+type Writing = string | readonly Message[];
+
 /** A prompt, which reward models can do without, and its answers: the chosen and the rejected one, or a single one. */
 export interface PreferenceInput {
-  readonly prompt: TextOrMessages | undefined;
-  readonly answers: readonly TextOrMessages[];
+  readonly prompt: Writing | undefined;
+  readonly answers: readonly Writing[];
+  /** What a chat template gets besides messages. */
+  readonly around?: Omit<Conversation, "messages"> | undefined;
 }
 
 export interface PreferenceLabel {
@@ -52,7 +57,7 @@ function exampleOf(table: Table, row: TableRow, rows: PreferenceRows, isLabeled:
   const reader = new LanguageRow(table, row);
   const at = { file: table.file, line: row.line };
   if (reader.has("chosen") || reader.has("rejected")) {
-    const input = pairOf(reader, rows);
+    const input = withTools(reader, pairOf(reader, rows));
     checkAnswers(reader, input, ["chosen", "rejected"]);
     const margin = rows.isOfRewards && reader.has("margin") ? { margin: numberIn(reader, row, "margin") } : {};
     return { input, label: margin, at };
@@ -61,7 +66,7 @@ function exampleOf(table: Table, row: TableRow, rows: PreferenceRows, isLabeled:
     throw reader.error("expected prompt, chosen and rejected, or prompt and completion: the row has neither.");
   if (rows.isOfRewards && isLabeled)
     throw reader.error("expected chosen and rejected: a reward is learned from pairs.");
-  const input = { prompt: promptOf(reader, rows), answers: [reader.textOrMessages("completion")] };
+  const input = withTools(reader, { prompt: promptOf(reader, rows), answers: [reader.textOrMessages("completion")] });
   checkAnswers(reader, input, ["completion"]);
   return { input, label: isLabeled ? { isGood: goodness(reader, row) } : undefined, at };
 }
@@ -74,7 +79,18 @@ function pairOf(reader: LanguageRow, rows: PreferenceRows): PreferenceInput {
   return splitConversations(reader, [chosen, rejected], rows);
 }
 
-function promptOf(reader: LanguageRow, { isOfRewards }: PreferenceRows): TextOrMessages | undefined {
+/** With the row's tools, against which the calls in each answer are checked. */
+function withTools(reader: LanguageRow, input: PreferenceInput): PreferenceInput {
+  const { prompt = [], answers } = input;
+  const [around] = answers.map((answer) => {
+    if (typeof answer === "string" || typeof prompt === "string") return void reader.withoutTools("");
+    const { messages: _, ...own } = reader.conversation(prompt, answer);
+    return own;
+  });
+  return around ? { ...input, around } : input;
+}
+
+function promptOf(reader: LanguageRow, { isOfRewards }: PreferenceRows): Writing | undefined {
   if (reader.has("prompt")) return reader.textOrMessages("prompt");
   if (isOfRewards) return undefined;
   throw reader.error("the row has no prompt: answers that are strings need one.");
@@ -111,8 +127,8 @@ function checkAnswers(reader: LanguageRow, { prompt, answers }: PreferenceInput,
     throw reader.error("chosen and rejected are equal: one must be better, or remove the row.");
 }
 
-const isEmpty = (answer: TextOrMessages): boolean =>
-  typeof answer === "string" ? answer === "" : answer.every(({ content }) => content === "");
+const isEmpty = (answer: Writing): boolean =>
+  typeof answer === "string" ? answer === "" : answer.every(({ content, tool_calls: calls }) => !content && !calls);
 
 function goodness(reader: LanguageRow, { values }: TableRow): boolean {
   const label = own(values, "label");

@@ -1,6 +1,7 @@
 /** Prompts and the references that generated text is scored against. */
 import { group } from "d3-array";
 import { UsageError } from "../../base/index.js";
+import { type Conversation, upTo } from "../../text/index.js";
 import { type Location, where } from "./example.js";
 import { type LanguageExample, loadLanguage, type TextOrMessages } from "./languageExamples.js";
 import { loadTable } from "./loadExamples.js";
@@ -50,19 +51,28 @@ function partsOf({ input, at }: LanguageExample): { prompt: TextOrMessages; refe
     const written = input.references ?? [textOf(input.completion)];
     if (written.every((text) => text !== undefined)) return { prompt: input.prompt, references: trimmed(written) };
   }
-  if (input.kind === "messages" && input.messages.at(-1)?.role === "assistant") {
+  const last = input.kind === "messages" ? input.messages.at(-1) : undefined;
+  if (last?.tool_calls)
+    throw new UsageError(`${where(at)}: the answer calls tools, which can't be scored as text: leave the row out.`);
+  if (input.kind === "messages" && last?.role === "assistant") {
     const answer = textOf(input.messages.slice(-1)) ?? "";
-    return { prompt: input.messages.slice(0, -1), references: trimmed([answer]) };
+    return { prompt: beforeAnswer(input), references: trimmed([answer]) };
   }
   throw new UsageError(
     `${where(at)}: text can be scored only if a prompt has a completion, references or an assistant's answer.`,
   );
 }
 
+/** A conversation without its last message: a list, unless it has tools. */
+function beforeAnswer({ messages, tools, chatTemplateKwargs }: Conversation): TextOrMessages {
+  const before = upTo({ messages, tools, chatTemplateKwargs }, messages.length - 1);
+  return tools || chatTemplateKwargs ? before : before.messages;
+}
+
 const trimmed = (texts: readonly string[]): string[] => texts.map((text) => text.trim());
 
 /** The text of a completion, without the roles of its messages. */
-function textOf(writing: TextOrMessages | undefined): string | undefined {
+function textOf(writing: string | Conversation["messages"] | undefined): string | undefined {
   if (writing === undefined || typeof writing === "string") return writing;
   return writing.map(({ content }) => contentOf(content)).join("\n");
 }
@@ -86,7 +96,7 @@ export function examplesByPrompt(examples: readonly LanguageExample[]): number[]
 
 function promptOf(input: LanguageExample["input"]): TextOrMessages | undefined {
   if (input.kind === "prompt") return input.prompt;
-  return input.kind === "messages" ? input.messages.slice(0, -1) : undefined;
+  return input.kind === "messages" ? beforeAnswer(input) : undefined;
 }
 
 /** The references of a row. */

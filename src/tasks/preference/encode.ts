@@ -4,7 +4,6 @@ import type { Branches } from "../../models/index.js";
 import type { Message, Tokenizer } from "../../text/index.js";
 import type { EncodedExample, EncodeOptions } from "../batch.js";
 import { ChatRenderer } from "../chatSpans.js";
-import type { Location, TextOrMessages } from "../data/index.js";
 import { rowError } from "../data/index.js";
 import type { PreferenceExample, PreferenceLabel } from "../data/preferenceExamples.js";
 import { withExampleInErrors } from "../encodeExamples.js";
@@ -77,23 +76,22 @@ class AnswerWriter {
   }
 
   /** The prompt, if there is one, and the prompt with each answer. */
-  write({ input: { prompt, answers }, at }: PreferenceExample): WrittenText[] {
-    const asked = prompt === undefined ? [] : [this.#prompt(prompt, at)];
-    return [...asked, ...answers.map((answer) => this.#whole(prompt, answer, at))];
-  }
-
-  #prompt(prompt: TextOrMessages, at: Location): WrittenText {
-    if (typeof prompt === "string") return { text: prompt, isRendered: false };
-    return { text: this.#renderer.render(prompt, true, at).text, isRendered: true };
-  }
-
-  #whole(prompt: TextOrMessages | undefined, answer: TextOrMessages, at: Location): WrittenText {
-    if (typeof answer === "string") {
-      const text = `${(prompt as string | undefined) ?? ""}${answer}`;
-      return { text: this.#ended(text), isRendered: false };
-    }
-    const messages = [...((prompt as readonly Message[] | undefined) ?? []), ...answer];
-    return { text: this.#renderer.render(messages, false, at).text, isRendered: true };
+  write({ input: { prompt, answers, around }, at }: PreferenceExample): WrittenText[] {
+    const rendered = (messages: readonly Message[], addGenerationPrompt: boolean): WrittenText => {
+      const { text } = this.#renderer.render({ messages, ...around }, addGenerationPrompt, at);
+      return { text, isRendered: true };
+    };
+    const asked =
+      typeof prompt === "string"
+        ? [{ text: prompt, isRendered: false }]
+        : prompt === undefined
+          ? []
+          : [rendered(prompt, true)];
+    const whole = (answer: (typeof answers)[number]): WrittenText =>
+      typeof answer === "string"
+        ? { text: this.#ended(`${(prompt as string | undefined) ?? ""}${answer}`), isRendered: false }
+        : rendered([...((prompt as readonly Message[] | undefined) ?? []), ...answer], false);
+    return [...asked, ...answers.map(whole)];
   }
 
   #ended(text: string): string {

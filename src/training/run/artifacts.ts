@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { printable, stopsByValidation, yaml } from "../../base/index.js";
+import { CHAT_TEMPLATE, printable, stopsByValidation, yaml } from "../../base/index.js";
 import {
   CARD,
   copyFiles,
@@ -70,6 +70,7 @@ function metadataOf(prepared: Prepared): AdapterMetadata {
     ...(adapted.config && { baseFormats }),
     ...(config.initLoraWeights !== "zero" && { initLoraWeights: config.initLoraWeights }),
     ...(config.trainOn && { trainOn: config.trainOn }),
+    ...(config.chatTemplate !== undefined && { chatTemplate: true }),
     ...(levels && { upper: { group: levels.group, ...(levels.values && { values: levels.values() }) } }),
     ...(choice.task.embedding && { pooling: choice.task.embedding.pooling }),
     ...(choice.task.contrastive?.isScored !== undefined && { isScored: choice.task.contrastive.isScored }),
@@ -83,6 +84,7 @@ function metadataOf(prepared: Prepared): AdapterMetadata {
 export function writeTokenizerAndCard(folder: string, prepared: Prepared, metrics: Metrics): void {
   const { config, adapted, labels, choice, rows, tokenizer } = prepared;
   copyFiles(tokenizer.files(), prepared.folder, folder);
+  if (config.chatTemplate !== undefined) writeFileAtomic(join(folder, CHAT_TEMPLATE), tokenizer.chatTemplateText ?? "");
   const card = renderModelCard({
     config,
     isForPeft: adapted.config !== undefined && whyNotPeft(adapted.config) === undefined,

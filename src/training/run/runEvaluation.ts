@@ -14,7 +14,7 @@ import type { Dataset, LanguageExample, Location } from "../../tasks/data/index.
 import type { EncodedExample } from "../../tasks/index.js";
 import type { PredictedTokens } from "../../tasks/metrics/index.js";
 import { score } from "../../tasks/metrics/parts/index.js";
-import type { Tokenizer } from "../../text/index.js";
+import { asConversation, type Tokenizer } from "../../text/index.js";
 import type { Ending } from "../../torch/distributed/index.js";
 import {
   arrangedRows,
@@ -250,8 +250,8 @@ export async function rowText(tokenizer: Tokenizer, ids: readonly number[], { fr
 /** The prompt as it is in the file; of a conversation, the last message. */
 export function promptText(input: LanguageExample["input"]): string {
   if (input.kind === "text") return input.text;
-  const asked = input.kind === "prompt" ? input.prompt : input.messages;
+  const asked = input.kind === "prompt" ? input.prompt : input;
   if (typeof asked === "string") return asked;
-  const { content = "" } = asked.at(-1) ?? {};
+  const content = asConversation(asked).messages.at(-1)?.content ?? "";
   return typeof content === "string" ? content : content.map(({ text }) => text).join("");
 }

@@ -84,7 +84,12 @@ export async function readRunData(
   if (sourceColumn !== undefined && train === undefined)
     throw new UsageError("--source-column needs --train: a named data set's own files have no such column.");
   const sources = sourceColumn === undefined ? undefined : await readSources(train!, sourceColumn);
-  const tokenizer = await loadTokenizer(folder);
+  const { chatTemplate } = config;
+  if (chatTemplate !== undefined && !asked.task.takesTrainOn)
+    throw new UsageError(
+      `No effect: --chat-template is for language models, and the task is ${asked.kind}; leave it out.`,
+    );
+  const tokenizer = await loadTokenizer(folder, { chatTemplate });
   const model = architecture.parseConfig(checkpointConfig);
   const { batchSize, gradientAccumulation, pooling = saved?.metadata?.pooling } = config;
   const stepSize = batchSize * ranks * gradientAccumulation;

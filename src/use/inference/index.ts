@@ -27,9 +27,11 @@ export {
   isReranker,
   open,
   openForInference,
+  trainedTemplate,
 } from "./open.js";
 export { openDraft } from "./openDraft.js";
 export { checkTexts, type ExamplesOf, lengthFor, type Prediction, predictions } from "./predictions.js";
 export { ENGINE_NAMES, type EngineName, type EngineVerdict, judge } from "./programs/judge.js";
 export type { Verdict } from "./programs/verdict.js";
 export { type GeneratedRow, generationPlan, TextGenerator } from "./textGenerator.js";
+export type { AnswerPiece } from "./toolAnswers.js";

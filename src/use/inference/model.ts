@@ -1,10 +1,12 @@
 /** An open model, which predicts rows and generates text until it is disposed of. */
 import {
   anObject,
+  aSwitch,
   BidoraError,
   checkArguments,
   isObject,
   listOf,
+  optional,
   options as optionsOf,
   ResultStream,
   shown,
@@ -13,16 +15,18 @@ import {
   UsageError,
 } from "../../base/index.js";
 import { checkSettings, filled, type Given, omit, pick } from "../../base/settings/index.js";
-import { type GeneratedPiece, Grammars, type JsonSchema } from "../../models/generation/index.js";
+import { Grammars, type JsonSchema } from "../../models/generation/index.js";
 import type { TaskModel } from "../../models/index.js";
 import { generationOptions, rowOptions } from "../../tasks/config/index.js";
 import { promptList, rowsTable, type Table, type TextOrMessages, textOrMessages } from "../../tasks/data/index.js";
 import { isOfLanguageModel } from "../../tasks/index.js";
-import type { Message, Tokenizer } from "../../text/index.js";
+import type { Conversation, Message, Tokenizer } from "../../text/index.js";
+import type { ToolChoice } from "../toolCalls/enforcing.js";
 import type { InferenceModel } from "./open.js";
 import { type OpenDraft, openDraft } from "./openDraft.js";
 import { type Prediction, predictions } from "./predictions.js";
 import { type GeneratedRow, generationPlan, TextGenerator } from "./textGenerator.js";
+import type { AnswerPiece } from "./toolAnswers.js";
 
 const { appliesWhen: _, ...textColumns } = rowOptions.textColumns;
 const predictTable = {
@@ -42,6 +46,13 @@ export type ModelGenerateSettings = Given<typeof generateTable> & {
    * `@mlc-ai/web-xgrammar`. docs/serve.md has the keywords that a schema may have.
    */
   readonly jsonSchema?: JsonSchema | undefined;
+  /**
+   * For a conversation with tools: whether the answer may call them (`auto`), must call one (`required`), must call the one of a name, or gets
+   * none (`none`). `required` and a name need the package `@mlc-ai/web-xgrammar`.
+   */
+  readonly toolChoice?: ToolChoice | undefined;
+  /** Whether an answer may have several calls; true by default. */
+  readonly parallelToolCalls?: boolean | undefined;
 };
 
 /** Hooks of a call of an open model. */
@@ -117,14 +128,15 @@ export class Model {
 
   /**
    * Generates text after a prompt: `for await` streams pieces of the text, `await` returns the complete text.
-   * @param prompt a text, or a conversation, which is rendered by the model's chat template
+   * @param prompt a text, or a conversation, which is rendered by the model's chat template: messages, or `{ messages, tools }`. With tools the
+   *   answer's calls are in `toolCalls`
    * @throws UsageError for settings without effect; BidoraError `HEAD` for a model that is not a language model, `DISPOSED`, PromptTooLong
    */
   generate(
-    prompt: string | readonly Message[],
+    prompt: string | readonly Message[] | Conversation,
     settings?: ModelGenerateSettings,
     hooks?: CallHooks,
-  ): ResultStream<GeneratedPiece, GeneratedRow>;
+  ): ResultStream<AnswerPiece, GeneratedRow>;
   /** Generates text after several prompts, with the same results as one at a time: `for await` streams the texts in order, `await` returns all. */
   generate(
     prompts: readonly TextOrMessages[],
@@ -135,8 +147,8 @@ export class Model {
     given: TextOrMessages | readonly TextOrMessages[],
     settings: ModelGenerateSettings = {},
     hooks: CallHooks = {},
-  ): ResultStream<GeneratedPiece, GeneratedRow> | ResultStream<GeneratedRow> {
-    const isOne = typeof given === "string" || (Array.isArray(given) && given.length > 0 && given.every(isMessage));
+  ): ResultStream<AnswerPiece, GeneratedRow> | ResultStream<GeneratedRow> {
+    const isOne = typeof given === "string" || isConversation(given);
     const rows = (prompts: readonly TextOrMessages[]) =>
       this.#stream(hooks, async (open, signal) => {
         checkArguments("generate", ["prompts", prompts, somePrompts]);
@@ -185,7 +197,7 @@ export class Model {
   /** @throws BidoraError `HEAD` for a model that is not a language model */
   async #generator(open: InferenceModel, given: ModelGenerateSettings, hooks: CallHooks): Promise<TextGenerator> {
     checkArguments("generate", ["hooks", hooks, HOOKS]);
-    const { jsonSchema, batchSize, plan, settings } = generateSettings(open, given);
+    const { jsonSchema, batchSize, plan, settings, choice, isParallel } = generateSettings(open, given);
     const grammars = () => (this.#grammars ??= new Grammars(open.tokenizer, open.model.config.vocabSize));
     const openGrammar =
       jsonSchema === undefined
@@ -193,7 +205,8 @@ export class Model {
         : (signal?: AbortSignal) => grammars().open(jsonSchema, plan.generation.endTokens, signal);
     const { draft: named, draftTokens: tokens } = settings;
     const draft = named === undefined ? undefined : { ...(await this.#draft(open, named)), tokens };
-    return TextGenerator.of(open, { ...plan, openGrammar, draft }, { batchSize });
+    const calls = { choice, isParallel, grammars };
+    return TextGenerator.of(open, { ...plan, openGrammar, calls, draft }, { batchSize });
   }
 
   /** A draft, which is opened once; again if that fails. */
@@ -238,6 +251,9 @@ function somePrompts(prompts: unknown, subject: string): void {
 
 const isMessage = (value: unknown): boolean => isObject(value) && "role" in value;
 
+const isConversation = (given: unknown): boolean =>
+  Array.isArray(given) ? given.length > 0 && given.every(isMessage) : isObject(given) && "messages" in given;
+
 /** The rows as a table; a string becomes the value of the column that the model was trained on. */
 function tableOf(rows: readonly InputRow[], open: InferenceModel, given: readonly string[] | undefined): Table {
   const trained = open.metadata?.textColumns;
@@ -246,10 +262,20 @@ function tableOf(rows: readonly InputRow[], open: InferenceModel, given: readonl
   return rowsTable(rows.map((row) => (typeof row === "string" ? { [column]: row } : row)));
 }
 
+const A_CHOICE = takes(
+  '"none", "auto", "required" or { name }',
+  (value) =>
+    ["none", "auto", "required"].includes(value as string) || (isObject(value) && typeof value.name === "string"),
+);
+
 /** Checks the settings of `generate`. @throws BidoraError `HEAD` for a model that is not a language model */
 function generateSettings(open: InferenceModel, given: ModelGenerateSettings) {
   anObject(given, "settings");
-  const { jsonSchema, ...flags } = given;
+  const { jsonSchema, toolChoice: choice, parallelToolCalls: isParallel = true, ...flags } = given;
+  optional(A_CHOICE)(choice, "generate: toolChoice");
+  aSwitch(isParallel, "generate: parallelToolCalls");
+  if (jsonSchema !== undefined && choice !== undefined && choice !== "none")
+    throw new UsageError("jsonSchema and toolChoice ask for two formats of one answer: leave one out.");
   if (jsonSchema !== undefined && !isObject(jsonSchema) && typeof jsonSchema !== "boolean")
     throw new UsageError(`generate: jsonSchema takes a JSON schema, an object; got ${shown(jsonSchema)}.`);
   const { batchSize, ...settings } = filled(generateTable, checkSettings(generateTable, flags));
@@ -261,5 +287,5 @@ function generateSettings(open: InferenceModel, given: ModelGenerateSettings) {
   const plan = generationPlan(open.folder, { ...settings, given: omit(settings.given, "batchSize") });
   if (jsonSchema !== undefined && plan.generation.beams)
     throw new UsageError("jsonSchema limits one token after the other, and beam search does not: leave one out.");
-  return { jsonSchema, batchSize, plan, settings };
+  return { jsonSchema, batchSize, plan, settings, choice, isParallel };
 }

@@ -1,6 +1,7 @@
 /** Opens a model, with its adapter if it has one, from a folder, a GGUF file or a Hub repository. */
 import { existsSync } from "node:fs";
-import { BidoraError, UsageError } from "../../base/index.js";
+import { join } from "node:path";
+import { BidoraError, CHAT_TEMPLATE, UsageError } from "../../base/index.js";
 import type { JsonObject } from "../../base/records/index.js";
 import type { HubContext } from "../../formats/hub/index.js";
 import {
@@ -26,6 +27,7 @@ import { type BaseDtype, packLinears } from "../../models/nn/index.js";
 import {
   configuredTask,
   inferTask,
+  isOfLanguageModel,
   type NamedTask,
   namedTask,
   type ResolvedHead,
@@ -228,34 +230,59 @@ export interface InferenceModel extends OpenModel {
 interface InferenceSettings
   extends Pick<OpenOptions, "baseDtype" | "merge" | "device" | "threads" | "pooling" | "settings" | "headOf"> {
   readonly dtype: ComputeDtype;
+  /** A file with a chat template; by default the one that the adapter was trained with, if it was given then. */
+  readonly chatTemplate?: string | undefined;
+}
+
+/** The file of the chat template that an adapter was trained with, if that is not its base model's. */
+export function trainedTemplate({ adapter, adapterFolder }: FoundAdapter): string | undefined {
+  return adapter?.metadata?.chatTemplate && adapterFolder !== undefined
+    ? join(adapterFolder, CHAT_TEMPLATE)
+    : undefined;
 }
 
 /** Opens a model for inference, with its tokenizer and packed weights. @param named by default that of the adapter or the checkpoint */
 export async function openForInference(
   found: FoundModel,
-  { dtype, baseDtype, merge, device: asked = "auto", threads, pooling, settings, headOf }: InferenceSettings,
+  {
+    dtype,
+    baseDtype,
+    merge,
+    device: asked = "auto",
+    threads,
+    pooling,
+    settings,
+    headOf,
+    chatTemplate,
+  }: InferenceSettings,
   named: NamedTask | undefined,
 ): Promise<InferenceModel> {
   const device = resolveDevice(asked);
   const held = { dtype: computeDtype(dtype, device), baseDtype, merge, device, headOf };
   const opened = await open(found, { ...held, threads, task: named, pooling, settings, packed: true });
+  if (chatTemplate !== undefined && !isOfLanguageModel(opened.task)) {
+    opened.model.dispose();
+    throw new UsageError(`No effect: --chat-template is for language models, and the model is for ${opened.kind}.`);
+  }
+  const { kind, task } = opened;
   const withBase = async <T>(body: (model: TaskModel) => Promise<T>): Promise<T> => {
     if (!opened.adapter) return body(opened.model);
-    const { kind, task } = opened;
-    const { model } = await open(
-      { ...found, ...WITHOUT_ADAPTER },
-      { ...held, merge: false, task: { kind, task }, packed: true },
-    );
+    const base = { ...found, adapter: undefined, adapterFolder: undefined };
+    const { model } = await open(base, { ...held, merge: false, task: { kind, task }, packed: true });
     try {
       return await body(model);
     } finally {
       model.dispose();
     }
   };
-  return { ...opened, tokenizer: await loadTokenizer(opened.folder), withBase };
+  const template = chatTemplate ?? trainedTemplate(found);
+  try {
+    return { ...opened, tokenizer: await loadTokenizer(opened.folder, { chatTemplate: template }), withBase };
+  } catch (error) {
+    opened.model.dispose();
+    throw error;
+  }
 }
-
-const WITHOUT_ADAPTER: FoundAdapter = { adapter: undefined, adapterFolder: undefined };
 
 /** Refuses a head that was never trained, since its predictions would be random. */
 export function refuseUntrainedHead({ initialized }: LoadedModel, adapter: SavedAdapter | undefined): void {

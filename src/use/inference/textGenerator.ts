@@ -5,7 +5,6 @@ import { readConfig } from "../../formats/index.js";
 import {
   type Draft,
   type Generated,
-  type GeneratedPiece,
   type GenerationConfig,
   type GenerationSettings,
   type Grammar,
@@ -23,11 +22,16 @@ import { generationOptions } from "../../tasks/config/index.js";
 import type { LanguageExample, TextOrMessages } from "../../tasks/data/index.js";
 import { encodePrompts } from "../../tasks/index.js";
 import { promptsOf } from "../evaluation/evaluateTexts.js";
+import type { ReadCall } from "../toolCalls/callReading.js";
+import { isRequired } from "../toolCalls/enforcing.js";
 import type { InferenceModel } from "./open.js";
+import { type AnswerPiece, ToolAnswers, type ToolSettings, withChoice } from "./toolAnswers.js";
 
 /** A generated text with its prompt; for a conversation, the prompt rendered by the chat template. */
 export interface GeneratedRow extends Generated {
   readonly prompt: string;
+  /** The answer's calls of tools, if it has any; they are not part of the text. */
+  readonly toolCalls?: readonly ReadCall[];
 }
 
 type GenerationTable = typeof generationOptions;
@@ -40,6 +44,8 @@ interface GenerationPlan {
   readonly seed: number;
   /** Opens the grammar of the texts, for one call. */
   readonly openGrammar?: ((signal?: AbortSignal) => Promise<Grammar>) | undefined;
+  /** Of conversations with tools. */
+  readonly calls?: ToolSettings | undefined;
   readonly draft?: Draft | undefined;
   readonly cacheDtype?: CacheDtype | undefined;
 }
@@ -96,14 +102,17 @@ export class TextGenerator {
   }
 
   /** Streams the text after a prompt in pieces. @throws PromptTooLong if the prompt leaves no room */
-  async *stream(prompt: TextOrMessages, options: StreamOptions = {}): AsyncGenerator<GeneratedPiece> {
+  async *stream(prompt: TextOrMessages, options: StreamOptions = {}): AsyncGenerator<AnswerPiece> {
     const { signal, stream = 0, name = promptName(0) } = options;
-    const [encoded] = (await this.encode([exampleOf(prompt, name)])) as [Prompt];
-    const grammar = await this.plan.openGrammar?.(signal);
-    const { draft, cacheDtype } = this.plan;
+    const { draft, cacheDtype, calls, generation } = this.plan;
+    const example = withChoice(exampleOf(prompt, name), calls);
+    const answers = ToolAnswers.of(this.open, example, calls);
+    const [encoded] = (await this.encode([example])) as [Prompt];
+    const grammar = (await answers?.grammar(generation, signal)) ?? (await this.plan.openGrammar?.(signal));
     const own = { ...encoded, uniform: uniforms(this.plan.seed, stream), constraint: grammar?.constraint() };
     try {
-      yield* generateTexts(this.open, [own], this.plan.generation, { signal, draft, cacheDtype });
+      const pieces = generateTexts(this.open, [own], generation, { signal, draft, cacheDtype });
+      yield* answers ? answers.read(pieces, generation) : pieces;
     } catch (error) {
       throw blamingBadWeights(error, () => weightsIn(this.open));
     } finally {
@@ -125,22 +134,43 @@ export class TextGenerator {
     return namingBadWeightsIn(this.open, this.generate(examples, hooks));
   }
 
-  private async *generate(examples: readonly LanguageExample[], { signal }: Signal): AsyncGenerator<GeneratedRow> {
+  private async *generate(given: readonly LanguageExample[], { signal }: Signal): AsyncGenerator<GeneratedRow> {
+    const { calls } = this.plan;
+    const examples = given.map((example) => withChoice(example, calls));
+    const answers = examples.map((example) => ToolAnswers.of(this.open, example, calls));
     const prompts = await this.encode(examples);
     const grammar = await this.plan.openGrammar?.(signal);
-    const { batchSize } = this.limits;
-    const { generation, draft, cacheDtype } = this.plan;
+    // Grammars of calls are opened for a row at a time: there are not many at once.
+    const batchSize = calls?.choice !== undefined && isRequired(calls.choice) ? 1 : this.limits.batchSize;
     try {
       for (let start = 0; start < prompts.length; start += batchSize) {
-        const batch = prompts
-          .slice(start, start + batchSize)
-          .map((prompt) => ({ ...prompt, constraint: grammar?.constraint() }));
-        const rows = await generateBatch(this.open, batch, generation, { signal, draft, cacheDtype });
+        const rows = await this.batch(prompts.slice(start, start + batchSize), grammar, answers[start], signal);
         for (const [i, row] of rows.entries())
-          yield { prompt: await this.textOf(examples[start + i]!, batch[i]!.ids), ...row };
+          yield {
+            prompt: await this.textOf(examples[start + i]!, prompts[start + i]!.ids),
+            ...row,
+            ...(await answers[start + i]?.whole(row.tokens, row.finish, this.plan.generation)),
+          };
       }
     } finally {
       grammar?.release();
+    }
+  }
+
+  /** @param first how the first prompt's answer is limited, if there is one */
+  private async batch(
+    prompts: readonly Prompt[],
+    grammar: Grammar | undefined,
+    first: ToolAnswers | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Generated[]> {
+    const { generation, draft, cacheDtype } = this.plan;
+    const own = await first?.grammar(generation, signal);
+    try {
+      const limited = prompts.map((prompt) => ({ ...prompt, constraint: (own ?? grammar)?.constraint() }));
+      return await generateBatch(this.open, limited, generation, { signal, draft, cacheDtype });
+    } finally {
+      own?.release();
     }
   }
 

@@ -39,8 +39,12 @@ export const invalid = (message: string, param?: string, code?: string): ApiErro
 /** Errors that are the model's, not the request's. */
 const OWN_FAULT = /NOT_FINITE$|^MEMORY$|^FILE_CHANGED$/;
 
-/** Errors that the wanted format causes. */
-const FORMAT_FAULTS: readonly string[] = ["JSON_SCHEMA", "XGRAMMAR_MISSING"];
+/** The parameters that cause errors. */
+const PARAMS = new Map([
+  ["JSON_SCHEMA", "response_format"],
+  ["XGRAMMAR_MISSING", "response_format"],
+  ["TOOLS", "tools"],
+]);
 
 /** Whether an error is to be reported to who runs the server. */
 export const isOwnFault = (error: unknown): boolean => !(error instanceof ApiError) && toApiError(error).status >= 500;
@@ -50,5 +54,5 @@ export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
   if (!(error instanceof BidoraError)) return new ApiError(500, "The server failed to answer; its log has the reason.");
   if (OWN_FAULT.test(error.code)) return new ApiError(500, error.message);
-  return invalid(error.message, FORMAT_FAULTS.includes(error.code) ? "response_format" : undefined);
+  return invalid(error.message, PARAMS.get(error.code));
 }

@@ -22,6 +22,8 @@ export interface ChoicesCall {
   readonly logprobs: WantedLogprobs | undefined;
   /** Of the texts; released in the end. */
   readonly grammar: Grammar | undefined;
+  /** Special tokens that the text has; none if not given. */
+  readonly shown?: ReadonlySet<number> | undefined;
   /** Called when nothing is computed any more, perhaps long before the last piece is read; perhaps several times. */
   onComputed(): void;
 }
@@ -53,7 +55,7 @@ export async function* choicePieces(
     signal.throwIfAborted();
     const jobs = jobsOf(call, stops, AbortSignal.any([signal, leaving.signal]), steps);
     engine.submit(jobs);
-    yield* written(steps, jobs.length, () => new TextWriter(tokenizer, stops));
+    yield* written(steps, jobs.length, () => new TextWriter(tokenizer, stops, call.shown));
   } finally {
     signal.removeEventListener("abort", onAbort);
     leaving.abort();

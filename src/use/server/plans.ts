@@ -1,14 +1,19 @@
 /** From a request to what is computed for it. */
 import { randomInt } from "node:crypto";
+import { BidoraError } from "../../base/index.js";
 import {
   type GenerationConfig,
   type GenerationSettings,
+  type Grammar,
   Grammars,
+  type JsonSchema,
   readGenerationConfig,
   resolveGeneration,
   splitStops,
 } from "../../models/generation/index.js";
-import { type TextTokens, TokenBytes, type Tokenizer } from "../../text/index.js";
+import { type TextTokens, TokenBytes, type Tokenizer, type Tool } from "../../text/index.js";
+import { CallReading } from "../toolCalls/callReading.js";
+import { isRequired, openCallGrammar, type ToolChoice, toolsOf } from "../toolCalls/enforcing.js";
 import { invalid } from "./apiError.js";
 import type { ChoicesCall } from "./choices.js";
 import type { WantedLogprobs } from "./engine/job.js";
@@ -17,6 +22,7 @@ import type { ChatRequest } from "./requests/chat.js";
 import { type CompletionRequest, newTokensOf } from "./requests/completion.js";
 import { type GenerationRequest, requestOverrides, schemaOf } from "./requests/generation.js";
 import type { Input } from "./requests/inputs.js";
+import { choiceIn, toolsIn } from "./requests/tools.js";
 import { ChatForm } from "./responses/chat.js";
 import type { Answered, ResponseForm } from "./responses/common.js";
 import { CompletionForm, type EchoedPrompt } from "./responses/completion.js";
@@ -46,6 +52,14 @@ function planOf(request: GenerationRequest, call: Plan["call"], formOf: (answere
   return { model, call, form, stream, includesUsage };
 }
 
+/** How an answer calls tools. */
+interface AskedCalls {
+  readonly tools: readonly Tool[];
+  readonly choice: ToolChoice;
+  readonly isSingle: boolean;
+  readonly reading: CallReading;
+}
+
 export class TextPlans {
   readonly #own: GenerationConfig;
   readonly #bytes: TokenBytes;
@@ -66,12 +80,23 @@ export class TextPlans {
 
   /** @throws ApiError, BidoraError for a request that can't be answered */
   async chat(request: ChatRequest, signal: AbortSignal): Promise<Plan> {
-    const { messages, logprobs, top_logprobs: top = 0 } = request;
+    const { messages, chat_template_kwargs: chatTemplateKwargs, logprobs, top_logprobs: top = 0 } = request;
+    const calls = this.#calls(request);
     const wanted = request.max_completion_tokens ?? request.max_tokens;
     const scored = logprobs ? { top, ofPrompt: false } : undefined;
-    const prompts = await this.#prompts(request, [messages], { wanted, isAsked: wanted !== undefined }, scored, signal);
-    const call = await this.#call(request, prompts, wanted, scored, signal);
-    return planOf(request, call, (answered) => new ChatForm(answered, this.#bytes));
+    const conversation = { messages, ...(calls && { tools: calls.tools }), chatTemplateKwargs };
+    const count = { wanted, isAsked: wanted !== undefined };
+    const prompts = await this.#prompts(request, [conversation], count, scored, signal);
+    const call = await this.#call(request, prompts, wanted, scored, signal, calls);
+    return planOf(request, call, (answered) => new ChatForm(answered, this.#bytes, calls?.reading.newReader));
+  }
+
+  /** How the answer to a request calls tools; undefined if it can't. @throws BidoraError `TOOLS` */
+  #calls(request: ChatRequest): AskedCalls | undefined {
+    const [tools, choice] = [toolsIn(request), choiceIn(request)];
+    if (choice === "none") return undefined;
+    const isSingle = typeof choice === "object" || request.parallel_tool_calls === false;
+    return { tools, choice, isSingle, reading: new CallReading(this.#tokenizer, this.#bytes, tools, isSingle) };
   }
 
   /** @throws ApiError, BidoraError for a request that can't be answered */
@@ -103,6 +128,7 @@ export class TextPlans {
     maxNewTokens: number | undefined,
     logprobs: WantedLogprobs | undefined,
     signal: AbortSignal,
+    calls?: AskedCalls,
   ): Promise<Plan["call"]> {
     const { model, n, seed = randomInt(SEEDS) } = request;
     const resolved = resolveGeneration(requestOverrides(request, maxNewTokens), this.#own);
@@ -112,14 +138,34 @@ export class TextPlans {
         "logprobs",
       );
     const settings: GenerationSettings = { ...resolved, ...(await splitStops(this.#tokenizer, resolved.stop)) };
+    const shown = calls?.reading.shown;
+    const grammar = await this.#grammar(request, settings, signal, calls);
+    return { adapter: this.served.adapters.get(model), prompts, n, seed, settings, logprobs, grammar, shown };
+  }
+
+  /** What the answer must be, or undefined for any text. */
+  async #grammar(
+    request: GenerationRequest,
+    { beams, endTokens }: GenerationSettings,
+    signal: AbortSignal,
+    calls: AskedCalls | undefined,
+  ): Promise<Grammar | undefined> {
     const schema = schemaOf(request);
-    if (resolved.beams && schema !== undefined)
+    const isCall = calls !== undefined && isRequired(calls.choice);
+    if (schema === undefined && !isCall) return undefined;
+    const param = isCall ? "tool_choice" : "response_format";
+    if (beams)
       throw invalid(
-        "response_format is not served with beam search, which the model's settings ask for: give a temperature of 0.",
-        "response_format",
+        `${param} is not served with beam search, which the model's settings ask for: give a temperature of 0.`,
+        param,
       );
-    const grammar = schema === undefined ? undefined : await this.#grammars.open(schema, settings.endTokens, signal);
-    return { adapter: this.served.adapters.get(model), prompts, n, seed, settings, logprobs, grammar };
+    if (!isCall) return this.#grammars.open(schema as JsonSchema, endTokens, signal);
+    const { vocabSize } = this.served.base.model.config;
+    const tools = toolsOf(calls.tools, calls.choice);
+    const required = { tools, isSingle: calls.isSingle, endTokens, vocabSize, signal };
+    return openCallGrammar(this.#grammars, this.#tokenizer, required).catch((error: unknown) => {
+      throw error instanceof BidoraError && error.code === "JSON_SCHEMA" ? invalid(error.message, "tools") : error;
+    });
   }
 
   /** Prompts as choices repeat them, one after the other, so that other requests go on. */

@@ -3,12 +3,12 @@
 import { type GenerationConfig, maxNewTokensAfter, PromptTooLong } from "../../models/generation/index.js";
 import type { LanguageExample } from "../../tasks/data/index.js";
 import { encodePromptUpTo } from "../../tasks/index.js";
-import type { Message, Tokenizer } from "../../text/index.js";
+import type { Conversation, Tokenizer } from "../../text/index.js";
 import type { InferenceModel } from "../inference/open.js";
 import { type ApiError, invalid } from "./apiError.js";
 
 /** A text, a conversation, or token ids. */
-export type GivenPrompt = string | readonly Message[] | readonly number[];
+export type GivenPrompt = string | Conversation | readonly number[];
 
 /** How many new tokens a request wants: undefined for the model's default. Without `isAsked` fewer are right where no more fit. */
 export interface NewTokenCount {
@@ -22,7 +22,7 @@ export interface EncodedPrompt {
   readonly maxNewTokens: number;
 }
 
-const areIds = (prompt: GivenPrompt): prompt is readonly number[] => typeof prompt[0] === "number";
+const areIds = (prompt: GivenPrompt): prompt is readonly number[] => Array.isArray(prompt);
 
 /**
  * Encodes prompts as `generate` does, one after the other; token ids stay as they are.
@@ -55,7 +55,7 @@ interface PromptEncoding {
 
 /** The tokens of a prompt, which is tokenized no further than the model's positions reach. */
 async function idsOf(
-  prompt: string | readonly Message[],
+  prompt: string | Conversation,
   tokenizer: Tokenizer,
   positions: number,
   signal: AbortSignal,
@@ -77,11 +77,25 @@ async function idsOf(
 const MOST_PER_TOKEN = 32;
 const LEAST_CHARACTERS = 2 ** 16;
 
-/** The characters of a prompt, with those of all fields of a conversation. */
-function charactersIn(prompt: string | readonly Message[]): number {
+/** The characters of a prompt, with those of all fields of a conversation, its tools and its other variables. */
+function charactersIn(prompt: string | Conversation): number {
   if (typeof prompt === "string") return prompt.length;
-  const fields = prompt.flatMap((message) => Object.values(message));
-  return fields.reduce<number>((sum, field) => sum + (typeof field === "string" ? field.length : 0), 0);
+  const { messages, tools, chatTemplateKwargs } = prompt;
+  const fields = messages.flatMap((message) => Object.values(message));
+  return fields.reduce<number>(
+    (sum, field) => sum + (typeof field === "string" ? field.length : lengthOf(field)),
+    lengthOf(tools) + lengthOf(chatTemplateKwargs),
+  );
+}
+
+/** The characters of a value's JSON; infinitely many for one that is nested too deeply. */
+function lengthOf(value: unknown): number {
+  try {
+    return typeof value === "object" ? JSON.stringify(value).length : 0;
+  } catch (error) {
+    if (error instanceof RangeError) return Number.POSITIVE_INFINITY;
+    throw error;
+  }
 }
 
 const tooLong = (message: string): ApiError => invalid(message, undefined, "context_length_exceeded");

@@ -20,6 +20,7 @@ import {
   poolingFor,
   refuseUntrainedHead,
   taskOfModules,
+  trainedTemplate,
 } from "../inference/open.js";
 import { type OpenDraft, openDraft } from "../inference/openDraft.js";
 
@@ -34,6 +35,8 @@ export interface ServedSettings {
   readonly threads?: number | undefined;
   /** Of an embedding model whose folder and adapters name none. */
   readonly pooling?: Pooling | undefined;
+  /** A file with a chat template; by default the one that an only adapter was trained with, or the base model's. */
+  readonly chatTemplate?: string | undefined;
   /** `ngram`, or a smaller model. */
   readonly draft?: string | undefined;
   readonly draftTokens?: number | undefined;
@@ -94,9 +97,10 @@ async function withAdapters(
   const task = taskFor(found, adapters, settings.pooling);
   for (const { name, saved } of adapters)
     named(name, () => poolingFor(settings.pooling, { ...task, folder: found.folder, metadata: saved.metadata }));
+  const chatTemplate = settings.chatTemplate ?? onlyTemplate(adapters);
   const base = await openForInference(
     { folder: found.folder, adapter: undefined, adapterFolder: undefined },
-    { ...settings, baseDtype, headOf: task.kind === "reranking" ? adapters[0]?.saved : undefined },
+    { ...settings, baseDtype, chatTemplate, headOf: task.kind === "reranking" ? adapters[0]?.saved : undefined },
     task,
   );
   const isNamed = base.initialized.length === 0;
@@ -122,6 +126,12 @@ async function withAdapters(
     ]),
     metadata: new Map([[name, base.metadata], ...adapters.map(({ name, saved }) => [name, saved.metadata] as const)]),
   };
+}
+
+/** The template that an only adapter was trained with. Several may have several. */
+function onlyTemplate([first, ...others]: readonly NamedAdapter[]): string | undefined {
+  if (!first || others.length > 0) return undefined;
+  return trainedTemplate({ adapter: first.saved, adapterFolder: first.folder });
 }
 
 /** Attaches the adapters. The base model is disposed of if one does not fit. */
@@ -216,7 +226,9 @@ async function noteOtherTokenizer(
   if (!existsSync(join(folder, "tokenizer.json"))) return;
   const own = await loadTokenizer(folder).catch(() => undefined);
   if (own && own.chatTemplateText !== base.chatTemplateText)
-    onNote?.(`${name}: the adapter's folder has another chat template than the base model, whose own is used.`);
+    onNote?.(
+      `${name}: the adapter's folder has another chat template than the one that is used: give that one with --chat-template.`,
+    );
   if (own && own.size !== base.size)
     onNote?.(`${name}: the adapter's folder has another vocabulary than the base model, whose own is used.`);
 }

@@ -82,11 +82,19 @@ afterAll(() => hub.stop());
 const TEMPLATE =
   "{% for m in messages %}{{ m.role }} : {{ m.content }}{{ eos_token }}{% endfor %}{% if add_generation_prompt %}assistant : {% endif %}";
 
-/** The folder called SMOLLM2: a tiny decoder that knows what conversations look like. */
+/** The template in docs/tools.md. */
+const TOOLS_TEMPLATE = /```jinja\n([\s\S]*?)```/.exec(readFileSync(join(ROOT, "docs/tools.md"), "utf8"))![1]!;
+
+/** The folder called SMOLLM2: a tiny decoder that knows what conversations look like; QWEN2.5 knows tools too. */
 function offerLanguageModel(): void {
   const config = { model_type: "llama", architectures: ["LlamaForCausalLM"], max_position_embeddings: 512 };
   const folder = tinyModel(join(project, "SMOLLM2"), "smollm", config);
   writeFileSync(join(folder, "chat_template.jinja"), TEMPLATE);
+  const tokenizer = join(folder, "tokenizer_config.json");
+  const settings = JSON.parse(readFileSync(tokenizer, "utf8"));
+  writeFileSync(tokenizer, JSON.stringify({ ...settings, model_max_length: 512 }));
+  cpSync(folder, join(project, "QWEN2.5"), { recursive: true });
+  writeFileSync(join(project, "QWEN2.5", "chat_template.jinja"), TOOLS_TEMPLATE);
 }
 
 /** The one repository that the commands name, of which the hub gives a tiny bare encoder; and the folder called MODEL. */
@@ -142,6 +150,8 @@ function writeData(): void {
     "test-pairs.jsonl": lines("", 6, (row) => pair(row + 3)).trimStart(),
     "chat.jsonl": lines("", 20, conversation).trimStart(),
     "chat-valid.jsonl": lines("", 5, conversation).trimStart(),
+    "calls.jsonl": lines("", 12, called).trimStart(),
+    "tools.jinja": TOOLS_TEMPLATE,
     "prompts.jsonl": lines("", 3, (row) => JSON.stringify({ prompt: sentence(row) })).trimStart(),
     "predictions-of-test.jsonl": lines("", 7, (row) => JSON.stringify({ label: row % 3 ? "good" : "bad" })).trimStart(),
     "examples/mrpc.yaml": "model: MODEL\ntask: glue/mrpc\ndata: glue/MRPC\nmaxSteps: 2\nbatchSize: 4\n",
@@ -164,6 +174,18 @@ function conversation(row: number): string {
     { role: "assistant", content: sentence(row + 1) },
   ];
   return JSON.stringify({ messages });
+}
+
+/** A row of docs/tools.md. */
+function called(row: number): string {
+  const call = { id: "c1", type: "function", function: { name: "f", arguments: {} } };
+  const messages = [
+    { role: "user", content: `${row}` },
+    { role: "assistant", tool_calls: [call] },
+    { role: "tool", tool_call_id: "c1", content: "1" },
+    { role: "assistant", content: sentence(row + 1) },
+  ];
+  return JSON.stringify({ tools: [{ type: "function", function: { name: "f" } }], messages });
 }
 
 const lines = (head: string, rows: number, row: (index: number) => string): string =>

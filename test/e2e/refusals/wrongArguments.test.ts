@@ -150,7 +150,7 @@ describe("methods and classes", () => {
     [
       "prompts that are numbers",
       (model) => model.generate([1] as never),
-      /^generate: prompts\[0\] takes a string, or a list of messages .*; got 1\.$/,
+      /^generate: prompts\[0\] takes a string, a list of messages .*; got 1\.$/,
     ],
     [
       "messages without a role",

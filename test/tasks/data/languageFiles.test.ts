@@ -126,7 +126,7 @@ describe("files of rows for language models", () => {
     [
       "calls of tools",
       { messages: [{ ...assistant, tool_calls: [{}] }] },
-      "messages[0].tool_calls must be a string, but is [{}].",
+      'messages[0].tool_calls[0] must be {"type": "function", "function": {"name", "arguments"}}, but is {}.',
     ],
     ["no message", { messages: [] }, "messages must be a non-empty list of messages, but is []."],
     ["a text for messages", { messages: "a" }, 'messages must be a non-empty list of messages, but is "a".'],
@@ -143,7 +143,6 @@ describe("files of rows for language models", () => {
       { prompt: [user], completion: "a" },
       "prompt and completion must both be strings, or both be lists of messages.",
     ],
-    ["tools", { messages: [user], tools: [{}] }, "the row has tools, which are not supported: remove them."],
     [
       "half a character",
       { text: "a\ud83d" },

@@ -55,9 +55,10 @@ describe("a request is refused with a sentence", async () => {
       'messages.0.content takes a string, or a list of parts of type text; got [{"type":"image_url"}].',
     ],
     [
-      { messages: [{ ...message, tool_calls: [] }] },
-      "messages.0.tool_calls takes a string, true or false, as a field of a message besides role and content; got [].",
+      { messages: [{ ...message, audio: [] }] },
+      "messages.0.audio takes a string, true or false, as a field of a message besides role and content; got [].",
     ],
+    [{ messages: [{ ...message, tool_calls: [] }] }, "messages.0.tool_calls takes a list of at least 1 entry; got []."],
     [{ top_logprobs: 2 }, "top_logprobs is for logprobs: true: leave it out."],
   ])("conversations: %j", async (more, sentence) => {
     expect(await refusalOf("chat/completions", { ...CHAT, ...more })).toBe(sentence);

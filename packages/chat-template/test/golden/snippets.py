@@ -48,7 +48,16 @@ SNIPPETS = [
     "{{ 'a'.format(1) }}",
     "{{ 'abc'.center(9) }}",
     "{{ 'é😀c'.find('c') }}|{{ 'abc'.find('x') }}|{{ 'abcabc'.rfind('b') }}|{{ 'aXbXc'.count('X') }}|{{ 'aaa'.count('aa') }}|{{ 'abc'.removeprefix('a') }}|{{ 'abc'.removesuffix('bc') }}|{{ 'abc'.removesuffix('') }}|{{ 'a/b/c'.rsplit('/', 1) }}|{{ 'a/b/c'.rsplit('/') }}|{{ ' a b '.rsplit() }}|{{ 'a/b/c'.rsplit('/', 0) }}|{{ 'a/b/c'.rsplit('/', -1) }}|{{ 'a/b/c'.partition('/') }}|{{ 'abc'.partition('/') }}|{{ 'a/b/c'.rpartition('/') }}|{{ 'abc'.rpartition('/')[2] }}",
+    # Safe strings
+    "{{ '<a>' | safe }}|{{ '<a>' | safe ~ '<b>' }}|{{ ('x' | safe) == 'x' }}|{{ 'x' == ('x' | safe) }}|{{ 'a' | safe is string }}|{{ 'a' | safe is sequence }}|{{ 1 if '' | safe else 2 }}|{{ none | safe }}|{{ 'x' | safe | string }}|{{ 'x' | safe | safe }}",
+    "{% set a = {'b': '<'} | tojson | safe %}{{ a }}{{ '>' }}|{{ [a, '<'] | join('&') }}|{{ a is mapping }}|{{ a | default('x') }}",
+    "{{ '<' + ('>' | safe) }}",
+    "{{ ('<&' | safe) + '&\"<>\\'' }}|{{ ('<' | safe) + ('>' | safe) }}|{{ 'a<' + ('b<' | safe) + 'c<' }}|{{ ('a' | safe) + 1 if false }}",
+    "{{ ('a' | safe) + 1 }}",
+    "{{ '<' | safe | upper }}",
     # Lists and dicts
+    "{{ {'a': 1}[nothing] }}|{{ [1][nothing] }}|{{ {'a': 1}[nothing] is defined }}|{{ messages[0][nothing.a] if false }}",
+    "{{ 'a'[nothing] }}|{{ nothing[nothing] }}",
     "{{ messages[1:] | length }}|{{ messages[-1].role }}|{{ messages[:-1][0].role }}|{{ messages[::2] | length }}|{{ messages[5:] | length }}|{{ messages[-9:2] | length }}|{{ messages[::-1][0].role }}",
     "{{ messages }}",
     "{{ messages[0].items() | list | length }}|{{ messages[2].get('name') }}|{{ messages[0].get('name') }}|{{ messages[0].get('name', 'x') }}|{{ messages[0]['name'] }}",
@@ -177,6 +186,7 @@ SNIPPETS = [
 
 # What Jinja renders, and is refused here by name.
 REFUSED = [
+    "{{ '<' | safe | upper }}",
     "{{ 1 < 2 < 3 }}",
     "{{ 'a'.format(1) }}",
     "{{ 'abc'.center(9) }}",

@@ -12,6 +12,7 @@ import {
 } from "../../../base/settings/index.js";
 import {
   baseModel,
+  conversations,
   evaluatedTexts,
   lossOptions,
   partOptions,
@@ -57,6 +58,7 @@ const notOfTexts: AppliesWhen = {
 export const evaluateOptions = {
   ...allApplyWhen(withModel, baseModel),
   pooling: { ...plainPooling.pooling, appliesWhen: both(withModel, plainPooling.pooling.appliesWhen) },
+  ...allApplyWhen(withModel, conversations),
   ...pick(rowOptions, "task"),
   textColumns: { ...rowOptions.textColumns, appliesWhen: both(rowOptions.textColumns.appliesWhen, notOfTexts) },
   ...pick(rowOptions, "labelColumn"),

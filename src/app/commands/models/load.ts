@@ -9,7 +9,7 @@ import { checkedCall, HUB_HOOKS, type HubHooks, readBy } from "../command.js";
 const options = {
   ...baseModel,
   ...pick(rowOptions, "task", "dtype", "baseDtype", "device", "threads"),
-  ...pick(generateOptions, "merge"),
+  ...pick(generateOptions, "merge", "chatTemplate"),
 };
 
 /** What `load` takes: the flags of `bidora predict` and `bidora generate` that name a model, in camelCase. */

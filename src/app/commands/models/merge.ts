@@ -1,6 +1,7 @@
 /** `bidora merge`: merges an adapter into its base model. */
 
-import { UsageError } from "../../../base/index.js";
+import { dirname } from "node:path";
+import { CHAT_TEMPLATE, UsageError } from "../../../base/index.js";
 import { copyFiles, fillFolder, holdOutput, refuseOccupied, removeOwnFiles } from "../../../base/records/index.js";
 import { choice, type Given, option, text } from "../../../base/settings/index.js";
 import { BITSANDBYTES_FORMATS } from "../../../formats/bitsandbytes/index.js";
@@ -10,7 +11,7 @@ import { baseModel, overwrite, session } from "../../../tasks/config/index.js";
 import { chosenTask } from "../../../tasks/datasets/index.js";
 import type { NamedTask } from "../../../tasks/index.js";
 import { listTokenizerFiles } from "../../../text/index.js";
-import { type FoundModel, findModel, foldersOf, open } from "../../../use/inference/index.js";
+import { type FoundModel, findModel, foldersOf, open, trainedTemplate } from "../../../use/inference/index.js";
 import { call, defineCommand, type Hooks } from "../command.js";
 
 const options = {
@@ -90,6 +91,8 @@ async function writeMerged(
   const tokenizerFiles = await listTokenizerFiles(source);
   const fill = (folder: string): void => {
     copyFiles(tokenizerFiles, source, folder);
+    const template = trainedTemplate(found);
+    if (template !== undefined) copyFiles([CHAT_TEMPLATE], dirname(template), folder);
     const { maxLength } = opened.metadata ?? {};
     writeModelFolder(folder, { ...opened, trainedModules, source, dtype, changed, packing, maxLength });
     if (opened.metadata) writeAdapterMetadata(folder, inferenceMetadata(opened.metadata));

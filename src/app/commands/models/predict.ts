@@ -14,6 +14,7 @@ import {
 } from "../../../base/settings/index.js";
 import {
   baseModel,
+  conversations,
   generationOptions,
   overwrite,
   partOptions,
@@ -45,6 +46,7 @@ const rowFormats = ["jsonl", "npy", "f32"] as const satisfies (keyof typeof ROW_
 const options = {
   ...baseModel,
   ...plainPooling,
+  ...conversations,
   ...omit(rowOptions, "labelColumn"),
   input: option(text("PATH"), {
     group: "Data",

@@ -2,7 +2,14 @@
 import { once } from "node:events";
 import { UsageError } from "../../../base/index.js";
 import { type Given, option, pick, type Settings, text, texts, whole } from "../../../base/settings/index.js";
-import { baseModel, generationOptions, plainPooling, rowOptions, session } from "../../../tasks/config/index.js";
+import {
+  baseModel,
+  conversations,
+  generationOptions,
+  plainPooling,
+  rowOptions,
+  session,
+} from "../../../tasks/config/index.js";
 import { disposeServed, listen, openServed, originOf, type RunningServer } from "../../../use/server/index.js";
 import { type Context, checkedCall, defineCommand, HUB_HOOKS, type HubHooks } from "../command.js";
 
@@ -17,6 +24,7 @@ const options = {
     help: "an adapter to serve beside the base model, chosen by its folder's name (repeatable)",
   }),
   ...plainPooling,
+  ...conversations,
   port: option(whole(0), { group: "Server", help: "port to listen on; 0 for any free one", default: 8080 }),
   host: option(text("HOST"), {
     group: "Server",

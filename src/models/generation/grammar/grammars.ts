@@ -4,6 +4,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { BidoraError, require } from "../../../base/index.js";
 import { TokenBytes, type Tokenizer } from "../../../text/index.js";
 import type { Constraint } from "../search.js";
+import type { CalledTool } from "./callsGrammar.js";
 import { GrammarThread } from "./grammarThread.js";
 import type { JsonSchema } from "./jsonGrammar.js";
 import { wrong } from "./schemaKeywords.js";
@@ -25,10 +26,15 @@ const PART = 1024;
 
 type Vocabulary = Pick<ThreadData, "bytes" | "ends">;
 
+/** Takes text that is no token of the sequence. */
+export interface TextConstraint extends Constraint {
+  acceptText(text: string): void;
+}
+
 /** A grammar for one request or call. */
-export interface Grammar {
+export interface Grammar<Own extends Constraint = Constraint> {
   /** For a new sequence. */
-  constraint(): Constraint;
+  constraint(): Own;
   /** Frees what its sequences hold. May be called twice. */
   release(): void;
 }
@@ -57,15 +63,32 @@ export class Grammars {
    *   `XGRAMMAR_MISSING` without the package
    */
   async open(schema: JsonSchema, endTokens: readonly number[], signal?: AbortSignal): Promise<Grammar> {
-    signal?.throwIfAborted();
     const text = textOf(schema);
+    const of = this.write ? { grammar: this.write(schema) } : { schema: text };
+    return this.#open({ of, endTokens }, signal);
+  }
+
+  /** The grammar of the arguments of calls. A sequence begins with the tool: see `CallConstraint`. @throws as `open` */
+  async openCalls(
+    tools: readonly CalledTool[],
+    endTokens: readonly number[],
+    signal?: AbortSignal,
+  ): Promise<Grammar<TextConstraint>> {
+    const called = tools.map((tool) => ({ function: { parameters: tool.function.parameters } }));
+    return this.#open({ of: { tools: textOf(called) }, endTokens }, signal);
+  }
+
+  async #open(
+    { of, endTokens }: Pick<ThreadData, "of" | "endTokens">,
+    signal: AbortSignal | undefined,
+  ): Promise<Grammar<TextConstraint>> {
+    signal?.throwIfAborted();
     if (!this.#bytes.areJoined || endTokens.length === 0)
       throw new BidoraError(
         "JSON_SCHEMA",
         `A JSON schema needs a model with ${endTokens.length === 0 ? "an end token" : "a byte-level or SentencePiece tokenizer"}: leave it out.`,
       );
-    const key = JSON.stringify([endTokens, text]);
-    const of = this.write ? { grammar: this.write(schema) } : { schema: text };
+    const key = JSON.stringify([endTokens, of]);
     this.#vocabulary ??= this.#bytesOfAll();
     const vocabulary = await this.#vocabulary;
     signal?.throwIfAborted();
@@ -155,7 +178,7 @@ export class Grammars {
 }
 
 /** A sequence's place in a grammar. The tokens that may follow are found while the model computes. */
-class ThreadConstraint implements Constraint {
+class ThreadConstraint implements TextConstraint {
   readonly #sequence: number;
   #allowed: Promise<Int32Array>;
 
@@ -176,7 +199,13 @@ class ThreadConstraint implements Constraint {
     this.#allowed = this.#ask({ token });
   }
 
-  #ask(question: Pick<GrammarQuestion, "token">): Promise<Int32Array> {
+  acceptText(text: string): void {
+    // One question at a time.
+    this.#allowed = this.#allowed.then(() => this.#ask({ text }));
+    this.#allowed.catch(() => {});
+  }
+
+  #ask(question: Pick<GrammarQuestion, "token" | "text">): Promise<Int32Array> {
     const allowed = this.thread.ask({ sequence: this.#sequence, ...question });
     allowed.catch(() => {}); // nobody asks if the sequence has ended
     return allowed;
@@ -184,14 +213,14 @@ class ThreadConstraint implements Constraint {
 }
 
 /** A schema as JSON. @throws BidoraError `JSON_SCHEMA` for one that is too large */
-function textOf(schema: JsonSchema): string {
+function textOf(schema: JsonSchema | readonly CalledTool[]): string {
   const text = nestedText(schema);
   const bytes = Buffer.byteLength(text);
   if (bytes > MOST_SCHEMA) throw wrong([], `has ${bytes} bytes of JSON, and the most is ${MOST_SCHEMA}`);
   return text;
 }
 
-function nestedText(schema: JsonSchema): string {
+function nestedText(schema: object | boolean): string {
   try {
     return JSON.stringify(schema);
   } catch (error) {

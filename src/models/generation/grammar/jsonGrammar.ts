@@ -46,15 +46,23 @@ furtheritems ::= "," ws value furtheritems | ws "]"
 const MOST_TEXT = 2 ** 21;
 
 /** The grammar of a schema. @throws BidoraError `JSON_SCHEMA` for a schema that has no values, or a keyword that is not supported */
-export function jsonGrammar(schema: JsonSchema): string {
+export const jsonGrammar = (schema: JsonSchema): string =>
+  written(() => new GrammarText(schema, (of) => of(schema, [])).text);
+
+/** @throws BidoraError `JSON_SCHEMA` for a schema with too many levels */
+export function written(write: () => string): string {
   try {
-    return new Grammar(schema).text;
+    return write();
   } catch (error) {
     throw error instanceof RangeError ? wrong([], "is nested too deeply") : error;
   }
 }
 
-class Grammar {
+/** The expression of a schema. @param path of keywords to it */
+export type SchemaText = (schema: unknown, path: readonly string[]) => string;
+
+/** Rules that are being written. */
+export class GrammarText {
   readonly #rules: string[] = [];
   readonly #strings = new StringRules((rule) => this.#add(rule));
   #length = 0;
@@ -63,8 +71,16 @@ class Grammar {
   /** The references whose rules are being written, and have had no text since. */
   #open: readonly string[] = [];
 
-  constructor(private readonly root: JsonSchema) {
-    this.#add(`root ::= ${this.#of(root, [])}`);
+  /** @param root that references begin at @param write the root's expression */
+  constructor(
+    private readonly root: unknown,
+    write: (of: SchemaText, rule: (text: string) => string) => string,
+  ) {
+    const expression = write(
+      (schema, path) => this.#of(schema, path),
+      (text) => this.#rule(text),
+    );
+    this.#add(`root ::= ${expression}`);
   }
 
   get text(): string {

@@ -7,14 +7,15 @@ import { dirname } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
 import type * as XGrammar from "@mlc-ai/web-xgrammar";
 import { BidoraError } from "../../../base/index.js";
+import { callsGrammar } from "./callsGrammar.js";
 import { type JsonSchema, jsonGrammar } from "./jsonGrammar.js";
 
 /** What a thread is started with. */
 export interface ThreadData {
   /** XGrammar's script. */
   readonly xgrammar: string;
-  /** As JSON, or the grammar itself in EBNF. */
-  readonly of: { readonly schema: string } | { readonly grammar: string };
+  /** A schema or a list of tools, as JSON, or the grammar itself in EBNF. */
+  readonly of: { readonly schema: string } | { readonly tools: string } | { readonly grammar: string };
   /** The bytes of all tokens, and where those of each end. Tokens without bytes are never allowed. */
   readonly bytes: Uint8Array;
   readonly ends: Uint32Array;
@@ -22,10 +23,11 @@ export interface ThreadData {
   readonly endTokens: readonly number[];
 }
 
-/** What a thread is asked: what may come at the start of a new sequence, or after one more token of it; or to forget it. */
+/** What a thread is asked: what may come at the start of a new sequence, or after more text or one more token of it; or to forget it. */
 export interface GrammarQuestion {
   readonly sequence: number;
   readonly token?: number;
+  readonly text?: string;
   readonly isOver?: true;
 }
 
@@ -88,7 +90,7 @@ function limitMemory(): (bytes: number) => void {
 /** Answers what comes after the tokens of each sequence. */
 function answers(xgrammar: typeof XGrammar, compiled: XGrammar.CompiledGrammar) {
   const matchers = new Map<number, XGrammar.GrammarMatcher>();
-  return async ({ sequence, token, isOver }: GrammarQuestion): Promise<void> => {
+  return async ({ sequence, token, text, isOver }: GrammarQuestion): Promise<void> => {
     try {
       let matcher = matchers.get(sequence);
       if (isOver) {
@@ -98,6 +100,7 @@ function answers(xgrammar: typeof XGrammar, compiled: XGrammar.CompiledGrammar) 
       }
       matcher ??= await xgrammar.GrammarMatcher.createGrammarMatcher(compiled);
       matchers.set(sequence, matcher);
+      if (text !== undefined) matcher._acceptString(text);
       if (token !== undefined) matcher.acceptToken(token);
       reply({ sequence, allowed: await matcher.getNextTokenBitmask() });
     } catch (error) {
@@ -106,8 +109,13 @@ function answers(xgrammar: typeof XGrammar, compiled: XGrammar.CompiledGrammar) 
   };
 }
 
+function textOf(of: ThreadData["of"]): string {
+  if ("grammar" in of) return of.grammar;
+  return "tools" in of ? callsGrammar(JSON.parse(of.tools)) : jsonGrammar(JSON.parse(of.schema) as JsonSchema);
+}
+
 async function start({ xgrammar: file, of, bytes, ends, endTokens }: ThreadData): Promise<void> {
-  const text = "grammar" in of ? of.grammar : jsonGrammar(JSON.parse(of.schema) as JsonSchema);
+  const text = textOf(of);
   const allow = limitMemory();
   const xgrammar = load(file);
   const tokens = Array.from(ends, (end, i) => bytes.subarray(ends[i - 1] ?? 0, end));

@@ -141,6 +141,13 @@ export const dataOptions = {
   trainOn: data.advanced(choice(TRAIN_ON), "which tokens of a language model's rows are trained on", {
     defaultText: "depends on the columns",
   }),
+  chatTemplate: data.advanced(
+    text("FILE"),
+    "chat template (Jinja) to render conversations with, saved with the result",
+    {
+      defaultText: "the model's",
+    },
+  ),
   shuffle: data.advanced(toggle, "shuffle the training rows", { default: true }),
   dropLast: data.advanced(toggle, "drop the last batch of an epoch if it is smaller than the others", {
     default: false,

@@ -20,7 +20,7 @@ import { DRAFT_TOKENS, type GenerationSettings, SAMPLING_KEYS } from "../../../m
 import { CACHE_DTYPES } from "../../../models/nn/index.js";
 import { isNamedDataset, namedDatasets } from "../../datasets/namedDatasets.js";
 import { group, whenGiven } from "./group.js";
-import { baseModel, overwrite, session } from "./shared.js";
+import { baseModel, conversations, overwrite, session } from "./shared.js";
 import { trainingOptions } from "./training.js";
 
 const beams = group("Beams");
@@ -126,6 +126,7 @@ type ChatSettings = { readonly chat?: boolean | undefined };
 
 export const generateOptions = {
   ...baseModel,
+  ...conversations,
   merge: model(toggle, "merge the adapter into the weights first", {
     default: false,
     appliesWhen: whenGiven("adapter"),

@@ -18,6 +18,16 @@ export const baseModel = {
   adapter: { ...modelOptions.adapter, help: "adapter to load into the model" },
 };
 
+/** How conversations are rendered. */
+export const conversations = {
+  chatTemplate: {
+    ...dataOptions.chatTemplate,
+    group: "Model",
+    help: "chat template (Jinja) to render conversations with",
+    defaultText: "the one that the adapter was trained with, or the model's",
+  },
+} as const;
+
 export const overwrite = {
   overwrite: { ...outputOptions.overwrite, help: "replace what bidora wrote there; other files stay" },
 };

@@ -16,7 +16,7 @@ import { mergedParameters } from "../../../models/adapters/index.js";
 import { architectureOf, refuseBadWeights, weightsIn } from "../../../models/index.js";
 import { inferTask, type NamedTask, type ResolvedHead } from "../../../tasks/index.js";
 import { loadTokenizer } from "../../../text/index.js";
-import { type FoundModel, findModel, foldersOf, open } from "../../inference/open.js";
+import { type FoundModel, findModel, foldersOf, open, trainedTemplate } from "../../inference/open.js";
 import type { Exported, ModelToExport } from "../exporting.js";
 import { writableDecoder } from "./decoders.js";
 import { limitOf, notesOnEmbeddings, poolingPair } from "./embeddings.js";
@@ -58,7 +58,7 @@ export async function exportGguf(
   const destination = freeDestination(output, settings.overwrite, foldersOf(found));
   const writable = writableModel(source);
   if (settings.pooling === undefined) refuseBare(found, writable);
-  const tokenizer = await loadTokenizer(source);
+  const tokenizer = await loadTokenizer(source, { chatTemplate: trainedTemplate(found) });
   const opened = await open(found, { task, pooling: settings.pooling, dtype: "float32" });
   refuseOtherHeads(opened, writable);
   const { embedding } = opened.task;

@@ -29,6 +29,7 @@ interface ConfigFiles {
 export function writeConfigFiles(folder: string, { source, opened, tokenizer, files }: ConfigFiles): void {
   const own = tokenizer.files();
   copyFiles(own, source, folder);
+  if (own.includes(TEMPLATE)) writeFileAtomic(join(folder, TEMPLATE), tokenizer.chatTemplateText ?? "");
   writeJson(join(folder, TOKENIZER), wholeTokenizer(tokenizer, opened.task.embedding));
   const given = own.includes(SETTINGS) ? readJsonObject(join(source, SETTINGS)) : {};
   const settings = { ...specialsOf(tokenizer), ...given, ...lengthOf(given, opened), ...templateOf(given, tokenizer) };

@@ -7,7 +7,7 @@ import type { Pooling } from "../../../formats/index.js";
 import { refuseBadWeights, weightsIn } from "../../../models/index.js";
 import type { NamedTask } from "../../../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../../../text/index.js";
-import { findModel, foldersOf } from "../../inference/open.js";
+import { findModel, foldersOf, trainedTemplate } from "../../inference/open.js";
 import type { Exported, ModelToExport } from "../exporting.js";
 import { writeConfigFiles } from "./configFiles.js";
 import { type DtypeError, dtypeError, float32Metrics, readMeasured } from "./dtypes/errors.js";
@@ -53,7 +53,7 @@ export async function exportOnnx(
   return holdOutput(settings.output, async (path) => {
     const rows = settings.data === undefined ? [] : [settings.data];
     refuseOccupied(path, settings.overwrite, [...foldersOf(found), ...rows]);
-    const tokenizer = await loadTokenizer(found.folder);
+    const tokenizer = await loadTokenizer(found.folder, { chatTemplate: trainedTemplate(found) });
     const opened = await openToExport(found, { task, pooling: settings.pooling }, settings.task !== undefined);
     refuseBadWeights(weightsIn({ folder: found.folder, model: opened.model }));
     const { graph } = graphOf(family, opened);

@@ -1,16 +1,19 @@
 /** Requests for `/v1/chat/completions`. */
 import { z } from "zod";
-import { type Message, ROLES } from "../../../text/index.js";
+import { faultInResults, type Message, ROLES } from "../../../text/index.js";
 import { invalid } from "../apiError.js";
 import { checkGenerationRequest, generationKeys } from "./generation.js";
 import { aText, listOf } from "./inputs.js";
 import { readBody } from "./read.js";
+import { calls, checkToolRequest, toolKeys } from "./tools.js";
 
 const aPart = z.strictObject({ type: z.literal("text"), text: aText });
 
+const CONTENTS = "a string, or a list of parts of type text";
+
 /** Parts become one text, one a line as in vLLM and llama.cpp: most templates would write a list as Python prints it. */
 const aContent = z.union([aText, listOf(aPart).transform((parts) => parts.map(({ text }) => text).join("\n"))], {
-  error: "a string, or a list of parts of type text",
+  error: CONTENTS,
 });
 
 /** A message, with other fields that a chat template may read. A field that is null counts as absent. */
@@ -20,14 +23,21 @@ const aMessage = z.preprocess(
       ? Object.fromEntries(Object.entries(message).filter(([, value]) => value !== null))
       : message,
   z
-    .object({ role: z.enum(ROLES), content: aContent })
+    .object({ role: z.enum(ROLES), content: aContent.optional(), tool_calls: calls.optional() })
     .catchall(
       z.union([aText, z.boolean()], "a string, true or false, as a field of a message besides role and content"),
-    ),
+    )
+    .superRefine(({ role, content, tool_calls }, context) => {
+      if (content === undefined && (role !== "assistant" || !tool_calls))
+        context.addIssue({ code: "invalid_union", errors: [], input: content, message: CONTENTS, path: ["content"] });
+      if (tool_calls && role !== "assistant")
+        context.addIssue({ code: "custom", message: "is for messages of the assistant", path: ["tool_calls"] });
+    }),
 );
 
 const schema = z.strictObject({
   ...generationKeys,
+  ...toolKeys,
   messages: listOf(aMessage),
   max_tokens: z.int().min(1).optional(),
   max_completion_tokens: z.int().min(1).optional(),
@@ -41,6 +51,9 @@ export type ChatRequest = Omit<z.infer<typeof schema>, "messages"> & { readonly 
 export function readChat(body: unknown): ChatRequest {
   const request = readBody(schema, body);
   checkGenerationRequest(request, 1);
+  checkToolRequest(request);
+  const fault = faultInResults(request as Pick<ChatRequest, "messages">);
+  if (fault !== undefined) throw invalid(`${fault}.`, "messages");
   if (request.top_logprobs !== undefined && !request.logprobs)
     throw invalid("top_logprobs is for logprobs: true: leave it out.", "top_logprobs");
   if (request.max_tokens !== undefined && request.max_completion_tokens !== undefined)

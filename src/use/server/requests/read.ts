@@ -1,5 +1,5 @@
 /** Reading the body of a request: a parameter is checked, or refused by name, never ignored. */
-import type { z } from "zod";
+import { z } from "zod";
 import { isObject, own, shown } from "../../../base/index.js";
 import { type ApiError, invalid } from "../apiError.js";
 
@@ -29,7 +29,10 @@ function isEmpty(value: unknown): boolean {
  */
 export function readBody<Schema extends z.ZodType>(schema: Schema, body: unknown): z.infer<Schema> {
   if (!isObject(body)) throw invalid(`The body must be a JSON object; got ${shown(body)}.`);
-  const given = Object.entries(body).filter(([key, value]) => value !== null && !own(NEUTRAL, key)?.(value));
+  const isServed = (key: string) => schema instanceof z.ZodObject && Object.hasOwn(schema.shape, key);
+  const given = Object.entries(body).filter(
+    ([key, value]) => value !== null && (isServed(key) || !own(NEUTRAL, key)?.(value)),
+  );
   const result = schema.safeParse(Object.fromEntries(given));
   if (result.success) return result.data;
   throw refusal(result.error.issues[0]!, body);

@@ -1,0 +1,72 @@
+// --chat-template: a template of the user's own, which the result keeps and which is used with it.
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { load } from "../../../src/app/commands/models/load.js";
+import { freshPath } from "../../support/workFolder.js";
+import { openServer, withTemplate } from "../../use/server/openServer.js";
+import { ROWS, toolModel } from "../../use/server/toolModels.js";
+import { bidora } from "../support.js";
+
+const rows = `${freshPath("calls")}.jsonl`;
+writeFileSync(rows, ROWS.map((row) => `${JSON.stringify(row)}\n`).join(""));
+/** Its template ignores tools. */
+const base = withTemplate(undefined, "plain");
+const template = join(toolModel("hermes", "with-tools"), "chat_template.jinja");
+const train = ["--model", base, "--task", "causal-lm", "--train", rows, "--train-on", "assistant"];
+const one = ["--method", "lora", "--max-steps", "1", "--max-length", "90"];
+
+test("rows with tools are refused with a template that ignores them, and nothing is written", async () => {
+  const output = freshPath("refused");
+  const { status, stderr } = await bidora("finetune", ...train, ...one, "--output", output);
+  expect([stderr, status, existsSync(output)]).toEqual([expect.stringContaining("it ignores tools"), 1, false]);
+  expect(stderr).toContain(`${rows} line 1: the chat template cannot render the conversation: it ignores tools`);
+  expect(stderr).toContain("--chat-template FILE");
+});
+
+test("preview shows calls as trained tokens", async () => {
+  const { status, stdout } = await bidora("preview", ...train, "--chat-template", template, "--json");
+  expect(status).toBe(0);
+  expect(stdout).toContain('<tool_call>\\n{\\"name\\": \\"get_weather\\"');
+});
+
+test("an adapter keeps the template, which is used with it", async () => {
+  const output = freshPath("calls");
+  const { status, stderr } = await bidora(
+    ...["finetune", ...train, ...one, "--chat-template", template, "--output", output],
+  );
+  expect([stderr, status]).toEqual([expect.anything(), 0]);
+  const own = readFileSync(template, "utf8");
+  expect(readFileSync(join(output, "chat_template.jinja"), "utf8")).toBe(own);
+  const model = await load({ adapter: output });
+  expect(model.tokenizer.chatTemplateText).toBe(own);
+  model.dispose();
+  const other = await load({ adapter: output, chatTemplate: join(base, "chat_template.jinja") });
+  expect(other.tokenizer.chatTemplateText).not.toBe(own);
+  other.dispose();
+  const merged = freshPath("merged");
+  expect((await bidora("merge", "--model", base, "--adapter", output, "--output", merged)).status).toBe(0);
+  expect(readFileSync(join(merged, "chat_template.jinja"), "utf8")).toBe(own);
+  const onnx = freshPath("onnx");
+  expect((await bidora("export", "--adapter", output, "--to", "onnx", "--output", onnx)).status).toBe(0);
+  expect(readFileSync(join(onnx, "chat_template.jinja"), "utf8")).toBe(own);
+  expect(JSON.parse(readFileSync(join(onnx, "tokenizer_config.json"), "utf8")).chat_template).toContain("tool_call");
+  const notes: string[] = [];
+  const { client } = await openServer({ model: base, adapter: [output] }, (note) => notes.push(note));
+  expect(notes.filter((note) => note.includes("chat template"))).toEqual([]);
+  const { choices } = await client.chat.completions.create({
+    ...{ model: output.split("/").at(-1)!, max_tokens: 1, tools: ROWS[0]!.tools },
+    messages: [{ role: "user", content: "w" }],
+  });
+  expect(choices).toHaveLength(1);
+});
+
+test("it is refused where it has no effect, and where there is no such file", async () => {
+  const absent = await bidora("preview", ...train, "--chat-template", "/nowhere.jinja");
+  expect([absent.status, absent.stderr]).toEqual([1, expect.stringContaining("Cannot read /nowhere.jinja")]);
+  const classes = `${freshPath("classes")}.jsonl`;
+  writeFileSync(classes, '{"text": "a", "label": "b"}\n{"text": "c", "label": "d"}\n');
+  const task = ["--task", "sequence-classification", "--train", classes];
+  const useless = await bidora("preview", "--model", base, ...task, "--chat-template", template);
+  expect(useless.stderr).toContain("No effect: --chat-template is for language models");
+});
