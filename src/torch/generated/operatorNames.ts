@@ -68,6 +68,7 @@ export const OPERATORS = [
   "aten::linear",
   "aten::linalg_svd",
   "aten::linalg_eigh",
+  "aten::linalg_qr",
   "aten::view",
   "aten::reshape",
   "aten::flatten.using_ints",

@@ -3,9 +3,11 @@ import type * as torch from "../../../torch/index.js";
 import type { Embedding, ForwardContext, Linear } from "../../nn/index.js";
 import { configOptions } from "../adapterConfig.js";
 import {
+  checkLowRank,
   fromSettings,
   LOW_RANK_DEFAULTS,
   LOW_RANK_OPTIONS,
+  LOW_RANK_WORDS,
   type LowRankConfig,
   lowRankFacts,
   toSettings,
@@ -19,7 +21,7 @@ export interface LoraConfig extends LowRankConfig {
   readonly method: "lora";
 }
 
-const OPTIONS = configOptions(LOW_RANK_DEFAULTS);
+const OPTIONS = configOptions(LOW_RANK_DEFAULTS, LOW_RANK_WORDS);
 
 /** LoRA's settings; the defaults are PEFT's, with rank 8, alpha 16 and every linear layer. */
 export function loraConfig(options: Partial<LowRankConfig> = {}): LoraConfig {
@@ -55,6 +57,7 @@ export const lora: AdapterMethod<LoraConfig, typeof LOW_RANK_OPTIONS> = {
   learningRate: 1e-3,
   options: LOW_RANK_OPTIONS,
   retunable: ["dropout"],
+  check: checkLowRank,
   config: loraConfig,
   fromSettings,
   toSettings,

@@ -2,12 +2,24 @@ import * as z from "zod";
 import { BidoraError, wholeRecord } from "../../../base/index.js";
 import type { JsonObject } from "../../../base/records/index.js";
 import type { Pattern } from "../adapterConfig.js";
-import { type LowRankConfig, matchingKeys, patternByPath, rankAndScale } from "../lowRankConfig.js";
+import {
+  type LowRankConfig,
+  matchingKeys,
+  patternByPath,
+  rankAndScale,
+  SAVED_STARTS,
+  type SavedStart,
+} from "../lowRankConfig.js";
 import { B_BIAS, LOW_RANK_NAMES, MAGNITUDE } from "../lowRankLayers.js";
 import { isOn, peftKeys, refusedLayers, TARGET_KEY_DEFAULTS } from "./targetKeys.js";
 
 const pattern = (value: z.ZodNumber) =>
   wholeRecord(z.record(z.string(), value).nullable()).transform((record) => record ?? {});
+
+/** Our name of a start in a file. Those without one have A and B for the base as it is. */
+function startNamed(start: unknown): SavedStart {
+  return SAVED_STARTS.find((name) => name === start) ?? "default";
+}
 
 const KEYS = peftKeys("lora_only", {
   rank: ["r", 8, z.int().min(1)],
@@ -18,6 +30,7 @@ const KEYS = peftKeys("lora_only", {
   loraBias: ["lora_bias", false, z.boolean()],
   rankPattern: ["rank_pattern", {}, pattern(z.int().min(1))],
   alphaPattern: ["alpha_pattern", {}, pattern(z.number())],
+  initLoraWeights: ["init_lora_weights", true, z.unknown().transform(startNamed)],
 });
 
 /** The keys of a LoRA's adapter_config.json that other types lack, with their defaults. */
@@ -30,7 +43,6 @@ export const LORA_DEFAULTS: JsonObject = {
   ensure_weight_tying: false,
   eva_config: null,
   fan_in_fan_out: false,
-  init_lora_weights: true,
   kasa_config: null,
   layer_replication: null,
   loftq_config: {},
@@ -61,7 +73,9 @@ export function parseLoraKeys(file: string, json: JsonObject): Omit<LowRankConfi
 export function renderLoraKeys(config: LowRankConfig, paths: readonly string[], isDora: boolean): JsonObject {
   const rankPattern = unambiguous(config.rankPattern, paths, (path) => rankAndScale(config, path).rank);
   const alphaPattern = unambiguous(config.alphaPattern, paths, (path) => rankAndScale(config, path).alpha);
-  return KEYS.render({ ...config, isDora, rankPattern, alphaPattern });
+  const { initLoraWeights: start } = config;
+  const keys = KEYS.render({ ...config, isDora, rankPattern, alphaPattern });
+  return { ...keys, init_lora_weights: start === "default" ? true : start };
 }
 
 /**
@@ -82,8 +96,8 @@ export function currentLoraName(name: string): string {
 /** The initialization that quantizes the base. PEFT repeats it on loading, which changes nothing in a base that is quantized already. */
 export const LOFTQ = "loftq";
 
-/** Initializations of A and B that do not change the base weights, or whose changed base can be given as the model. */
-const SUPPORTED_STARTS: readonly unknown[] = [true, false, null, "gaussian", "eva", "orthogonal", "mica", LOFTQ];
+/** Initializations of A and B that leave the base as it is, whose part of the base is found again, or whose changed base can be given as the model. */
+const SUPPORTED_STARTS: readonly unknown[] = [true, false, null, ...SAVED_STARTS.slice(1), "mica", LOFTQ];
 
 /** Unsupported variants of LoRA, which do not compute W0 + s·B·A, by the key that enables them. */
 const VARIANTS: Readonly<Record<string, string>> = {
@@ -122,9 +136,16 @@ function refusalOf(config: JsonObject): string | undefined {
   return refusedLayers(config);
 }
 
+/** PEFT's PiSSA by a randomized SVD, whose part of the base depends on random numbers that no file has. */
+const RANDOMIZED = /^pissa_niter_\d+$/;
+
 function changedBase(start: unknown): string {
+  const why =
+    typeof start === "string" && RANDOMIZED.test(start)
+      ? "which takes a part out of the base by random numbers that no file has"
+      : "which changes the base weights before training by what no file has";
   return (
-    `init_lora_weights is ${JSON.stringify(start)}, which changes the base weights before training, so that the adapter does not fit ` +
+    `init_lora_weights is ${JSON.stringify(start)}, ${why}, so that the adapter does not fit ` +
     "the plain base: save it in PEFT with path_initial_model_for_weight_conversion, or merge it there"
   );
 }
