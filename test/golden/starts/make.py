@@ -1,0 +1,107 @@
+"""Golden files of starts: what PEFT computes and saves with them, and what training makes of it.
+
+Run as the others:  /work/venv/bin/python test/golden/packed.py test/golden/starts/make.py
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+from adapters import saved_name, sort_lists, trained  # noqa: E402
+from checkpoints import load, write_tensors  # noqa: E402
+from families import FAMILIES, Family  # noqa: E402
+from forward import read_batch, run  # noqa: E402
+from peft import LoraConfig, PeftModel, get_peft_model  # noqa: E402
+from training import DEFAULTS, batches, train  # noqa: E402
+
+TARGET = Path(__file__).parent
+STEPS = 6
+SETTINGS = DEFAULTS | {"maxSteps": STEPS, "warmupRatio": 0.0}
+BERT = {"target_modules": ["query", "intermediate.dense", "output.dense"], "layers_to_transform": [1]}
+GPT2 = {"target_modules": ["c_attn", "mlp.c_fc", "mlp.c_proj"]}
+CASES = {
+    "pissa": ("bert", {"init_lora_weights": "pissa", "r": 3, "lora_alpha": 5} | BERT),
+    "pissa-dora": ("bert", {"init_lora_weights": "pissa", "r": 3, "lora_alpha": 5, "use_dora": True} | BERT),
+    "pissa-rslora": ("bert", {"init_lora_weights": "pissa", "r": 3, "lora_alpha": 5, "use_rslora": True} | BERT),
+    "pissa-patterns": ("bert", {"init_lora_weights": "pissa", "r": 3, "lora_alpha": 5, "rank_pattern": {"query": 2}, "alpha_pattern": {"query": 7}} | BERT),
+    "pissa-conv1d": ("gpt2", {"init_lora_weights": "pissa", "r": 3, "lora_alpha": 5} | GPT2),
+    "pissa-conv1d-dora": ("gpt2", {"init_lora_weights": "pissa", "r": 3, "lora_alpha": 5, "use_dora": True} | GPT2),
+    "olora": ("bert", {"init_lora_weights": "olora", "r": 3, "lora_alpha": 5} | BERT),
+    "olora-dora": ("bert", {"init_lora_weights": "olora", "r": 3, "lora_alpha": 2, "use_dora": True} | BERT),
+    "olora-rslora": ("bert", {"init_lora_weights": "olora", "r": 3, "lora_alpha": 5, "use_rslora": True} | BERT),
+}
+
+
+def family_of(name: str) -> Family:
+    return next(family for family in FAMILIES if family.name == name)
+
+
+def checkpoint(family: Family) -> torch.nn.Module:
+    base = load(family, ROOT / family.name / "single", "single")
+    base.name_or_path = ""
+    return base
+
+
+def residuals(model: PeftModel) -> dict[str, torch.Tensor]:
+    """The weights that the start has left of two layers, [out, in] for GPT-2's Conv1D too."""
+    layers = {name.removeprefix("base_model.model."): m for name, m in model.named_modules() if hasattr(m, "lora_A") and hasattr(m, "base_layer")}
+    turned = {name: getattr(m, "fan_in_fan_out", False) for name, m in layers.items()}
+    return {f"residual.{name}": (m.base_layer.weight.T if turned[name] else m.base_layer.weight).detach().clone() for name, m in list(layers.items())[:2]}
+
+
+def write_folder(model: PeftModel, folder: Path, **options) -> None:
+    model.save_pretrained(folder, **options)
+    (folder / "README.md").unlink(missing_ok=True)
+    sort_lists(folder / "adapter_config.json")
+
+
+def write_case(name: str, family_name: str, settings: dict) -> dict:
+    family = family_of(family_name)
+    torch.manual_seed(0)
+    model = get_peft_model(checkpoint(family), LoraConfig(task_type="SEQ_CLS", **settings)).eval()
+    start = {f"start.{key}": value.clone() for key, value in trained(model, lambda p: p.detach()).items()}
+    initial = TARGET / "initial"
+    converts = not settings.get("use_dora") and not (settings.get("use_rslora") and settings.get("rank_pattern"))
+    if converts:
+        write_folder(model, initial)
+    tensors = start | residuals(model)
+    log = train(model, batches(family, ROOT, SETTINGS["batchSize"]), SETTINGS)
+    folder = TARGET / name
+    write_folder(model, folder)
+    if converts:
+        write_folder(model, TARGET / f"{name}-converted", path_initial_model_for_weight_conversion=str(initial))
+        shutil.rmtree(initial)
+    with torch.no_grad():
+        tensors["logits"] = run(model, read_batch(family, ROOT, "single", "texts"), "single").logits
+        path = next(iter(residuals(model))).removeprefix("residual.")
+        plain = model.merge_and_unload()
+        weight = plain.get_parameter(f"{path}.weight").detach()
+        tensors[f"merged.{path}"] = weight.T if family_name == "gpt2" else weight
+    write_tensors(TARGET / f"{name}.safetensors", {key: value.contiguous() for key, value in tensors.items()})
+    print(f"  {name}: loss {log['losses'][0]:.4f} -> {log['losses'][-1]:.4f}")
+    return {"name": name, "family": family_name, "checkpoint": "single", "rows": "train", "settings": SETTINGS, "converted": converts, "losses": log["losses"]}
+
+
+def write_orthogonal() -> None:
+    """A and B of the start `orthogonal` with the random numbers of a seed."""
+    family = family_of("bert")
+    model = get_peft_model(checkpoint(family), LoraConfig(task_type="SEQ_CLS", init_lora_weights="orthogonal", r=4, **BERT))
+    layer = model.get_submodule("base_model.model.bert.encoder.layer.1.intermediate.dense")
+    torch.manual_seed(5)
+    layer.orthogonal_init("default")
+    tensors = {"a": layer.lora_A["default"].weight.detach(), "b": layer.lora_B["default"].weight.detach()}
+    write_tensors(TARGET / "orthogonal.safetensors", {key: value.contiguous().clone() for key, value in tensors.items()})
+
+
+def main() -> None:
+    cases = [write_case(name, *case) for name, case in CASES.items()]
+    write_orthogonal()
+    (TARGET / "golden.json").write_text(json.dumps({"cases": cases}, indent=1) + "\n")
+
+
+main()
