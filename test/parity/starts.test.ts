@@ -36,7 +36,9 @@ interface Case {
 }
 
 const FOLDER = join(GOLDEN, "starts");
-const { cases } = readJson<{ readonly cases: readonly Case[] }>(join(FOLDER, "golden.json"));
+const { cases, rates } = readJson<{ readonly cases: readonly Case[]; readonly rates: readonly Case[] }>(
+  join(FOLDER, "golden.json"),
+);
 
 const goldenOf = ({ name }: Case): Tensors => readTensors(join(FOLDER, `${name}.safetensors`));
 const saved = ({ name }: Case): Promise<SavedAdapter> => readAdapter(join(FOLDER, name));
@@ -137,6 +139,25 @@ describe.each(cases)("$name", (entry) => {
     expect([...tensors.keys()].sort()).toEqual([...file.tensors.keys()].sort());
     for (const [name, tensor] of tensors) expectClose(tensor, file.tensors.get(name)!, 1e-12, name);
   });
+});
+
+test.each(rates)("$name: trains with the rates of PEFT's LoRA+, and the head with its own", async (entry) => {
+  const model = await openModel(entry.family, entry.checkpoint);
+  const adapted = attachAdapter(model, await readAdapter(join(FOLDER, `${entry.name}-start`)), {
+    generator: generator(),
+  });
+  const rows = await encodeRows(entry.family, { ...entry, maxLength: entry.settings.maxLength });
+  const settings = { ...entry.settings, method: adapted.config.method as "lora", maxGradNorm: undefined };
+  const { start, phases } = runPhases({ model, adapted }, rows, settings);
+  const { reports, end } = phases[0]!;
+  expectLog(
+    reports.map(({ loss }) => loss),
+    entry.losses,
+    1e-5,
+    "loss",
+  );
+  const expected = withoutPrefix(readTensors(join(FOLDER, `${entry.name}.safetensors`)));
+  expect(updateError(start, end, expected)).toBeLessThan(2e-4);
 });
 
 test("orthogonal A and B have PEFT's values for the random numbers of a seed", () => {

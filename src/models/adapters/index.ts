@@ -65,6 +65,12 @@ export {
 export type { AdapterOrigin } from "./peft/peftConfig.js";
 export { AdapterRoutes } from "./routes.js";
 export { findTargets, type Slot, type SlotBase, targetSlots } from "./targets.js";
-export { isInGroup, kindAndLayer, type TensorGroup } from "./tensorGroups.js";
+export {
+  isInGroup,
+  isLowRankEmbedding,
+  isRaisedByLoraPlus,
+  kindAndLayer,
+  type TensorGroup,
+} from "./tensorGroups.js";
 export { type LowRankUpdate, lowRankUpdates, type ModuleError, toLora, trainedOutsideUpdates } from "./toLora.js";
 export { weightChange } from "./weightChange.js";

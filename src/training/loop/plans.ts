@@ -24,6 +24,7 @@ import { BatchStream, searchBatches, stepsOf } from "./batches.js";
 import { levelsOf, type TwoLevels } from "./levels.js";
 import type { PhasePlan } from "./loop.js";
 import type { ReplayableMasks } from "./masks.js";
+import { ratesOf } from "./rates.js";
 
 /** The model, its data, and its starting point. */
 export interface TrainingSetup {
@@ -55,6 +56,8 @@ export function withLevels(setup: TrainingSetup, settings: RunConfig): TrainingS
   return { ...setup, levels };
 }
 
+const placesOf = ({ adapted, model }: TrainingSetup) => ({ adapted, headModules: model.headModules });
+
 const isBilevel = (setup: TrainingSetup): setup is BilevelSetup => setup.levels !== undefined;
 
 /** The phases of a run: one, or the search and the retraining of one with two levels. */
@@ -68,11 +71,12 @@ function trainPlan(setup: TrainingSetup, settings: RunConfig): PhasePlan {
   const steps = settings.maxSteps ?? stepsOf(settings.epochs, batches.batchesPerPass, settings.gradientAccumulation);
   const { learningRate, weightDecay } = settings;
   const { hooks } = setup.adapted;
+  const rateOf = ratesOf(settings, learningRate, placesOf(setup));
   return {
     phase: "train",
     steps,
     begin: () => {
-      const level = { steps, learningRate, weightDecay };
+      const level = { steps, learningRate, rateOf, weightDecay };
       const regularizer = settings.method === "dora" ? penaltyOf(setup.adapted, settings.regularizer) : undefined;
       const terms = { penalty: onOneRank(setup, penaltyOfHooks(hooks) ?? regularizer), hooks };
       return plainRule("train", setup, settings, setup.adapted.trained, batches, level, terms);
@@ -131,6 +135,7 @@ function searchPlan(
         lower: levelOf(settings, lower, {
           steps: steps * unrollSteps,
           learningRate,
+          rateOf: ratesOf(settings, learningRate, placesOf(setup)),
           weightDecay: lowerDecay(setup.levels, settings),
         }),
         upper: levelOf({ ...settings, optimizer: upperOptimizer(settings) }, upper, {
@@ -180,7 +185,8 @@ function retrainPlan(setup: BilevelSetup, settings: RunConfig, penalty: Penalty 
         restart();
       }
       for (const { tensor } of upper) tensor.setRequiresGrad(false);
-      const level = { steps, learningRate, weightDecay: lowerDecay(setup.levels, settings) };
+      const rateOf = ratesOf(settings, learningRate, placesOf(setup));
+      const level = { steps, learningRate, rateOf, weightDecay: lowerDecay(setup.levels, settings) };
       return plainRule("retrain", setup, settings, lower, batches, level, { penalty, hooks, sourceWeights });
     },
   };
@@ -242,7 +248,7 @@ function plainRule(
   });
 }
 
-type LevelChoice = Pick<LevelOptions, "steps" | "learningRate" | "weightDecay">;
+type LevelChoice = Pick<LevelOptions, "steps" | "learningRate" | "rateOf" | "weightDecay">;
 
 const levelOf = (settings: RunConfig, trained: readonly TrainedTensor[], choice: LevelChoice): Level =>
   new Level(trained, { ...settings, ...choice });

@@ -43,6 +43,7 @@ import { levelsOf, type TwoLevels } from "../loop/levels.js";
 import type { PhasePlan } from "../loop/loop.js";
 import { ReplayableMasks } from "../loop/masks.js";
 import { planPhases, type TrainingSetup } from "../loop/plans.js";
+import { checkHeadRate } from "../loop/rates.js";
 import { SourceWeights } from "../steps/sourceWeights.js";
 import { type Snapshot, takeSnapshot } from "../steps/trainedTensors.js";
 import { MemoryNeed, noteNeed } from "./memoryNeed.js";
@@ -145,6 +146,7 @@ export async function prepare(
   if (config.initLoraWeights === "loftq" && !saved)
     withOriginalWeights(folder, loaded, (originals) => startFromError(adapted, originals, ranks));
   const { headModules } = loaded.model;
+  checkHeadRate(config, { adapted, headModules });
   const sourceWeights = sources && new SourceWeights(sources, precision ?? TRAINED_DTYPE, loaded.model.device);
   const levels = levelsOf(config, { adapted, headModules, sourceWeights, weightDecay: config.weightDecay });
   const trained = [...adapted.trained, ...(levels?.own ?? [])];

@@ -17,7 +17,8 @@ from checkpoints import load, write_tensors  # noqa: E402
 from families import FAMILIES, Family  # noqa: E402
 from forward import read_batch, run  # noqa: E402
 from peft import LoraConfig, PeftModel, get_peft_model  # noqa: E402
-from training import DEFAULTS, batches, train  # noqa: E402
+from peft.optimizers import create_loraplus_optimizer  # noqa: E402
+from training import DEFAULTS, batches, factor, train  # noqa: E402
 
 TARGET = Path(__file__).parent
 STEPS = 6
@@ -87,6 +88,38 @@ def write_case(name: str, family_name: str, settings: dict) -> dict:
     return {"name": name, "family": family_name, "checkpoint": "single", "rows": "train", "settings": SETTINGS, "converted": converts, "losses": log["losses"]}
 
 
+RATIO = 4.0
+RATES = {"loraplus": {}, "loraplus-dora": {"use_dora": True}}
+
+
+def write_rates(name: str, more: dict) -> dict:
+    """Training with the groups of PEFT's LoRA+. It gives a head's bias the rate of B; here all of the head has the plain rate."""
+    family = family_of("bert")
+    torch.manual_seed(0)
+    model = get_peft_model(checkpoint(family), LoraConfig(task_type="SEQ_CLS", r=3, lora_alpha=5, **more, **BERT)).eval()
+    folder = TARGET / f"{name}-start"
+    write_folder(model, folder)
+    rate, decay = SETTINGS["learningRate"], SETTINGS["weightDecay"]
+    optimizer = create_loraplus_optimizer(model, torch.optim.AdamW, lr=rate, loraplus_lr_ratio=RATIO, loraplus_weight_decay=decay)
+    (bias,) = [p for key, p in model.named_parameters() if p.requires_grad and key.endswith("classifier.modules_to_save.default.bias")]
+    for group in optimizer.param_groups:
+        group["params"] = [p for p in group["params"] if p is not bias]
+    optimizer.add_param_group({"params": [bias], "weight_decay": 0.0, "lr": rate})
+    groups = [dict(group) for group in optimizer.param_groups]
+    losses, stream = [], batches(family, ROOT, SETTINGS["batchSize"])
+    for step in range(STEPS):
+        for group, own in zip(optimizer.param_groups, groups, strict=True):
+            group["lr"] = own["lr"] * factor(step, STEPS, SETTINGS["warmupRatio"], SETTINGS["schedule"])
+        loss = run(model, next(stream), "single").loss
+        loss.backward()
+        losses.append(loss.item())
+        optimizer.step()
+        optimizer.zero_grad()
+    write_tensors(TARGET / f"{name}.safetensors", {key: value.contiguous() for key, value in trained(model, lambda p: p.detach()).items()})
+    print(f"  {name}: loss {losses[0]:.4f} -> {losses[-1]:.4f}")
+    return {"name": name, "family": "bert", "checkpoint": "single", "rows": "train", "settings": SETTINGS | {"loraplusRatio": RATIO}, "losses": losses}
+
+
 def write_orthogonal() -> None:
     """A and B of the start `orthogonal` with the random numbers of a seed."""
     family = family_of("bert")
@@ -101,7 +134,8 @@ def write_orthogonal() -> None:
 def main() -> None:
     cases = [write_case(name, *case) for name, case in CASES.items()]
     write_orthogonal()
-    (TARGET / "golden.json").write_text(json.dumps({"cases": cases}, indent=1) + "\n")
+    rates = [write_rates(name, more) for name, more in RATES.items()]
+    (TARGET / "golden.json").write_text(json.dumps({"cases": cases, "rates": rates}, indent=1) + "\n")
 
 
 main()
