@@ -144,7 +144,8 @@ function configFor(
   },
 ): LoraConfig {
   const { modules, loraBias } = found;
-  const rank = found.rank ?? settingsOfAdapter(config).rank ?? modules[0]?.rank ?? 1;
+  const own = settingsOfAdapter(config).rank;
+  const rank = found.rank ?? (modules.find((module) => module.rank === own) ?? modules[0])?.rank ?? 1;
   const others = modules.filter((module) => module.rank !== rank);
   const pattern: Pattern = Object.fromEntries(others.map((module) => [exactPattern(module.path), module.rank]));
   const { targetModules, excludeModules, layersToTransform, layersPattern, bias, modulesToSave } =
