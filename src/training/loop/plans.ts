@@ -7,7 +7,7 @@ import {
   type TrainingHooks,
 } from "../../models/adapters/index.js";
 import type { TaskModel } from "../../models/index.js";
-import { type RunConfig, upperFacts, upperOptimizer } from "../../tasks/config/index.js";
+import { type RunConfig, upperFacts, upperOf, upperOptimizer } from "../../tasks/config/index.js";
 import type { Location } from "../../tasks/data/index.js";
 import type { EncodedExample, Task } from "../../tasks/index.js";
 import type { Ranks } from "../../torch/index.js";
@@ -85,8 +85,23 @@ function trainPlan(setup: TrainingSetup, settings: RunConfig): PhasePlan {
 }
 
 /** The settings of batches that all ranks share: `batchSize` is that of one rank. */
-function shared({ model, ranks }: TrainingSetup, settings: RunConfig) {
+function shared({ model, ranks }: Pick<TrainingSetup, "model" | "ranks">, settings: RunConfig) {
   return { ...settings, batchSize: settings.batchSize * ranks.size, device: model.device, ranks };
+}
+
+/** The rows of the first batches that the run trains on, in the order of its lower or only level. */
+export function firstBatches(
+  given: Omit<TrainingSetup, "adapted" | "start" | "masks" | "task" | "levels">,
+  settings: RunConfig,
+  count: number,
+): (readonly EncodedExample[])[] {
+  const all = shared(given, settings);
+  const batches =
+    upperOf(settings) === undefined
+      ? new BatchStream(given.rows, all)
+      : searchBatches(given.rows, { ...all, groups: given.groups }, given.upperRows).lower;
+  const upcoming = batches.upcoming();
+  return Array.from({ length: count }, () => upcoming.next().value as readonly EncodedExample[]);
 }
 
 function bilevelPlans(setup: BilevelSetup, settings: RunConfig): PhasePlan[] {

@@ -9,7 +9,9 @@ import {
   newLayers,
   type SavedAdapter,
   settingsOfAdapter,
+  shareStart,
   startFromError,
+  startsFromWeights,
   type TrainedTensor,
   trainEverything,
 } from "../../models/adapters/index.js";
@@ -42,7 +44,7 @@ import { stopsBy } from "../loop/earlyStopping.js";
 import { levelsOf, type TwoLevels } from "../loop/levels.js";
 import type { PhasePlan } from "../loop/loop.js";
 import { ReplayableMasks } from "../loop/masks.js";
-import { planPhases, type TrainingSetup } from "../loop/plans.js";
+import { firstBatches, planPhases, type TrainingSetup } from "../loop/plans.js";
 import { checkHeadRate } from "../loop/rates.js";
 import { SourceWeights } from "../steps/sourceWeights.js";
 import { type Snapshot, takeSnapshot } from "../steps/trainedTensors.js";
@@ -51,6 +53,7 @@ import { nestedNotes } from "./nestedNotes.js";
 import { noteHead, noteRowsWithoutLoss } from "./prepareNotes.js";
 import { checkEvaluationRows, checkOneMetric, type RunStart, readRunData } from "./runInputs.js";
 import { checkSharedRows, recordOf, rowKeysOf } from "./sharedRows.js";
+import { injectFromRows, isRowStart, noteOnBatches } from "./startFromRows.js";
 
 /** The dtype of trained tensors. */
 const TRAINED_DTYPE = "float32";
@@ -142,7 +145,8 @@ export async function prepare(
   const baseFormats = matrixFormats(loaded.model);
   const baseNote = noteOnBase(saved, baseFormats);
   if (baseNote !== undefined) context.onNote?.(baseNote);
-  const adapted = adapt(loaded, config, saved, generator, precision ?? TRAINED_DTYPE);
+  const ofTask = { rows: data.train, groups: splits.groups, upperRows: data.upper, task: choice.task, ranks };
+  const adapted = adapt(loaded, config, saved, { generator, dtype: precision ?? TRAINED_DTYPE }, ofTask, context);
   if (config.initLoraWeights === "loftq" && !saved)
     withOriginalWeights(folder, loaded, (originals) => startFromError(adapted, originals, ranks));
   const { headModules } = loaded.model;
@@ -240,22 +244,33 @@ function adapt(
   loaded: LoadedModel,
   config: RunConfig,
   saved: SavedAdapter | undefined,
-  generator: Generator,
-  dtype: "float32" | "float64",
+  made: { readonly generator: Generator; readonly dtype: "float32" | "float64" },
+  ofTask: Pick<TrainingSetup, "rows" | "groups" | "upperRows" | "task" | "ranks">,
+  { onNote }: HubContext,
 ): AdaptedModel {
   const { adapter } = METHODS[config.method];
+  const { dtype } = made;
   if (adapter === undefined) return trainEverything(loaded.model, dtype);
   const method: AdapterMethod = ADAPTER_METHODS[adapter];
   if (saved) {
     const retuned = Object.fromEntries(method.retunable.map((key) => [key, config[key as RunKey]]));
     const own = { ...saved.config, ...retuned };
-    return attachAdapter(loaded.model, { ...saved, config: own }, { generator, dtype, newModules: loaded });
+    return attachAdapter(loaded.model, { ...saved, config: own }, { ...made, newModules: loaded });
   }
   const { architecture } = loaded;
   const defaults = { ...architecture, modelType: modelTypeOf(architecture) };
   const targetModules = config.targetModules ?? method.defaultTargets?.(defaults) ?? architecture.defaultTargetModules;
   const own = method.fromSettings({ ...config, targetModules }, defaults);
-  return inject(loaded.model, method.config({ ...own, modulesToSave: loaded.trainedModules }), { generator, dtype });
+  const adapterConfig = method.config({ ...own, modulesToSave: loaded.trainedModules });
+  const { model } = loaded;
+  if (isRowStart(config.initLoraWeights, method)) {
+    const batches = firstBatches({ ...ofTask, model }, config, config.initBatches);
+    onNote?.(noteOnBatches(config.initLoraWeights, batches));
+    return injectFromRows(config.initLoraWeights, adapterConfig as never, { ...ofTask, model, batches }, made);
+  }
+  const adapted = inject(model, adapterConfig, made);
+  if (startsFromWeights(adapterConfig)) shareStart(adapted.modules, ofTask.ranks);
+  return adapted;
 }
 
 /** The inputs of the training phases. */

@@ -2,7 +2,7 @@
 // W0 of twice the rank, s·[B, −B0]·[A; A0].
 
 import * as torch from "../../../torch/index.js";
-import type { AdaptedModel, SavedState } from "../adapted.js";
+import type { AdaptedModel, SavedState, TrainingHooks } from "../adapted.js";
 import type { Pattern } from "../adapterConfig.js";
 import type { LowRankConfig } from "../lowRankConfig.js";
 import { LOW_RANK_NAMES } from "../lowRankLayers.js";
@@ -22,6 +22,16 @@ export function doubled<Saved extends SavedState>(state: Saved, { modules }: Pic
     }
   });
   return { ...state, config: doubledConfig(state.config as LowRankConfig), tensors };
+}
+
+/** The same adapter in training, which files get in its plain form. What is taken out of the base is kept with the run's state. */
+export function doubling<Adapted extends AdaptedModel>(adapted: Adapted): Adapted {
+  const removed = adapted.modules.flatMap(({ path, adapter }) =>
+    Object.entries(adapter.lowRank?.removed ?? {}).map(([key, tensor]) => [`${path}.removed.${key}`, tensor] as const),
+  );
+  const { hooks } = adapted;
+  const saved: TrainingHooks["saved"] = (state) => doubled(hooks?.saved?.(state) ?? state, adapted);
+  return { ...adapted, hooks: { ...hooks, memory: new Map(removed), saved } };
 }
 
 /** Twice the rank, with the same scale: alpha / r, or alpha / √r. */

@@ -17,8 +17,11 @@ const isPart = (start: SavedStart): start is PartStart => start in PARTS_OF_WEIG
 /** How the updates of an adapter start; methods without updates have no such setting. */
 const startOf = (config: AdapterConfig): SavedStart => (config as Partial<LowRankConfig>).initLoraWeights ?? "default";
 
-/** Whether the updates of such an adapter are added to a base from which a part is taken out. */
-export const changesBase = (config: AdapterConfig): boolean => isPart(startOf(config));
+/** Whether the weights decide how the updates of such an adapter start. */
+export const startsFromWeights = (config: AdapterConfig): boolean => {
+  const start = startOf(config);
+  return start === "orthogonal" || isPart(start);
+};
 
 /**
  * Refuses layers that cannot start as the settings say, before anything is changed.
@@ -87,6 +90,22 @@ export function beginFrom({ layer, adapter }: AdaptedModule, isRemoved: boolean)
   const { a, b } = adapter.lowRank!.parameters;
   if (isRemoved) adapter.lowRank!.remove({ a: a.tensor, b: b.tensor });
   adapter.restart(layer);
+}
+
+/** Gives all ranks what rank 0 starts with: machines may round differently. */
+export function shareStart(modules: readonly AdaptedModule[], ranks: torch.Ranks): void {
+  if (ranks.size === 1) return;
+  const tensors = modules.flatMap(({ adapter }) => {
+    const { a, b } = adapter.lowRank!.parameters;
+    return [a.tensor, b.tensor];
+  });
+  torch.noGrad(() => {
+    if (ranks.rank > 0) for (const tensor of tensors) torch.zero_(tensor);
+    torch.scope(() => {
+      for (const [i, sum] of ranks.sum(tensors).entries()) torch.copy_(tensors[i]!, sum);
+    });
+    for (const module of modules) beginFrom(module, module.adapter.lowRank!.removed !== undefined);
+  });
 }
 
 /** Takes out of the base what the start of a saved adapter took. */
