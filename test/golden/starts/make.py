@@ -16,7 +16,9 @@ from adapters import saved_name, sort_lists, trained  # noqa: E402
 from checkpoints import load, write_tensors  # noqa: E402
 from families import FAMILIES, Family  # noqa: E402
 from forward import read_batch, run  # noqa: E402
-from peft import LoraConfig, PeftModel, get_peft_model  # noqa: E402
+from peft import LoraConfig, PeftModel, get_eva_state_dict, get_peft_model, initialize_lora_eva_weights  # noqa: E402
+from peft.tuners.lora.config import LoraGAConfig  # noqa: E402
+from peft.tuners.lora.loraga import preprocess_loraga  # noqa: E402
 from peft.optimizers import create_loraplus_optimizer  # noqa: E402
 from training import DEFAULTS, batches, factor, train  # noqa: E402
 
@@ -88,6 +90,97 @@ def write_case(name: str, family_name: str, settings: dict) -> dict:
     return {"name": name, "family": family_name, "checkpoint": "single", "rows": "train", "settings": SETTINGS, "converted": converts, "losses": log["losses"]}
 
 
+INIT_BATCHES = 2
+OF_ROWS = {
+    "eva": ("bert", {"init_lora_weights": "eva", "r": 3, "lora_alpha": 5} | BERT),
+    "eva-dora-rslora": ("bert", {"init_lora_weights": "eva", "r": 2, "lora_alpha": 5, "use_dora": True, "use_rslora": True, "rank_pattern": {"query": 3}} | BERT),
+    "eva-conv1d": ("gpt2", {"init_lora_weights": "eva", "r": 2, "lora_alpha": 5} | GPT2),
+    "lora-ga": ("bert", {"init_lora_weights": "lora_ga", "r": 3, "lora_alpha": 5} | BERT),
+    "lora-ga-rslora": ("bert", {"init_lora_weights": "lora_ga", "r": 3, "lora_alpha": 5, "use_rslora": True} | BERT),
+}
+
+
+def first_batches(family: Family) -> list:
+    stream = batches(family, ROOT, SETTINGS["batchSize"])
+    return [next(stream) for _ in range(INIT_BATCHES)]
+
+
+def principal_components(model: PeftModel, family: Family) -> dict[str, torch.Tensor]:
+    """EVA's state by exact principal components of the inputs of real tokens. PEFT's own, by incremental randomized SVDs, is printed beside it."""
+    layers = {name: m for name, m in model.named_modules() if hasattr(m, "lora_A") and hasattr(m, "base_layer")}
+    seen, mask = {name: [] for name in layers}, []
+
+    def watch(name):
+        return lambda module, args, output: seen[name].append(args[0][mask[-1]].double())
+
+    handles = [layer.register_forward_hook(watch(name)) for name, layer in layers.items()]
+    with torch.no_grad(), model.disable_adapter():
+        for batch in first_batches(family):
+            mask.append(batch.inputs["attention_mask"].bool())
+            run(model, batch, "single")
+    for handle in handles:
+        handle.remove()
+    found, shares = {}, []
+    for name, layer in layers.items():
+        x = torch.cat(seen[name])
+        _, s, vt = torch.linalg.svd(x - x.mean(dim=0), full_matrices=False)
+        most = 2 * layer.r["default"]
+        found[name] = vt[:most] * torch.sign(vt[:most].gather(1, vt[:most].abs().argmax(dim=1, keepdim=True)))
+        shares += [(share.item(), name) for share in (s**2 / (s**2).sum())[:most]]
+    budget = sum(layer.r["default"] for layer in layers.values())
+    chosen = [name for _, name in sorted(shares, key=lambda pair: -pair[0])[:budget]]
+    exact = {name: vt[: chosen.count(name)].float() for name, vt in found.items()}
+    theirs = get_eva_state_dict(model, [b.inputs for b in first_batches(family)], show_progress_bar=False)
+    for name, rows in exact.items():
+        own = theirs[name]
+        print(f"    {name}: rank {len(rows)}, in PEFT {len(own)}; cosines {[round(abs(float(a @ b.float())), 3) for a, b in zip(rows, own, strict=False)]}")
+    return exact
+
+
+def exact_svd(matrix: torch.Tensor, q: int, niter: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    u, s, vt = torch.linalg.svd(matrix.double(), full_matrices=False)
+    return u[:, :q].float(), s[:q].float(), vt[:q].T.float()
+
+
+def started_by_rows(family: Family, settings: dict) -> PeftModel:
+    torch.manual_seed(0)
+    if settings["init_lora_weights"] == "eva":
+        model = get_peft_model(checkpoint(family), LoraConfig(task_type="SEQ_CLS", **settings)).eval()
+        initialize_lora_eva_weights(model, eva_state_dict=principal_components(model, family), show_progress_bar=False)
+        return model
+    base = checkpoint(family)
+    config = LoraConfig(task_type="SEQ_CLS", lora_ga_config=LoraGAConfig(), **settings)
+    preprocess_loraga(base, config, lambda: [run(base, batch, "single").loss.backward() for batch in first_batches(family)])
+    usual, torch.svd_lowrank = torch.svd_lowrank, exact_svd
+    try:
+        return get_peft_model(base, config).eval()
+    finally:
+        torch.svd_lowrank = usual
+
+
+def write_of_rows(name: str, family_name: str, settings: dict) -> dict:
+    family = family_of(family_name)
+    model = started_by_rows(family, settings)
+    start = {f"start.{key}": value.clone() for key, value in trained(model, lambda p: p.detach()).items()}
+    converts = settings["init_lora_weights"] == "lora_ga"
+    initial = TARGET / "initial"
+    if converts:
+        write_folder(model, initial)
+    log = train(model, batches(family, ROOT, SETTINGS["batchSize"]), SETTINGS)
+    tensors = start | {f"end.{key}": value.clone() for key, value in trained(model, lambda p: p.detach()).items()}
+    write_folder(model, TARGET / name, **({"path_initial_model_for_weight_conversion": str(initial)} if converts else {}))
+    if converts:
+        shutil.rmtree(initial)
+    write_tensors(TARGET / f"{name}.safetensors", {key: value.contiguous() for key, value in tensors.items()})
+    print(f"  {name}: loss {log['losses'][0]:.4f} -> {log['losses'][-1]:.4f}")
+    targets = settings["target_modules"]
+    own = {"rank": settings["r"], "alpha": settings["lora_alpha"], "rslora": settings.get("use_rslora", False), "rankPattern": settings.get("rank_pattern", {}), "targetModules": targets}
+    return {
+        "name": name, "family": family_name, "checkpoint": "single", "rows": "train", "initBatches": INIT_BATCHES, "method": "dora" if settings.get("use_dora") else "lora",
+        "adapter": own | {"layersToTransform": settings.get("layers_to_transform")}, "settings": SETTINGS, "losses": log["losses"],
+    }
+
+
 RATIO = 4.0
 RATES = {"loraplus": {}, "loraplus-dora": {"use_dora": True}}
 
@@ -134,8 +227,9 @@ def write_orthogonal() -> None:
 def main() -> None:
     cases = [write_case(name, *case) for name, case in CASES.items()]
     write_orthogonal()
+    of_rows = [write_of_rows(name, *case) for name, case in OF_ROWS.items()]
     rates = [write_rates(name, more) for name, more in RATES.items()]
-    (TARGET / "golden.json").write_text(json.dumps({"cases": cases, "rates": rates}, indent=1) + "\n")
+    (TARGET / "golden.json").write_text(json.dumps({"cases": cases, "rates": rates, "ofRows": of_rows}, indent=1) + "\n")
 
 
 main()
