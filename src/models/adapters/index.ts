@@ -67,7 +67,7 @@ export { AdapterRoutes } from "./routes.js";
 export { doubling } from "./starts/doubled.js";
 export { evaStart, type InputPasses } from "./starts/eva.js";
 export { type GradientPasses, loraGaStart } from "./starts/loraGa.js";
-export { beginFrom, setStart, shareStart, startsFromWeights } from "./starts/start.js";
+export { beginFrom, changesBase, setStart, shareStart, startsFromWeights } from "./starts/start.js";
 export { findTargets, type Slot, type SlotBase, targetSlots } from "./targets.js";
 export {
   isInGroup,
