@@ -41,6 +41,13 @@ const KNOWN: readonly string[] = [...methodNames, ...Object.keys(OF_BIDORA)];
 /** The starts of low-rank updates that a name can have after a `+`, as `lora+pissa`. */
 const STARTS = (runOptions.initLoraWeights.words ?? []).filter((start) => start !== runOptions.initLoraWeights.default);
 
+/** The methods with each start. */
+const STARTED: readonly string[] = methodsWith("initLoraWeights").flatMap((method) =>
+  STARTS.map((start) => `${method}+${start}`),
+);
+
+export const variantNames: readonly string[] = [...KNOWN, ...STARTED].flatMap((name) => [name, `${name}${EARLY}`]);
+
 /** The variants with these names. @param defined by the file @throws UsageError for an unknown or repeated name */
 export function variantsOf(names: readonly string[], defined: readonly DefinedMethod[] = []): Variant[] {
   const twice = firstRepeated(names);
@@ -79,9 +86,8 @@ const startIn = (name: string): string | undefined => STARTS.find((start) => nam
 
 function unknownVariant(name: string, base: string, defined: readonly DefinedMethod[]): UsageError {
   const known = [...defined.map((one) => one.name), ...KNOWN];
-  const started = methodsWith("initLoraWeights").flatMap((method) => STARTS.map((start) => `${method}+${start}`));
   return new UsageError(
-    `--methods takes ${known.join(", ")}, ${methodsWith("initLoraWeights").join(", ")} with a start (${STARTS.map((start) => `+${start}`).join(", ")}), each with ${EARLY} for early stopping; got ${name}.${didYouMean(base, [...known, ...started])}`,
+    `--methods takes ${known.join(", ")}, ${methodsWith("initLoraWeights").join(", ")} with a start (${STARTS.map((start) => `+${start}`).join(", ")}), each with ${EARLY} for early stopping; got ${name}.${didYouMean(base, [...known, ...STARTED])}`,
   );
 }
 
