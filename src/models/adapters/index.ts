@@ -37,8 +37,8 @@ export { attachAdapter, checkFit, type NewModules, newLayers } from "./attach.js
 export { trainEverything } from "./fullTraining.js";
 export { eject, type InjectOptions, inject } from "./inject.js";
 export { startFromError } from "./loftq.js";
-export { LowRank } from "./lowRank.js";
-export type { LowRankConfig } from "./lowRankConfig.js";
+export { LowRank, type LowRankMatrices } from "./lowRank.js";
+export type { LowRankConfig, SavedStart } from "./lowRankConfig.js";
 export { type AdaptedLayer, merge, mergedParameters, mergedWeight, refuseUnmerged } from "./merge.js";
 export {
   type AdapterMetadata,

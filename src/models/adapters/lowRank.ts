@@ -32,7 +32,7 @@ class Factor {
 }
 
 /** The matrices of an update, A: [r, in], B: [out, r]. */
-export interface Matrices {
+export interface LowRankMatrices {
   readonly a: torch.Tensor;
   readonly b: torch.Tensor;
 }
@@ -47,7 +47,7 @@ export class LowRank {
   readonly dropout: Dropout;
   #factor: Factor | undefined;
   /** A0 and −B0. */
-  #removed: Matrices | undefined;
+  #removed: LowRankMatrices | undefined;
 
   constructor(
     /** The trained parameters: A, B, and with `lora_bias` a bias of B, [out]. */
@@ -70,7 +70,7 @@ export class LowRank {
   }
 
   /** Takes s·B0·A0 out of the base, in place of what was taken out before. */
-  remove({ a, b }: Matrices): void {
+  remove({ a, b }: LowRankMatrices): void {
     this.#release();
     const { dtype } = this;
     this.#removed = torch.noGrad(() => ({
@@ -80,7 +80,7 @@ export class LowRank {
   }
 
   /** A0 and −B0, if s·B0·A0 is taken out of the base. */
-  get removed(): Matrices | undefined {
+  get removed(): LowRankMatrices | undefined {
     return this.#removed;
   }
 

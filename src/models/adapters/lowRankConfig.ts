@@ -29,6 +29,8 @@ export const INIT_LORA_WEIGHTS = [
 
 /** The starts that files keep the name of. Of LoRA-GA and LoftQ a file has nothing: its A and B belong to the base as it is. */
 export const SAVED_STARTS = ["default", "gaussian", "pissa", "olora", "eva", "orthogonal"] as const;
+
+/** How the low-rank updates of an adapter start: by the name that adapter_config.json has. */
 export type SavedStart = (typeof SAVED_STARTS)[number];
 
 /** Settings that LoRA and DoRA share; meanings are PEFT's, names those of a run's settings. */
@@ -76,8 +78,9 @@ const withDenseBase: AppliesWhen = {
 const BY_ROWS: readonly string[] = ["eva", "lora-ga"];
 
 const withRows: AppliesWhen = {
-  only: "with --init-lora-weights eva or lora-ga",
-  holds: ({ initLoraWeights = "" }: { readonly initLoraWeights?: string }) => BY_ROWS.includes(initLoraWeights),
+  only: "with --init-lora-weights eva or lora-ga, and without --adapter",
+  holds: ({ initLoraWeights = "", adapter }: { readonly initLoraWeights?: string; readonly adapter?: string }) =>
+    BY_ROWS.includes(initLoraWeights) && adapter === undefined,
 };
 
 /** The settings of a run that LoRA and DoRA use. */

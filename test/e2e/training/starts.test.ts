@@ -166,6 +166,7 @@ test.each([
 test("a start is refused beside an adapter to start from, which has its own", async () => {
   const adapter = (await run({ ...settings, method: "lora", maxSteps: 1 })).output;
   const next = { ...SMALL, adapter, maxSteps: 1 } as RunSettings;
+  await expect(run({ ...next, initBatches: 2 })).rejects.toThrow("and without --adapter");
   await expect(run({ ...next, initLoraWeights: "pissa" })).rejects.toThrow(
     "--init-lora-weights pissa contradicts the adapter to start from, which has default",
   );

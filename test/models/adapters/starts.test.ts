@@ -3,6 +3,7 @@
 import { describe, expect, test } from "vitest";
 import {
   type AdaptedModel,
+  AdapterRoutes,
   attachAdapter,
   doraConfig,
   eject,
@@ -110,6 +111,26 @@ describe.each(["lora", "dora"] as const)("%s", (method) => {
     eject(adapted);
     expectSameBits(model.forward(IDS, EVALUATION), before.forward(IDS, EVALUATION));
   });
+});
+
+test("adapters that take other parts out, and a plain one, share one base", () => {
+  const adapters = new Map(
+    ([...PARTS, "default"] as const).map((start, i) => {
+      const { model, adapted, saved } = movedAndSaved(start, i === 1 ? "dora" : "lora");
+      return [start, { saved, expected: model.forward(IDS, EVALUATION), adapted }] as const;
+    }),
+  );
+  const model = new SmallModel();
+  const saved = new Map(Array.from(adapters, ([name, { saved }]) => [name as string, saved]));
+  const routes = new AdapterRoutes(model, saved, "float64");
+  for (const [adapter, { expected }] of adapters) {
+    const route = { adapter, tokens: IDS.shape[0]!, selected: IDS.shape[0]! };
+    expectClose(
+      routes.pass([route], () => model.forward(IDS, EVALUATION)),
+      expected,
+      1e-12,
+    );
+  }
 });
 
 describe("a weight that lacks ranks", () => {

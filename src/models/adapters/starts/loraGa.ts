@@ -4,7 +4,7 @@
 // Shapes: G [out, in], A [r, in], B [out, r]; a batch's input x [tokens, in], gradient of its output δ [tokens, out].
 
 import * as torch from "../../../torch/index.js";
-import type { Matrices } from "../lowRank.js";
+import type { LowRankMatrices } from "../lowRank.js";
 import { type LowRankConfig, rankAndScale } from "../lowRankConfig.js";
 import type { Slot } from "../targets.js";
 import { inTurns, observing, signsOfLargest } from "./observe.js";
@@ -36,11 +36,11 @@ export function loraGaStart(
   slots: readonly Slot[],
   config: LowRankConfig,
   passes: GradientPasses,
-): Map<string, Matrices> {
+): Map<string, LowRankMatrices> {
   const rankOf = ({ path }: Slot) => rankAndScale(config, path).rank;
   for (const slot of slots) requireDense(slot, "lora-ga");
   for (const slot of slots) requireRank(slot.path, 2 * rankOf(slot), slot);
-  const found = new Map<string, Matrices>();
+  const found = new Map<string, LowRankMatrices>();
   for (const turn of inTurns(slots, (slot) => 4 * passes.tokens * (slot.in + slot.out))) {
     for (const [slot, gradient] of gradientsOf(turn, passes)) {
       found.set(
@@ -121,7 +121,7 @@ const product = ({ x, delta }: Shown): torch.Tensor =>
   torch.mm(torch.t(torch.castTo(delta, "float64")), torch.castTo(x, "float64"));
 
 /** A and B from G, in float64: B is zero where G has no singular value. */
-function start(gradient: torch.Tensor, rank: number): Matrices {
+function start(gradient: torch.Tensor, rank: number): LowRankMatrices {
   const [out] = gradient.shape as [number, number];
   const { u, vt } = singular(gradient, 2 * rank);
   const b = torch.narrow(u, 1, rank, rank);

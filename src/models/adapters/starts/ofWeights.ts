@@ -2,10 +2,10 @@
 
 import { BidoraError } from "../../../base/index.js";
 import * as torch from "../../../torch/index.js";
-import type { Matrices } from "../lowRank.js";
+import type { LowRankMatrices } from "../lowRank.js";
 
 /** The start of an update with scale s of a weight W in float64, of which s·B·A is a part. */
-type PartOfWeight = (weight: torch.Tensor, rank: number, scale: number) => Matrices;
+type PartOfWeight = (weight: torch.Tensor, rank: number, scale: number) => LowRankMatrices;
 
 /**
  * The starts that take a part s·B·A out of the base, to train it.
@@ -19,7 +19,7 @@ export const PARTS_OF_WEIGHTS = { pissa, olora } satisfies Record<string, PartOf
  * By the eigenvectors of W·Wᵀ or Wᵀ·W, whichever is smaller: in float64 the large singular values are exact to more than float32's digits,
  * at a fraction of an SVD's time. Ranks that W lacks are zero.
  */
-function pissa(weight: torch.Tensor, rank: number, scale: number): Matrices {
+function pissa(weight: torch.Tensor, rank: number, scale: number): LowRankMatrices {
   const isTall = weight.shape[0]! > weight.shape[1]!;
   const wide = isTall ? torch.t(weight) : weight;
   // The eigenvalues of −W·Wᵀ ascend from −σ₁².
@@ -40,7 +40,7 @@ export function leastSquare(squares: torch.Tensor): number {
 }
 
 /** The first r columns of Q come from the first r columns of W, by LAPACK's reflections with their signs; R's rows are Qᵀ·W. */
-function olora(weight: torch.Tensor, rank: number): Matrices {
+function olora(weight: torch.Tensor, rank: number): LowRankMatrices {
   const [b] = torch.linalgQr(torch.contiguous(torch.narrow(weight, 1, 0, rank)));
   return { a: torch.mm(torch.t(b), weight), b };
 }
@@ -62,7 +62,7 @@ export function requireRank(
  * PiSSA's matrices with other signs: each row of A, with its column of B, may have either.
  * @param like the signs to take: a matrix whose columns are like those of B, [out, r or more]
  */
-export function withSigns({ a, b }: Matrices, like: torch.Tensor): Matrices {
+export function withSigns({ a, b }: LowRankMatrices, like: torch.Tensor): LowRankMatrices {
   const own = torch.narrow(torch.castTo(like, b.dtype), 1, 0, b.shape[1]!);
   const isOther = torch.gtScalar(torch.neg(torch.sumDim(torch.mul(own, b), [0])), 0); // r
   const signs = torch.maskedFill(torch.onesLike(torch.select(b, 0, 0)), isOther, -1);
@@ -81,7 +81,7 @@ export function orthogonal(
   { out, in: inner }: { readonly out: number; readonly in: number },
   rank: number,
   generator: torch.Generator,
-): Matrices {
+): LowRankMatrices {
   const half = rank / 2;
   // Drawn in float32 as PEFT's are, and multiplied in float64: the product is as near to zero as A and B can hold.
   const draw = (...shape: number[]) =>

@@ -3,8 +3,9 @@
 import { BidoraError } from "../../../base/index.js";
 import * as torch from "../../../torch/index.js";
 import type { AdaptedModule } from "../adapted.js";
+import type { Adapter } from "../adapter.js";
 import type { AdapterConfig } from "../adapterConfig.js";
-import type { LowRank, Matrices } from "../lowRank.js";
+import type { LowRank, LowRankMatrices } from "../lowRank.js";
 import { type LowRankConfig, rankAndScale, type SavedStart } from "../lowRankConfig.js";
 import type { Slot } from "../targets.js";
 import { orthogonal, PARTS_OF_WEIGHTS, requireRank, vectorsOfSvd, withSigns } from "./ofWeights.js";
@@ -62,6 +63,10 @@ export function startUpdates(
   const start = startOf(config);
   if (start !== "orthogonal" && !isPart(start)) return;
   for (const module of modules) {
+    if (hasShapesAlone(module)) {
+      if (isPart(start)) removeOwn(module.adapter);
+      continue;
+    }
     torch.scope(() =>
       setStart(
         module.adapter.lowRank!,
@@ -74,7 +79,16 @@ export function startUpdates(
   }
 }
 
-function partOf({ path, layer }: AdaptedModule, config: LowRankConfig, start: PartStart): Matrices {
+/** On the device `meta` nothing is computed. */
+const hasShapesAlone = ({ layer }: AdaptedModule): boolean => layer.weight.values.device === "meta";
+
+/** Takes out of the base what A and B are now. */
+function removeOwn(adapter: Adapter): void {
+  const { a, b } = adapter.lowRank!.parameters;
+  adapter.lowRank!.remove({ a: a.tensor, b: b.tensor });
+}
+
+function partOf({ path, layer }: AdaptedModule, config: LowRankConfig, start: PartStart): LowRankMatrices {
   const { rank, scale } = rankAndScale(config, path);
   const weight = layer.weight.values.dense("float64");
   const part = PARTS_OF_WEIGHTS[start](weight, rank, scale);
@@ -82,7 +96,7 @@ function partOf({ path, layer }: AdaptedModule, config: LowRankConfig, start: Pa
 }
 
 /** Takes A and B over, but for ranks whose column of B is zero: zeros in both would have no gradient. */
-export function setStart({ parameters }: LowRank, { a, b }: Matrices): void {
+export function setStart({ parameters }: LowRank, { a, b }: LowRankMatrices): void {
   const kept = torch.sum(torch.gtScalar(torch.linalgVectorNorm(b, 2, [0]), 0)).item();
   torch.copy_(torch.narrow(parameters.a.tensor, 0, 0, kept), torch.narrow(a, 0, 0, kept));
   torch.copy_(torch.narrow(parameters.b.tensor, 1, 0, kept), torch.narrow(b, 1, 0, kept));
@@ -90,8 +104,7 @@ export function setStart({ parameters }: LowRank, { a, b }: Matrices): void {
 
 /** What follows from A and B as they are: what is taken out of the base, if anything is, and the magnitudes. */
 export function beginFrom({ layer, adapter }: AdaptedModule, isRemoved: boolean): void {
-  const { a, b } = adapter.lowRank!.parameters;
-  if (isRemoved) adapter.lowRank!.remove({ a: a.tensor, b: b.tensor });
+  if (isRemoved) removeOwn(adapter);
   adapter.restart(layer);
 }
 
@@ -115,7 +128,12 @@ export function shareStart(modules: readonly AdaptedModule[], ranks: torch.Ranks
 export function removeParts(modules: readonly AdaptedModule[], config: AdapterConfig): void {
   const start = startOf(config);
   if (!isPart(start)) return;
-  for (const { path, layer, adapter } of modules) {
+  for (const module of modules) {
+    if (hasShapesAlone(module)) {
+      removeOwn(module.adapter);
+      continue;
+    }
+    const { path, layer, adapter } = module;
     const { rank, scale } = rankAndScale(config as LowRankConfig, path);
     const lowRank = adapter.lowRank!;
     torch.scope(() => {
