@@ -115,6 +115,7 @@ export const LOW_RANK_OPTIONS = {
     help: "how the low-rank update starts: at zero (default, gaussian, orthogonal, eva), from a part of the weights (pissa, olora, lora-ga), or from what --base-dtype rounded off (loftq)",
     default: "default",
     advanced: true,
+    rare: true,
     valueAppliesWhen: {
       loftq: withPackedBase,
       pissa: withDenseBase,

@@ -79,12 +79,12 @@ export const trainingOptions = {
   maxSteps: training(whole(1), "optimizer steps to train for, instead of --epochs"),
   batchSize: training(whole(1), "rows in a batch", { default: 32 }),
   learningRate: training(number({ least: 0 }), "peak learning rate", { defaultText: learningRates() }),
-  loraplusRatio: training.advanced(
+  loraplusRatio: training.rare(
     number({ above: 0 }),
     "learning rate of B and of magnitudes over that of the rest (LoRA+)",
     { default: 1, appliesWhen: withMatricesBelow },
   ),
-  headLearningRate: training.advanced(number({ least: 0 }), "peak learning rate of the head", {
+  headLearningRate: training.rare(number({ least: 0 }), "peak learning rate of the head", {
     defaultText: "as --learning-rate",
     appliesWhen: withHeadBelow,
   }),
