@@ -27,11 +27,11 @@ export const INIT_LORA_WEIGHTS = [
   "orthogonal",
 ] as const;
 
-/** The starts that files keep the name of. Of LoRA-GA and LoftQ a file has nothing: its A and B belong to the base as it is. */
-export const SAVED_STARTS = ["default", "gaussian", "pissa", "olora", "eva", "orthogonal"] as const;
+/** How the low-rank updates of an adapter start, by the name that adapter_config.json has. */
+export type SavedStart = "default" | "gaussian" | "pissa" | "olora" | "eva" | "orthogonal";
 
-/** How the low-rank updates of an adapter start: by the name that adapter_config.json has. */
-export type SavedStart = (typeof SAVED_STARTS)[number];
+/** The starts that files keep the name of. Of LoRA-GA and LoftQ a file has nothing: its A and B belong to the base as it is. */
+export const SAVED_STARTS: readonly SavedStart[] = ["default", "gaussian", "pissa", "olora", "eva", "orthogonal"];
 
 /** Settings that LoRA and DoRA share; meanings are PEFT's, names those of a run's settings. */
 export interface LowRankConfig extends TargetedConfig {
