@@ -220,6 +220,13 @@ const products = {
     ],
   ],
   "aten::linalg_svd": () => [torch.linalgSvd(tensor([0, 3, 2, 0], [2, 2]))[1], [3, 2]],
+  "aten::linalg_qr": () => [
+    torch.linalgQr(tensor([0, 3, 2, 0], [2, 2]))[1],
+    [
+      [-2, 0],
+      [0, -3],
+    ],
+  ],
   "aten::linalg_eigh": () => [torch.linalgEigh(tensor([0, 2, 2, 3], [2, 2]))[0], [-1, 4]],
   "aten::linalg_solve": () => [torch.linalgSolve(tensor([0, 2, 4, 0], [2, 2]), tensor([6, 8], [2, 1])), [[2], [3]]],
 } satisfies Record<string, Case>;

@@ -119,7 +119,7 @@ describe.each([
     const { trained, decays, learningRate, v } = levelOf(optimizer, momentum);
     put(decays, -1, 0.5);
     const lower = trained.map(({ tensor }) => tensor);
-    const direction = { v, learningRate, weighted: () => [] };
+    const direction = { v, rates: v.map(() => learningRate), weighted: () => [] };
     const [second] = throughDecay(decays).secondTerm!({ lower } as unknown as LowerPoint, direction);
     const h = 1e-4;
     const slopes = [

@@ -60,16 +60,13 @@ test("a direction of length zero has a second term of zero without a finite diff
   expect(stepSize(zero)).toBeUndefined();
   expect(stepSize([leaf(3), leaf(4)])).toBeCloseTo(0.002, 12);
   for (const estimator of [finiteDifference(), forwardDifference(), exact])
-    expect(values(estimator.secondTerm!(toy(), { v: u, weighted: () => zero, learningRate: 0 }))).toEqual([
-      [0, 0],
-      [0],
-    ]);
+    expect(values(estimator.secondTerm!(toy(), { v: u, weighted: () => zero, rates: [0, 0] }))).toEqual([[0, 0], [0]]);
 });
 
 test("conjugate gradients stop without curvature of the damped Hessian, at a zero residual, or where it curves downwards", () => {
   const notes: string[] = [];
   const secondTerm = (m: readonly [number, number], v: torch.Tensor[]) =>
-    values(cg({ terms: 9 }).secondTerm!(toy(m, notes), { v, weighted: () => v, learningRate: 1 }));
+    values(cg({ terms: 9 }).secondTerm!(toy(m, notes), { v, weighted: () => v, rates: [1, 1] }));
   expect(secondTerm([-5, 7], [leaf(1, 0), leaf(0)])).toEqual([[0, 0], [0]]);
   expect(notes).toEqual([expect.stringContaining("negative curvature")]);
   // The first direction curves upwards and the second downwards: the iterate between them is kept.
@@ -110,7 +107,7 @@ test.each(estimatorNames)("%s depends on exactly the settings that apply to it",
       leaf(0),
     ];
     const weighted = torch.noGrad(() => u.map((tensor) => torch.mulScalar(tensor, xi)));
-    const direction = { v: u, weighted: () => weighted, learningRate: 0.01 };
+    const direction = { v: u, weighted: () => weighted, rates: [0.01, 0.01] };
     const estimator = ESTIMATORS[name]({ terms });
     return values(torch.noGrad(() => estimator.secondTerm?.({ ...point, upperGradientsAt: at }, direction) ?? []));
   };

@@ -125,7 +125,7 @@ async function implicit(at: Vector, upper: Upper): Promise<Vector> {
 
 function unrolled(at: Vector, upper: Upper, xi: number): Vector {
   const { ofV, ofM } = upperGradients(stepFrom(at, M, xi), upper);
-  const direction = { v: [leaf(ofV)], weighted: () => [leaf(ofV.map((value) => xi * value))], learningRate: xi };
+  const direction = { v: [leaf(ofV)], weighted: () => [leaf(ofV.map((value) => xi * value))], rates: [xi] };
   return plus(ofM, numbers(exact.secondTerm!(lowerPoint(at) as LowerPoint, direction)), -1);
 }
 

@@ -37,8 +37,8 @@ export { attachAdapter, checkFit, type NewModules, newLayers } from "./attach.js
 export { trainEverything } from "./fullTraining.js";
 export { eject, type InjectOptions, inject } from "./inject.js";
 export { startFromError } from "./loftq.js";
-export { LowRank } from "./lowRank.js";
-export type { LowRankConfig } from "./lowRankConfig.js";
+export { LowRank, type LowRankMatrices } from "./lowRank.js";
+export type { LowRankConfig, SavedStart } from "./lowRankConfig.js";
 export { type AdaptedLayer, merge, mergedParameters, mergedWeight, refuseUnmerged } from "./merge.js";
 export {
   type AdapterMetadata,
@@ -64,7 +64,17 @@ export {
 } from "./peft/adapterFolder.js";
 export type { AdapterOrigin } from "./peft/peftConfig.js";
 export { AdapterRoutes } from "./routes.js";
+export { doubling } from "./starts/doubled.js";
+export { evaStart, type InputPasses } from "./starts/eva.js";
+export { type GradientPasses, loraGaStart } from "./starts/loraGa.js";
+export { beginFrom, changesBase, setStart, shareStart, startsFromWeights } from "./starts/start.js";
 export { findTargets, type Slot, type SlotBase, targetSlots } from "./targets.js";
-export { isInGroup, kindAndLayer, type TensorGroup } from "./tensorGroups.js";
+export {
+  isInGroup,
+  isLowRankEmbedding,
+  isRaisedByLoraPlus,
+  kindAndLayer,
+  type TensorGroup,
+} from "./tensorGroups.js";
 export { type LowRankUpdate, lowRankUpdates, type ModuleError, toLora, trainedOutsideUpdates } from "./toLora.js";
 export { weightChange } from "./weightChange.js";

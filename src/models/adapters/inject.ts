@@ -14,6 +14,7 @@ import {
   trainParameter,
 } from "./fullTraining.js";
 import type { LayerPart, TensorSpec } from "./method.js";
+import { removeParts, startUpdates } from "./starts/start.js";
 import type { Slot } from "./targets.js";
 
 /** Options for adding an adapter to a model. */
@@ -61,7 +62,10 @@ export function inject<Config extends AdapterConfig>(
     const whole = plan.whole.map((parameter) => trainParameter(parameter, dtype, saved?.get(parameter.name)));
     const trained = [...adapted.flatMap((layer) => layer.trained), ...whole];
     for (const { tensor } of trained) tensor.setRequiresGrad(true);
-    const injected = { model, config, modules: adapted.map(({ module }) => module), trained, shared };
+    const modules = adapted.map(({ module }) => module);
+    if (saved) removeParts(modules, config);
+    else startUpdates(modules, config, generator);
+    const injected = { model, config, modules, trained, shared };
     return { ...injected, hooks: plan.hooks(injected) };
   });
 }

@@ -31,13 +31,24 @@ class Factor {
   }
 }
 
+/** The matrices of an update, A: [r, in], B: [out, r]. */
+export interface LowRankMatrices {
+  readonly a: torch.Tensor;
+  readonly b: torch.Tensor;
+}
+
 /**
  * The trained low-rank update s·B·A of one weight, or c·s·B·A with a factor. A: [r, in], B: [out, r]. A method that computes A and B from
  * its parameters overrides `a` and `b`.
+ *
+ * Some starts take their product out of the base: W0 − s·B0·A0 + s·B·A. The base stays as it is here, and the update is that of twice the
+ * rank, s·[B, −B0]·[A; A0], so that whatever merges, exports or shares the base is right without knowing of it.
  */
 export class LowRank {
   readonly dropout: Dropout;
   #factor: Factor | undefined;
+  /** A0 and −B0. */
+  #removed: LowRankMatrices | undefined;
 
   constructor(
     /** The trained parameters: A, B, and with `lora_bias` a bias of B, [out]. */
@@ -48,18 +59,46 @@ export class LowRank {
     this.dropout = new Dropout(dropout);
   }
 
-  /** Releases the factor; A and B belong to the module tree. */
+  /** Releases what is its own; A and B belong to the module tree. */
   dispose(): void {
     this.#factor?.parameter.values.dispose();
+    this.#release();
   }
 
+  #release(): void {
+    this.#removed?.a.dispose();
+    this.#removed?.b.dispose();
+  }
+
+  /** Takes s·B0·A0 out of the base, in place of what was taken out before. */
+  remove({ a, b }: LowRankMatrices): void {
+    this.#release();
+    const { dtype } = this;
+    this.#removed = torch.noGrad(() => ({
+      a: torch.keep(torch.clone(torch.castTo(a, dtype))),
+      b: torch.keep(torch.neg(torch.castTo(b, dtype))),
+    }));
+  }
+
+  /** A0 and −B0, if s·B0·A0 is taken out of the base. */
+  get removed(): LowRankMatrices | undefined {
+    return this.#removed;
+  }
+
+  get dtype(): torch.DType {
+    return this.parameters.b.tensor.dtype;
+  }
+
+  /** A, or [A; A0]: [2r, in]. */
   get a(): torch.Tensor {
-    return this.parameters.a.tensor;
+    const { tensor } = this.parameters.a;
+    return this.#removed ? torch.cat([tensor, this.#removed.a], 0) : tensor;
   }
 
-  /** B, or c·B while c is trained. */
+  /** B, or c·B while c is trained, or [B, −B0]: [out, 2r]. */
   get b(): torch.Tensor {
-    return this.#scaled(this.parameters.b.tensor);
+    const own = this.#scaled(this.parameters.b.tensor);
+    return this.#removed ? torch.cat([own, this.#removed.b], 1) : own;
   }
 
   /** The bias of B, or c times it while c is trained. */
@@ -99,8 +138,20 @@ export class LowRank {
     return { a: this.a, b: this.b, scale: this.scale };
   }
 
+  /** The rank of the update, which is twice that of A and B if it has a part of the base taken out. */
   get rank(): number {
-    return this.parameters.a.shape[0]!;
+    return this.parameters.a.shape[0]! * (this.#removed ? 2 : 1);
+  }
+
+  /** A, B and s without what is taken out of the base. */
+  get #trained(): LowRankFactors {
+    const { a, b } = this.parameters;
+    return { a: a.tensor, b: this.#scaled(b.tensor), scale: this.scale };
+  }
+
+  /** y − s·(x·A0ᵀ)·B0ᵀ: what the layer computes from x without the part that is taken out of the base. y: [n, out] */
+  withoutRemoved(y: torch.Tensor, x: torch.Tensor): torch.Tensor {
+    return this.#removed ? addLowRank(y, x, { ...this.#removed, scale: this.scale }) : y;
   }
 
   /**
@@ -112,7 +163,12 @@ export class LowRank {
     layer: Linear,
     options: { readonly gain?: torch.Tensor; readonly branch?: torch.Tensor } = {},
   ): torch.Tensor {
-    return this.#addBias(layer.apply(x, (operands) => lowRankLinear(x, operands, this.factors, options)));
+    const { gain, branch } = options;
+    // The dropout of the branch is not the base's.
+    const factors = branch ? this.#trained : this.factors;
+    const y = layer.apply(x, (operands) => lowRankLinear(x, operands, factors, options));
+    const whole = branch && !gain ? this.withoutRemoved(y, x) : y;
+    return this.#addBias(whole);
   }
 
   /** The same from the layer's own output, without dropout. base: [n, out] → [n, out]. */
@@ -121,9 +177,9 @@ export class LowRank {
     return this.#addBias(afterLinear(base, x, this.factors, { gain, bias: own }));
   }
 
-  /** base + s·(x·Aᵀ)·Bᵀ in the dtype of x. x: [n, in], base: [n, out]. */
+  /** base + s·(x·Aᵀ)·Bᵀ in the dtype of x, of what is trained alone. x: [n, in], base: [n, out]. */
   addTo(base: torch.Tensor, x: torch.Tensor): torch.Tensor {
-    return this.#addBias(addLowRank(base, x, this.factors));
+    return this.#addBias(addLowRank(base, x, this.#trained));
   }
 
   #addBias(y: torch.Tensor): torch.Tensor {
@@ -137,7 +193,7 @@ export class LowRank {
   }
 
   /** s·B·A, [out, in]; only merging and exporting build it. */
-  product(dtype: torch.DType = this.a.dtype): torch.Tensor {
+  product(dtype: torch.DType = this.dtype): torch.Tensor {
     return torch.mulScalar(torch.mm(torch.castTo(this.b, dtype), torch.castTo(this.a, dtype)), this.scale);
   }
 

@@ -1,4 +1,4 @@
-import { exactPattern, fullMatch } from "../../base/index.js";
+import { exactPattern, fullMatch, oneOf, UsageError } from "../../base/index.js";
 import {
   type AppliesWhen,
   alternatives,
@@ -15,8 +15,23 @@ import { isPacked, PACKED_DTYPES } from "../nn/index.js";
 import { type Pattern, TARGET_DEFAULTS, type TargetedConfig } from "./adapterConfig.js";
 import type { MethodSettings } from "./method.js";
 
-/** How a low-rank update starts: at zero, or by LoftQ as the main part of the error of the base's packed weights. */
-export const INIT_LORA_WEIGHTS = ["zero", "loftq"] as const;
+/** How low-rank updates start, by PEFT's names (`default` is its `true`). `starts/` has them all. */
+export const INIT_LORA_WEIGHTS = [
+  "default",
+  "gaussian",
+  "pissa",
+  "olora",
+  "eva",
+  "lora-ga",
+  "loftq",
+  "orthogonal",
+] as const;
+
+/** How the low-rank updates of an adapter start, by the name that adapter_config.json has. */
+export type SavedStart = "default" | "gaussian" | "pissa" | "olora" | "eva" | "orthogonal";
+
+/** The starts that files keep the name of. Of LoRA-GA and LoftQ a file has nothing: its A and B belong to the base as it is. */
+export const SAVED_STARTS: readonly SavedStart[] = ["default", "gaussian", "pissa", "olora", "eva", "orthogonal"];
 
 /** Settings that LoRA and DoRA share; meanings are PEFT's, names those of a run's settings. */
 export interface LowRankConfig extends TargetedConfig {
@@ -29,6 +44,8 @@ export interface LowRankConfig extends TargetedConfig {
   readonly alphaPattern: Pattern;
   /** Add a bias to B (PEFT's `lora_bias`). */
   readonly loraBias: boolean;
+  /** How the updates start. */
+  readonly initLoraWeights: SavedStart;
 }
 
 export const LOW_RANK_DEFAULTS: Omit<LowRankConfig, "method"> = {
@@ -40,11 +57,30 @@ export const LOW_RANK_DEFAULTS: Omit<LowRankConfig, "method"> = {
   rankPattern: {},
   alphaPattern: {},
   loraBias: false,
+  initLoraWeights: "default",
 };
+
+/** Checks of the settings with a choice of words. */
+export const LOW_RANK_WORDS = { initLoraWeights: oneOf(SAVED_STARTS) };
 
 const withPackedBase: AppliesWhen = {
   only: `with --base-dtype ${alternatives(PACKED_DTYPES)}`,
   holds: ({ baseDtype }: { readonly baseDtype?: string }) => isPacked(baseDtype),
+};
+
+/** What takes a part out of each weight. */
+const withDenseBase: AppliesWhen = {
+  only: "without a packed --base-dtype, which no part can be taken out of",
+  holds: ({ baseDtype }: { readonly baseDtype?: string }) => !isPacked(baseDtype),
+};
+
+/** The starts that are computed from rows. */
+const BY_ROWS: readonly string[] = ["eva", "lora-ga"];
+
+const withRows: AppliesWhen = {
+  only: "with --init-lora-weights eva or lora-ga, and without --adapter",
+  holds: ({ initLoraWeights = "", adapter }: { readonly initLoraWeights?: string; readonly adapter?: string }) =>
+    BY_ROWS.includes(initLoraWeights) && adapter === undefined,
 };
 
 /** The settings of a run that LoRA and DoRA use. */
@@ -80,11 +116,24 @@ export const LOW_RANK_OPTIONS = {
   }),
   initLoraWeights: option(choice(INIT_LORA_WEIGHTS), {
     group: "Method",
-    help: "how the low-rank update starts: at zero, or with the main part of what --base-dtype rounded off (LoftQ)",
-    default: "zero",
+    help: "how the low-rank update starts: at zero (default, gaussian, orthogonal, eva), from a part of the weights (pissa, olora, lora-ga), or from what --base-dtype rounded off (loftq)",
+    default: "default",
     advanced: true,
     rare: true,
-    valueAppliesWhen: { loftq: withPackedBase },
+    valueAppliesWhen: {
+      loftq: withPackedBase,
+      pissa: withDenseBase,
+      olora: withDenseBase,
+      "lora-ga": withDenseBase,
+    },
+  }),
+  initBatches: option(whole(1), {
+    group: "Method",
+    help: "training batches that the start is computed from",
+    default: 8,
+    advanced: true,
+    rare: true,
+    appliesWhen: withRows,
   }),
   rankPattern: option(pattern(whole(1), String.raw`0*[1-9]\d*`), {
     group: "Method",
@@ -107,13 +156,23 @@ type LowRankOptions = typeof LOW_RANK_OPTIONS;
 /** Turns a run's settings into those of an adapter. */
 export function fromSettings(settings: MethodSettings<LowRankOptions>): Partial<Omit<LowRankConfig, "method">> {
   const { rank, alpha, rslora, dropout, targetModules, rankPattern = {}, alphaPattern = {} } = settings;
-  return { rank, alpha, rslora, dropout, targetModules, rankPattern, alphaPattern };
+  const initLoraWeights = SAVED_STARTS.find((start) => start === settings.initLoraWeights) ?? "default";
+  return { rank, alpha, rslora, dropout, targetModules, rankPattern, alphaPattern, initLoraWeights };
 }
 
 /** The reverse. */
-export function toSettings(config: LowRankConfig): Omit<Values<LowRankOptions>, "initLoraWeights"> {
-  const { rank, alpha, rslora, dropout, targetModules, rankPattern, alphaPattern } = config;
-  return { rank, alpha, rslora, dropout, targetModules, rankPattern, alphaPattern };
+export function toSettings(config: LowRankConfig): Omit<Values<LowRankOptions>, "initBatches"> {
+  const { rank, alpha, rslora, dropout, targetModules, rankPattern, alphaPattern, initLoraWeights } = config;
+  return { rank, alpha, rslora, dropout, targetModules, rankPattern, alphaPattern, initLoraWeights };
+}
+
+/** @throws UsageError for ranks that the start does not have */
+export function checkLowRank({ initLoraWeights, rank, rankPattern = {} }: Values<LowRankOptions>): void {
+  const odd = [rank, ...Object.values(rankPattern)].find((own) => own % 2 === 1);
+  if (initLoraWeights === "orthogonal" && odd !== undefined)
+    throw new UsageError(
+      `--init-lora-weights orthogonal needs an even rank, not ${odd}: it gives each half to one of A and B.`,
+    );
 }
 
 /** The keys of a pattern that match the end of `path`, as PEFT reads `rank_pattern` and `alpha_pattern`. */

@@ -8,6 +8,7 @@ import { Adapter, type Layer } from "./adapter.js";
 import { LowRank } from "./lowRank.js";
 import { type LowRankConfig, rankAndScale } from "./lowRankConfig.js";
 import { normal, type TensorSpec, uniform, zeros } from "./method.js";
+import { checkStart } from "./starts/start.js";
 import { type Slot, targetSlots } from "./targets.js";
 
 /** Names of an adapted layer's tensors in PEFT's files, after the layer's path. */
@@ -28,6 +29,7 @@ export function lowRankSlots(model: Module, config: LowRankConfig): Slot[] {
       `lora_bias does not go with the embedding ${embedding.path}: exclude that module.`,
     );
   }
+  checkStart(slots, config);
   return slots;
 }
 
@@ -36,9 +38,13 @@ export function lowRankTensors(slot: Slot, config: LowRankConfig): TensorSpec[] 
   const { rank } = rankAndScale(config, slot.path);
   const { a, b } = LOW_RANK_NAMES[slot.kind];
   // Uniform in ±1/√in is Kaiming's initialization with a = √5.
+  const drawn =
+    config.initLoraWeights === "gaussian"
+      ? normal(a, [rank, slot.in], 1 / rank)
+      : uniform(a, [rank, slot.in], 1 / Math.sqrt(slot.in));
   const specs =
     slot.kind === "linear"
-      ? [uniform(a, [rank, slot.in], 1 / Math.sqrt(slot.in)), zeros(b, [slot.out, rank])]
+      ? [drawn, zeros(b, [slot.out, rank])]
       : [zeros(a, [rank, slot.in]), normal(b, [slot.out, rank], 1)];
   return config.loraBias ? [...specs, zeros(B_BIAS, [slot.out], { decays: false })] : specs;
 }
@@ -74,7 +80,7 @@ export abstract class LowRankAdapter extends Adapter {
   }
 
   get dtype(): torch.DType {
-    return this.lowRank.parameters.b.tensor.dtype;
+    return this.lowRank.dtype;
   }
 
   override whyNotMerged(layer: Layer): string | undefined {

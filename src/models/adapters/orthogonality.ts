@@ -16,7 +16,7 @@ export class OrthogonalityRegularizer {
     this.#layers = updatesOf(adapted).map(({ weight, lowRank }) => ({
       weight,
       lowRank,
-      gram: torch.scope(() => gramOf(weight.dense(), lowRank.a.dtype)),
+      gram: torch.scope(() => gramOf(weight.dense(), lowRank.dtype)),
     }));
   }
 

@@ -2,7 +2,7 @@
 
 import { isWithin, isWithinAny } from "../nn/index.js";
 import type { TrainedTensor } from "./adapted.js";
-import { LOW_RANK_NAMES, MAGNITUDE } from "./lowRankLayers.js";
+import { B_BIAS, LOW_RANK_NAMES, MAGNITUDE } from "./lowRankLayers.js";
 import { E } from "./methods/adaloraConfig.js";
 import { LAMBDA } from "./methods/delora.js";
 import { VECTOR } from "./methods/ia3.js";
@@ -25,6 +25,12 @@ const MEMBERS = {
   bias: ({ name }: TrainedTensor) => name.endsWith(".bias"),
   norms: ({ isNorm }: TrainedTensor) => isNorm,
 } satisfies Readonly<Record<string, (tensor: TrainedTensor) => boolean>>;
+
+/** What LoRA+ gives a larger learning rate: B, with its bias, and magnitudes. */
+export const isRaisedByLoraPlus = ofAdapter(LOW_RANK_NAMES.linear.b, B_BIAS, MAGNITUDE);
+
+/** A or B of an embedding. */
+export const isLowRankEmbedding = ofAdapter(...Object.values(LOW_RANK_NAMES.embedding));
 
 /** The name of a group of trained tensors. The head is a group as a whole: none of its tensors is in another one. */
 export type TensorGroup = keyof typeof MEMBERS | "head";

@@ -9,6 +9,7 @@ import { settingsOfAdapter } from "./adapterMethods.js";
 import { B_BIAS, LOW_RANK_NAMES } from "./lowRankLayers.js";
 import { mergedWeight } from "./merge.js";
 import { type LoraConfig, loraConfig } from "./methods/lora.js";
+import { doubled, isDoubled } from "./starts/doubled.js";
 
 /** How closely a low-rank update approximates one module's change. */
 export interface ModuleError {
@@ -38,7 +39,8 @@ interface Approximated {
 }
 
 /**
- * The closest plain LoRA, module by module: B·A is D = W' − W0 where the method has D as such a product, else the truncated SVD of D.
+ * The closest plain LoRA, module by module: B·A is D = W' − W0 where the method has D as such a product, else the truncated SVD of D. A LoRA
+ * whose start took a part out of the base is exactly one of twice the rank, if `rank` leaves room for it.
  * @throws BidoraError `EXPORT` for an adapter without layers, `MERGE` for one that can't be merged
  * @param rank upper bound; by default each module keeps its own rank. No rank exceeds the smaller dimension of the weight.
  */
@@ -48,6 +50,7 @@ export function toLora(adapted: AdaptedModel<AdapterConfig>, rank?: number): Lor
       "EXPORT",
       "The adapter changes no layer's weight, so it cannot be converted to a LoRA: merge it instead.",
     );
+  if (isPlainDoubled(adapted, rank)) return ownDoubled(adapted);
   const whole = withoutAdapters(adapted);
   const loraBias = adapted.modules.some((module) => biasUpdateOf(module) !== undefined);
   const results = adapted.modules.map((module) => {
@@ -68,6 +71,17 @@ export function toLora(adapted: AdaptedModel<AdapterConfig>, rank?: number): Lor
     })),
     relativeError: relative(lost, total),
   };
+}
+
+const isPlainDoubled = (adapted: AdaptedModel<AdapterConfig>, rank = Infinity): boolean =>
+  adapted.config.method === "lora" &&
+  isDoubled(adapted) &&
+  adapted.modules.every(({ adapter }) => adapter.rank <= rank);
+
+function ownDoubled(adapted: AdaptedModel<AdapterConfig>): LoraApproximation {
+  const { config, tensors } = doubled({ config: adapted.config, tensors: savedTensors(adapted) }, adapted);
+  const modules = adapted.modules.map(({ path, adapter }) => ({ path, rank: adapter.rank, relativeError: 0 }));
+  return { config: config as LoraConfig, tensors, modules, relativeError: 0 };
 }
 
 function approximate(module: AdaptedModule, wanted: number): Approximated {
@@ -152,7 +166,8 @@ function configFor(
   },
 ): LoraConfig {
   const { modules, loraBias } = found;
-  const rank = found.rank ?? settingsOfAdapter(config).rank ?? modules[0]?.rank ?? 1;
+  const own = settingsOfAdapter(config).rank;
+  const rank = found.rank ?? (modules.find((module) => module.rank === own) ?? modules[0])?.rank ?? 1;
   const others = modules.filter((module) => module.rank !== rank);
   const pattern: Pattern = Object.fromEntries(others.map((module) => [exactPattern(module.path), module.rank]));
   const { targetModules, excludeModules, layersToTransform, layersPattern, bias, modulesToSave } =

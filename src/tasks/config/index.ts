@@ -1,7 +1,7 @@
 /** The settings of a run and of generation: what can be set, how it is checked, and which values follow from others. */
 
 export { askedRun } from "./askedRun.js";
-export { METHODS, type Method, methodNames, methodsOf } from "./methods.js";
+export { METHODS, type Method, methodNames, methodsOf, methodsWith } from "./methods.js";
 export { ESTIMATOR_FACTS, estimatorsFor, type HypergradientName, isTooCoarse, passesOf } from "./options/bidora.js";
 export {
   evaluatedTexts,

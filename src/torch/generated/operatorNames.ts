@@ -73,6 +73,7 @@ export const OPERATORS = [
   "aten::linalg_svd",
   "aten::linalg_eigh",
   "aten::linalg_solve",
+  "aten::linalg_qr",
   "aten::view",
   "aten::reshape",
   "aten::flatten.using_ints",

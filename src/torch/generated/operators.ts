@@ -373,557 +373,562 @@ export function linalgSolve(A: Tensor, B: Tensor, options?: { left?: boolean }):
   return new Tensor(native.call(70, A.handle, B.handle, options?.left) as Handle);
 }
 
+/** `aten::linalg_qr(Tensor A, str mode="reduced") -> (Tensor Q, Tensor R)` */
+export function linalgQr(A: Tensor, mode?: string): [Tensor, Tensor] {
+  return tensors(native.call(71, A.handle, mode)) as [Tensor, Tensor];
+}
+
 /** `aten::view(Tensor(a) self, SymInt[] size) -> Tensor(a)` */
 export function view(self: Tensor, size: readonly number[]): Tensor {
-  return new Tensor(native.call(71, self.handle, size) as Handle);
+  return new Tensor(native.call(72, self.handle, size) as Handle);
 }
 
 /** `aten::reshape(Tensor(a) self, SymInt[] shape) -> Tensor(a)` */
 export function reshape(self: Tensor, shape: readonly number[]): Tensor {
-  return new Tensor(native.call(72, self.handle, shape) as Handle);
+  return new Tensor(native.call(73, self.handle, shape) as Handle);
 }
 
 /** `aten::flatten.using_ints(Tensor(a) self, int start_dim=0, int end_dim=-1) -> Tensor(a)` */
 export function flatten(self: Tensor, startDim?: number, endDim?: number): Tensor {
-  return new Tensor(native.call(73, self.handle, startDim, endDim) as Handle);
+  return new Tensor(native.call(74, self.handle, startDim, endDim) as Handle);
 }
 
 /** `aten::transpose.int(Tensor(a) self, int dim0, int dim1) -> Tensor(a)` */
 export function transpose(self: Tensor, dim0: number, dim1: number): Tensor {
-  return new Tensor(native.call(74, self.handle, dim0, dim1) as Handle);
+  return new Tensor(native.call(75, self.handle, dim0, dim1) as Handle);
 }
 
 /** `aten::t(Tensor(a) self) -> Tensor(a)` */
 export function t(self: Tensor): Tensor {
-  return new Tensor(native.call(75, self.handle) as Handle);
+  return new Tensor(native.call(76, self.handle) as Handle);
 }
 
 /** `aten::contiguous(Tensor(a) self, *, MemoryFormat memory_format=0) -> Tensor(a)` */
 export function contiguous(self: Tensor, options?: { memoryFormat?: string }): Tensor {
-  return new Tensor(native.call(76, self.handle, options?.memoryFormat) as Handle);
+  return new Tensor(native.call(77, self.handle, options?.memoryFormat) as Handle);
 }
 
 /** `aten::expand(Tensor(a) self, SymInt[] size, *, bool implicit=False) -> Tensor(a)` */
 export function expand(self: Tensor, size: readonly number[], options?: { implicit?: boolean }): Tensor {
-  return new Tensor(native.call(77, self.handle, size, options?.implicit) as Handle);
+  return new Tensor(native.call(78, self.handle, size, options?.implicit) as Handle);
 }
 
 /** `aten::unsqueeze(Tensor(a) self, int dim) -> Tensor(a)` */
 export function unsqueeze(self: Tensor, dim: number): Tensor {
-  return new Tensor(native.call(78, self.handle, dim) as Handle);
+  return new Tensor(native.call(79, self.handle, dim) as Handle);
 }
 
 /** `aten::squeeze.dim(Tensor(a) self, int dim) -> Tensor(a)` */
 export function squeeze(self: Tensor, dim: number): Tensor {
-  return new Tensor(native.call(79, self.handle, dim) as Handle);
+  return new Tensor(native.call(80, self.handle, dim) as Handle);
 }
 
 /** `aten::cat(Tensor[] tensors, int dim=0) -> Tensor` */
 export function cat(tensors: readonly Tensor[], dim?: number): Tensor {
-  return new Tensor(native.call(80, handles(tensors), dim) as Handle);
+  return new Tensor(native.call(81, handles(tensors), dim) as Handle);
 }
 
 /** `aten::stack(Tensor[] tensors, int dim=0) -> Tensor` */
 export function stack(tensors: readonly Tensor[], dim?: number): Tensor {
-  return new Tensor(native.call(81, handles(tensors), dim) as Handle);
+  return new Tensor(native.call(82, handles(tensors), dim) as Handle);
 }
 
 /** `aten::narrow(Tensor(a) self, int dim, SymInt start, SymInt length) -> Tensor(a)` */
 export function narrow(self: Tensor, dim: number, start: number, length: number): Tensor {
-  return new Tensor(native.call(82, self.handle, dim, start, length) as Handle);
+  return new Tensor(native.call(83, self.handle, dim, start, length) as Handle);
 }
 
 /** `aten::select.int(Tensor(a) self, int dim, SymInt index) -> Tensor(a)` */
 export function select(self: Tensor, dim: number, index: number): Tensor {
-  return new Tensor(native.call(83, self.handle, dim, index) as Handle);
+  return new Tensor(native.call(84, self.handle, dim, index) as Handle);
 }
 
 /** `aten::index_select(Tensor self, int dim, Tensor index) -> Tensor` */
 export function indexSelect(self: Tensor, dim: number, index: Tensor): Tensor {
-  return new Tensor(native.call(84, self.handle, dim, index.handle) as Handle);
+  return new Tensor(native.call(85, self.handle, dim, index.handle) as Handle);
 }
 
 /** `aten::index_copy_(Tensor(a!) self, int dim, Tensor index, Tensor source) -> Tensor(a!)` */
 export function indexCopy_(self: Tensor, dim: number, index: Tensor, source: Tensor): Tensor {
-  native.call(85, self.handle, dim, index.handle, source.handle);
+  native.call(86, self.handle, dim, index.handle, source.handle);
   return self;
 }
 
 /** `aten::gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor` */
 export function gather(self: Tensor, dim: number, index: Tensor, options?: { sparseGrad?: boolean }): Tensor {
-  return new Tensor(native.call(86, self.handle, dim, index.handle, options?.sparseGrad) as Handle);
+  return new Tensor(native.call(87, self.handle, dim, index.handle, options?.sparseGrad) as Handle);
 }
 
 /** `aten::bucketize.Tensor(Tensor self, Tensor boundaries, *, bool out_int32=False, bool right=False) -> Tensor` */
 export function bucketize(self: Tensor, boundaries: Tensor, options?: { outInt32?: boolean; right?: boolean }): Tensor {
-  return new Tensor(native.call(87, self.handle, boundaries.handle, options?.outInt32, options?.right) as Handle);
+  return new Tensor(native.call(88, self.handle, boundaries.handle, options?.outInt32, options?.right) as Handle);
 }
 
 /** `aten::repeat_interleave.self_int(Tensor self, SymInt repeats, int? dim=None, *, SymInt? output_size=None) -> Tensor` */
 export function repeatInterleave(self: Tensor, repeats: number, dim?: number | null, options?: { outputSize?: number | null }): Tensor {
-  return new Tensor(native.call(88, self.handle, repeats, dim, options?.outputSize) as Handle);
+  return new Tensor(native.call(89, self.handle, repeats, dim, options?.outputSize) as Handle);
 }
 
 /** `aten::diagonal(Tensor(a) self, int offset=0, int dim1=0, int dim2=1) -> Tensor(a)` */
 export function diagonal(self: Tensor, offset?: number, dim1?: number, dim2?: number): Tensor {
-  return new Tensor(native.call(89, self.handle, offset, dim1, dim2) as Handle);
+  return new Tensor(native.call(90, self.handle, offset, dim1, dim2) as Handle);
 }
 
 /** `aten::roll(Tensor self, SymInt[1] shifts, int[1] dims=[]) -> Tensor` */
 export function roll(self: Tensor, shifts: readonly number[], dims?: readonly number[]): Tensor {
-  return new Tensor(native.call(90, self.handle, shifts, dims) as Handle);
+  return new Tensor(native.call(91, self.handle, shifts, dims) as Handle);
 }
 
 /** `aten::empty.memory_format(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
 export function empty(size: readonly number[], options?: { dtype?: DType | null; device?: string | null; pinMemory?: boolean | null; memoryFormat?: string | null }): Tensor {
-  return new Tensor(native.call(91, size, options?.dtype, undefined, options?.device, options?.pinMemory, options?.memoryFormat) as Handle);
+  return new Tensor(native.call(92, size, options?.dtype, undefined, options?.device, options?.pinMemory, options?.memoryFormat) as Handle);
 }
 
 /** `aten::empty_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
 export function emptyLike(self: Tensor, options?: { dtype?: DType | null; device?: string | null; pinMemory?: boolean | null; memoryFormat?: string | null }): Tensor {
-  return new Tensor(native.call(92, self.handle, options?.dtype, undefined, options?.device, options?.pinMemory, options?.memoryFormat) as Handle);
+  return new Tensor(native.call(93, self.handle, options?.dtype, undefined, options?.device, options?.pinMemory, options?.memoryFormat) as Handle);
 }
 
 /** `aten::zeros(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function zeros(size: readonly number[], options?: { dtype?: DType | null; device?: string | null; pinMemory?: boolean | null }): Tensor {
-  return new Tensor(native.call(93, size, options?.dtype, undefined, options?.device, options?.pinMemory) as Handle);
+  return new Tensor(native.call(94, size, options?.dtype, undefined, options?.device, options?.pinMemory) as Handle);
 }
 
 /** `aten::zeros_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
 export function zerosLike(self: Tensor, options?: { dtype?: DType | null; device?: string | null; pinMemory?: boolean | null; memoryFormat?: string | null }): Tensor {
-  return new Tensor(native.call(94, self.handle, options?.dtype, undefined, options?.device, options?.pinMemory, options?.memoryFormat) as Handle);
+  return new Tensor(native.call(95, self.handle, options?.dtype, undefined, options?.device, options?.pinMemory, options?.memoryFormat) as Handle);
 }
 
 /** `aten::zero_(Tensor(a!) self) -> Tensor(a!)` */
 export function zero_(self: Tensor): Tensor {
-  native.call(95, self.handle);
+  native.call(96, self.handle);
   return self;
 }
 
 /** `aten::ones(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function ones(size: readonly number[], options?: { dtype?: DType | null; device?: string | null; pinMemory?: boolean | null }): Tensor {
-  return new Tensor(native.call(96, size, options?.dtype, undefined, options?.device, options?.pinMemory) as Handle);
+  return new Tensor(native.call(97, size, options?.dtype, undefined, options?.device, options?.pinMemory) as Handle);
 }
 
 /** `aten::ones_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
 export function onesLike(self: Tensor, options?: { dtype?: DType | null; device?: string | null; pinMemory?: boolean | null; memoryFormat?: string | null }): Tensor {
-  return new Tensor(native.call(97, self.handle, options?.dtype, undefined, options?.device, options?.pinMemory, options?.memoryFormat) as Handle);
+  return new Tensor(native.call(98, self.handle, options?.dtype, undefined, options?.device, options?.pinMemory, options?.memoryFormat) as Handle);
 }
 
 /** `aten::full(SymInt[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function full(size: readonly number[], fillValue: Scalar, options?: { dtype?: DType | null; device?: string | null; pinMemory?: boolean | null }): Tensor {
-  return new Tensor(native.call(98, size, fillValue, options?.dtype, undefined, options?.device, options?.pinMemory) as Handle);
+  return new Tensor(native.call(99, size, fillValue, options?.dtype, undefined, options?.device, options?.pinMemory) as Handle);
 }
 
 /** `aten::fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)` */
 export function fill_(self: Tensor, value: Scalar): Tensor {
-  native.call(99, self.handle, value);
+  native.call(100, self.handle, value);
   return self;
 }
 
 /** `aten::arange(Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function arange(end: Scalar, options?: { dtype?: DType | null; device?: string | null; pinMemory?: boolean | null }): Tensor {
-  return new Tensor(native.call(100, end, options?.dtype, undefined, options?.device, options?.pinMemory) as Handle);
+  return new Tensor(native.call(101, end, options?.dtype, undefined, options?.device, options?.pinMemory) as Handle);
 }
 
 /** `aten::eye(SymInt n, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function eye(n: number, options?: { dtype?: DType | null; device?: string | null; pinMemory?: boolean | null }): Tensor {
-  return new Tensor(native.call(101, n, options?.dtype, undefined, options?.device, options?.pinMemory) as Handle);
+  return new Tensor(native.call(102, n, options?.dtype, undefined, options?.device, options?.pinMemory) as Handle);
 }
 
 /** `aten::clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor` */
 export function clone(self: Tensor, options?: { memoryFormat?: string | null }): Tensor {
-  return new Tensor(native.call(102, self.handle, options?.memoryFormat) as Handle);
+  return new Tensor(native.call(103, self.handle, options?.memoryFormat) as Handle);
 }
 
 /** `aten::detach(Tensor(a) self) -> Tensor(a)` */
 export function detach(self: Tensor): Tensor {
-  return new Tensor(native.call(103, self.handle) as Handle);
+  return new Tensor(native.call(104, self.handle) as Handle);
 }
 
 /** `aten::copy_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor(a!)` */
 export function copy_(self: Tensor, src: Tensor, nonBlocking?: boolean): Tensor {
-  native.call(104, self.handle, src.handle, nonBlocking);
+  native.call(105, self.handle, src.handle, nonBlocking);
   return self;
 }
 
 /** `aten::to.dtype(Tensor(a) self, ScalarType dtype, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)` */
 export function to(self: Tensor, dtype: DType, nonBlocking?: boolean, copy?: boolean, memoryFormat?: string | null): Tensor {
-  return new Tensor(native.call(105, self.handle, dtype, nonBlocking, copy, memoryFormat) as Handle);
+  return new Tensor(native.call(106, self.handle, dtype, nonBlocking, copy, memoryFormat) as Handle);
 }
 
 /** `aten::to.device(Tensor(a) self, Device device, ScalarType dtype, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)` */
 export function toDevice(self: Tensor, device: string, dtype: DType, nonBlocking?: boolean, copy?: boolean, memoryFormat?: string | null): Tensor {
-  return new Tensor(native.call(106, self.handle, device, dtype, nonBlocking, copy, memoryFormat) as Handle);
+  return new Tensor(native.call(107, self.handle, device, dtype, nonBlocking, copy, memoryFormat) as Handle);
 }
 
 /** `aten::alias(Tensor(a) self) -> Tensor(a)` */
 export function alias(self: Tensor): Tensor {
-  return new Tensor(native.call(107, self.handle) as Handle);
+  return new Tensor(native.call(108, self.handle) as Handle);
 }
 
 /** `aten::bernoulli_.float(Tensor(a!) self, float p=0.5, *, Generator? generator=None) -> Tensor(a!)` */
 export function bernoulli_(self: Tensor, p?: number, options?: { generator?: Generator | null }): Tensor {
-  native.call(108, self.handle, p, options?.generator?.handle);
+  native.call(109, self.handle, p, options?.generator?.handle);
   return self;
 }
 
 /** `aten::uniform_(Tensor(a!) self, float from=0., float to=1., *, Generator? generator=None) -> Tensor(a!)` */
 export function uniform_(self: Tensor, from?: number, to?: number, options?: { generator?: Generator | null }): Tensor {
-  native.call(109, self.handle, from, to, options?.generator?.handle);
+  native.call(110, self.handle, from, to, options?.generator?.handle);
   return self;
 }
 
 /** `aten::normal_(Tensor(a!) self, float mean=0., float std=1., *, Generator? generator=None) -> Tensor(a!)` */
 export function normal_(self: Tensor, mean?: number, std?: number, options?: { generator?: Generator | null }): Tensor {
-  native.call(110, self.handle, mean, std, options?.generator?.handle);
+  native.call(111, self.handle, mean, std, options?.generator?.handle);
   return self;
 }
 
 /** `aten::randint.generator(SymInt high, SymInt[] size, *, Generator? generator, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function randint(high: number, size: readonly number[], options: { generator: Generator | null; dtype?: DType | null; device?: string | null; pinMemory?: boolean | null }): Tensor {
-  return new Tensor(native.call(111, high, size, options.generator?.handle, options.dtype, undefined, options.device, options.pinMemory) as Handle);
+  return new Tensor(native.call(112, high, size, options.generator?.handle, options.dtype, undefined, options.device, options.pinMemory) as Handle);
 }
 
 /** `aten::embedding(Tensor weight, Tensor indices, SymInt padding_idx=-1, bool scale_grad_by_freq=False, bool sparse=False) -> Tensor` */
 export function embedding(weight: Tensor, indices: Tensor, paddingIdx?: number, scaleGradByFreq?: boolean, sparse?: boolean): Tensor {
-  return new Tensor(native.call(112, weight.handle, indices.handle, paddingIdx, scaleGradByFreq, sparse) as Handle);
+  return new Tensor(native.call(113, weight.handle, indices.handle, paddingIdx, scaleGradByFreq, sparse) as Handle);
 }
 
 /** `aten::relu(Tensor self) -> Tensor` */
 export function relu(self: Tensor): Tensor {
-  return new Tensor(native.call(113, self.handle) as Handle);
+  return new Tensor(native.call(114, self.handle) as Handle);
 }
 
 /** `aten::gelu(Tensor self, *, str approximate="none") -> Tensor` */
 export function gelu(self: Tensor, options?: { approximate?: string }): Tensor {
-  return new Tensor(native.call(114, self.handle, options?.approximate) as Handle);
+  return new Tensor(native.call(115, self.handle, options?.approximate) as Handle);
 }
 
 /** `aten::silu(Tensor self) -> Tensor` */
 export function silu(self: Tensor): Tensor {
-  return new Tensor(native.call(115, self.handle) as Handle);
+  return new Tensor(native.call(116, self.handle) as Handle);
 }
 
 /** `aten::softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor` */
 export function softmax(self: Tensor, dim: number, dtype?: DType | null): Tensor {
-  return new Tensor(native.call(116, self.handle, dim, dtype) as Handle);
+  return new Tensor(native.call(117, self.handle, dim, dtype) as Handle);
 }
 
 /** `aten::layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float eps=1.0000000000000001e-05, bool cudnn_enable=True) -> Tensor` */
 export function layerNorm(input: Tensor, normalizedShape: readonly number[], weight?: Tensor | null, bias?: Tensor | null, eps?: number, cudnnEnable?: boolean): Tensor {
-  return new Tensor(native.call(117, input.handle, normalizedShape, weight?.handle, bias?.handle, eps, cudnnEnable) as Handle);
+  return new Tensor(native.call(118, input.handle, normalizedShape, weight?.handle, bias?.handle, eps, cudnnEnable) as Handle);
 }
 
 /** `aten::rms_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor` */
 export function rmsNorm(input: Tensor, normalizedShape: readonly number[], weight?: Tensor | null, eps?: number | null): Tensor {
-  return new Tensor(native.call(118, input.handle, normalizedShape, weight?.handle, eps) as Handle);
+  return new Tensor(native.call(119, input.handle, normalizedShape, weight?.handle, eps) as Handle);
 }
 
 /** `aten::scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float dropout_p=0., bool is_causal=False, *, float? scale=None, bool enable_gqa=False) -> Tensor` */
 export function scaledDotProductAttention(query: Tensor, key: Tensor, value: Tensor, attnMask?: Tensor | null, dropoutP?: number, isCausal?: boolean, options?: { scale?: number | null; enableGqa?: boolean }): Tensor {
-  return new Tensor(native.call(119, query.handle, key.handle, value.handle, attnMask?.handle, dropoutP, isCausal, options?.scale, options?.enableGqa) as Handle);
+  return new Tensor(native.call(120, query.handle, key.handle, value.handle, attnMask?.handle, dropoutP, isCausal, options?.scale, options?.enableGqa) as Handle);
 }
 
 /** `aten::_flash_attention_forward(Tensor query, Tensor key, Tensor value, Tensor? cum_seq_q, Tensor? cum_seq_k, SymInt max_q, SymInt max_k, float dropout_p, bool is_causal, bool return_debug_mask, *, float? scale=None, SymInt? window_size_left=None, SymInt? window_size_right=None, Tensor? seqused_k=None, Tensor? alibi_slopes=None) -> (Tensor output, Tensor softmax_logsumexp, Tensor philox_seed, Tensor philox_offset, Tensor debug_attn_mask)` */
 export function flashAttention(query: Tensor, key: Tensor, value: Tensor, cumSeqQ: Tensor | null, cumSeqK: Tensor | null, maxQ: number, maxK: number, dropoutP: number, isCausal: boolean, returnDebugMask: boolean, options?: { scale?: number | null; windowSizeLeft?: number | null; windowSizeRight?: number | null; sequsedK?: Tensor | null; alibiSlopes?: Tensor | null }): [Tensor, Tensor, Tensor, Tensor, Tensor] {
-  return tensors(native.call(120, query.handle, key.handle, value.handle, cumSeqQ?.handle, cumSeqK?.handle, maxQ, maxK, dropoutP, isCausal, returnDebugMask, options?.scale, options?.windowSizeLeft, options?.windowSizeRight, options?.sequsedK?.handle, options?.alibiSlopes?.handle)) as [Tensor, Tensor, Tensor, Tensor, Tensor];
+  return tensors(native.call(121, query.handle, key.handle, value.handle, cumSeqQ?.handle, cumSeqK?.handle, maxQ, maxK, dropoutP, isCausal, returnDebugMask, options?.scale, options?.windowSizeLeft, options?.windowSizeRight, options?.sequsedK?.handle, options?.alibiSlopes?.handle)) as [Tensor, Tensor, Tensor, Tensor, Tensor];
 }
 
 /** `aten::_efficient_attention_forward(Tensor query, Tensor key, Tensor value, Tensor? bias, Tensor? cu_seqlens_q, Tensor? cu_seqlens_k, SymInt? max_seqlen_q, SymInt? max_seqlen_k, float dropout_p, int custom_mask_type, bool compute_log_sumexp=False, *, float? scale=None, Tensor? seqlen_k=None, int? window_size=None) -> (Tensor output, Tensor logsumexp, Tensor philox_seed, Tensor philox_offset, SymInt max_seqlen_batch_q, SymInt max_seqlen_batch_k)` */
 export function efficientAttention(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | null, cuSeqlensQ: Tensor | null, cuSeqlensK: Tensor | null, maxSeqlenQ: number | null, maxSeqlenK: number | null, dropoutP: number, customMaskType: number, computeLogSumexp?: boolean, options?: { scale?: number | null; seqlenK?: Tensor | null; windowSize?: number | null }): [Tensor, Tensor, Tensor, Tensor, number, number] {
-  const found = native.call(121, query.handle, key.handle, value.handle, bias?.handle, cuSeqlensQ?.handle, cuSeqlensK?.handle, maxSeqlenQ, maxSeqlenK, dropoutP, customMaskType, computeLogSumexp, options?.scale, options?.seqlenK?.handle, options?.windowSize) as number[];
+  const found = native.call(122, query.handle, key.handle, value.handle, bias?.handle, cuSeqlensQ?.handle, cuSeqlensK?.handle, maxSeqlenQ, maxSeqlenK, dropoutP, customMaskType, computeLogSumexp, options?.scale, options?.seqlenK?.handle, options?.windowSize) as number[];
   return [new Tensor(found[0] as Handle), new Tensor(found[1] as Handle), new Tensor(found[2] as Handle), new Tensor(found[3] as Handle), found[4] as number, found[5] as number];
 }
 
 /** `aten::cross_entropy_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, SymInt ignore_index=-100, float label_smoothing=0.) -> Tensor` */
 export function crossEntropyLoss(self: Tensor, target: Tensor, weight?: Tensor | null, reduction?: number, ignoreIndex?: number, labelSmoothing?: number): Tensor {
-  return new Tensor(native.call(122, self.handle, target.handle, weight?.handle, reduction, ignoreIndex, labelSmoothing) as Handle);
+  return new Tensor(native.call(123, self.handle, target.handle, weight?.handle, reduction, ignoreIndex, labelSmoothing) as Handle);
 }
 
 /** `aten::binary_cross_entropy_with_logits(Tensor self, Tensor target, Tensor? weight=None, Tensor? pos_weight=None, int reduction=1) -> Tensor` */
 export function binaryCrossEntropyWithLogits(self: Tensor, target: Tensor, weight?: Tensor | null, posWeight?: Tensor | null, reduction?: number): Tensor {
-  return new Tensor(native.call(123, self.handle, target.handle, weight?.handle, posWeight?.handle, reduction) as Handle);
+  return new Tensor(native.call(124, self.handle, target.handle, weight?.handle, posWeight?.handle, reduction) as Handle);
 }
 
 /** `aten::mse_loss(Tensor self, Tensor target, int reduction=1) -> Tensor` */
 export function mseLoss(self: Tensor, target: Tensor, reduction?: number): Tensor {
-  return new Tensor(native.call(124, self.handle, target.handle, reduction) as Handle);
+  return new Tensor(native.call(125, self.handle, target.handle, reduction) as Handle);
 }
 
 /** `aten::_foreach_add_.List(Tensor(a!)[] self, Tensor[] other, *, Scalar alpha=1) -> ()` */
 export function foreachAdd_(self: readonly Tensor[], other: readonly Tensor[], options?: { alpha?: Scalar }): void {
-  native.call(125, handles(self), handles(other), options?.alpha);
+  native.call(126, handles(self), handles(other), options?.alpha);
 }
 
 /** `aten::_foreach_add_.Scalar(Tensor(a!)[] self, Scalar scalar) -> ()` */
 export function foreachAddScalar_(self: readonly Tensor[], scalar: Scalar): void {
-  native.call(126, handles(self), scalar);
+  native.call(127, handles(self), scalar);
 }
 
 /** `aten::_foreach_add.List(Tensor[] self, Tensor[] other, *, Scalar alpha=1) -> Tensor[]` */
 export function foreachAdd(self: readonly Tensor[], other: readonly Tensor[], options?: { alpha?: Scalar }): Tensor[] {
-  return tensors(native.call(127, handles(self), handles(other), options?.alpha));
+  return tensors(native.call(128, handles(self), handles(other), options?.alpha));
 }
 
 /** `aten::_foreach_sub.List(Tensor[] self, Tensor[] other, *, Scalar alpha=1) -> Tensor[]` */
 export function foreachSub(self: readonly Tensor[], other: readonly Tensor[], options?: { alpha?: Scalar }): Tensor[] {
-  return tensors(native.call(128, handles(self), handles(other), options?.alpha));
+  return tensors(native.call(129, handles(self), handles(other), options?.alpha));
 }
 
 /** `aten::_foreach_mul_.Scalar(Tensor(a!)[] self, Scalar scalar) -> ()` */
 export function foreachMulScalar_(self: readonly Tensor[], scalar: Scalar): void {
-  native.call(129, handles(self), scalar);
+  native.call(130, handles(self), scalar);
 }
 
 /** `aten::_foreach_mul.Scalar(Tensor[] self, Scalar scalar) -> Tensor[]` */
 export function foreachMulScalar(self: readonly Tensor[], scalar: Scalar): Tensor[] {
-  return tensors(native.call(130, handles(self), scalar));
+  return tensors(native.call(131, handles(self), scalar));
 }
 
 /** `aten::_fused_adamw_(Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] exp_avgs, Tensor(d!)[] exp_avg_sqs, Tensor(e!)[] max_exp_avg_sqs, Tensor[] state_steps, *, float lr, float beta1, float beta2, float weight_decay, float eps, bool amsgrad, bool maximize, Tensor? grad_scale=None, Tensor? found_inf=None) -> ()` */
 export function fusedAdamw_(self: readonly Tensor[], grads: readonly Tensor[], expAvgs: readonly Tensor[], expAvgSqs: readonly Tensor[], maxExpAvgSqs: readonly Tensor[], stateSteps: readonly Tensor[], options: { lr: number; beta1: number; beta2: number; weightDecay: number; eps: number; amsgrad: boolean; maximize: boolean; gradScale?: Tensor | null; foundInf?: Tensor | null }): void {
-  native.call(131, handles(self), handles(grads), handles(expAvgs), handles(expAvgSqs), handles(maxExpAvgSqs), handles(stateSteps), options.lr, options.beta1, options.beta2, options.weightDecay, options.eps, options.amsgrad, options.maximize, options.gradScale?.handle, options.foundInf?.handle);
+  native.call(132, handles(self), handles(grads), handles(expAvgs), handles(expAvgSqs), handles(maxExpAvgSqs), handles(stateSteps), options.lr, options.beta1, options.beta2, options.weightDecay, options.eps, options.amsgrad, options.maximize, options.gradScale?.handle, options.foundInf?.handle);
 }
 
 /** `aten::equal(Tensor self, Tensor other) -> bool` */
 export function equal(self: Tensor, other: Tensor): boolean {
-  return native.call(132, self.handle, other.handle) as boolean;
+  return native.call(133, self.handle, other.handle) as boolean;
 }
 
 /** `mkldnn::_reorder_linear_weight(Tensor self, int? batch_size=None) -> Tensor Y` */
 export function reorderLinearWeight(self: Tensor, batchSize?: number | null): Tensor {
-  return new Tensor(native.call(133, self.handle, batchSize) as Handle);
+  return new Tensor(native.call(134, self.handle, batchSize) as Handle);
 }
 
 /** `mkldnn::_linear_pointwise(Tensor X, Tensor W, Tensor? B, str attr, Scalar?[] scalars, str? algorithm) -> Tensor Y` */
 export function linearPointwise(X: Tensor, W: Tensor, B: Tensor | null, attr: string, scalars: readonly (Scalar | null)[], algorithm: string | null): Tensor {
-  return new Tensor(native.call(134, X.handle, W.handle, B?.handle, attr, scalars, algorithm) as Handle);
+  return new Tensor(native.call(135, X.handle, W.handle, B?.handle, attr, scalars, algorithm) as Handle);
 }
 
 /** `bidora::attention(Tensor query, Tensor key, Tensor value, Tensor cu_seqlens_q, Tensor cu_seqlens_k, int heads, int kv_heads, float scale, *, int? before=None, int? after=None, float p=0., int seed=0, int stream=0) -> Tensor` */
 export function attention(query: Tensor, key: Tensor, value: Tensor, cuSeqlensQ: Tensor, cuSeqlensK: Tensor, heads: number, kvHeads: number, scale: number, options?: { before?: number | null; after?: number | null; p?: number; seed?: number; stream?: number }): Tensor {
-  return new Tensor(native.call(135, query.handle, key.handle, value.handle, cuSeqlensQ.handle, cuSeqlensK.handle, heads, kvHeads, scale, options?.before, options?.after, options?.p, options?.seed, options?.stream) as Handle);
+  return new Tensor(native.call(136, query.handle, key.handle, value.handle, cuSeqlensQ.handle, cuSeqlensK.handle, heads, kvHeads, scale, options?.before, options?.after, options?.p, options?.seed, options?.stream) as Handle);
 }
 
 /** `bidora::attention_cached(Tensor query, Tensor key, Tensor value, Tensor cu_seqlens_q, Tensor key_starts, Tensor key_lengths, int heads, int kv_heads, *, float? scale=None, int? before=None, Tensor? key_scales=None, Tensor? value_scales=None) -> Tensor` */
 export function attentionCached(query: Tensor, key: Tensor, value: Tensor, cuSeqlensQ: Tensor, keyStarts: Tensor, keyLengths: Tensor, heads: number, kvHeads: number, options?: { scale?: number | null; before?: number | null; keyScales?: Tensor | null; valueScales?: Tensor | null }): Tensor {
-  return new Tensor(native.call(136, query.handle, key.handle, value.handle, cuSeqlensQ.handle, keyStarts.handle, keyLengths.handle, heads, kvHeads, options?.scale, options?.before, options?.keyScales?.handle, options?.valueScales?.handle) as Handle);
+  return new Tensor(native.call(137, query.handle, key.handle, value.handle, cuSeqlensQ.handle, keyStarts.handle, keyLengths.handle, heads, kvHeads, options?.scale, options?.before, options?.keyScales?.handle, options?.valueScales?.handle) as Handle);
 }
 
 /** `bidora::write_rows_(Tensor(a!) self, Tensor rows, Tensor cu_seqlens, Tensor starts) -> Tensor(a!)` */
 export function writeRows_(self: Tensor, rows: Tensor, cuSeqlens: Tensor, starts: Tensor): Tensor {
-  native.call(137, self.handle, rows.handle, cuSeqlens.handle, starts.handle);
+  native.call(138, self.handle, rows.handle, cuSeqlens.handle, starts.handle);
   return self;
 }
 
 /** `bidora::write_rows_int8_(Tensor(a!) self, Tensor(b!) scales, Tensor rows, Tensor cu_seqlens, Tensor starts) -> Tensor(a!)` */
 export function writeRowsInt8_(self: Tensor, scales: Tensor, rows: Tensor, cuSeqlens: Tensor, starts: Tensor): Tensor {
-  native.call(138, self.handle, scales.handle, rows.handle, cuSeqlens.handle, starts.handle);
+  native.call(139, self.handle, scales.handle, rows.handle, cuSeqlens.handle, starts.handle);
   return self;
 }
 
 /** `bidora::attention_mask(Tensor like, int[] rows, int[] queries, int[] keys, int heads, float p, int seed, int stream) -> Tensor` */
 export function attentionMask(like: Tensor, rows: readonly number[], queries: readonly number[], keys: readonly number[], heads: number, p: number, seed: number, stream: number): Tensor {
-  return new Tensor(native.call(139, like.handle, rows, queries, keys, heads, p, seed, stream) as Handle);
+  return new Tensor(native.call(140, like.handle, rows, queries, keys, heads, p, seed, stream) as Handle);
 }
 
 /** `bidora::attention_tangent(Tensor query, Tensor key, Tensor value, Tensor? query_tangent, Tensor? key_tangent, Tensor? value_tangent, Tensor cu_seqlens_q, Tensor cu_seqlens_k, int heads, int kv_heads, float scale, *, int? before=None, int? after=None, float p=0., int seed=0, int stream=0) -> Tensor` */
 export function attentionTangent(query: Tensor, key: Tensor, value: Tensor, queryTangent: Tensor | null, keyTangent: Tensor | null, valueTangent: Tensor | null, cuSeqlensQ: Tensor, cuSeqlensK: Tensor, heads: number, kvHeads: number, scale: number, options?: { before?: number | null; after?: number | null; p?: number; seed?: number; stream?: number }): Tensor {
-  return new Tensor(native.call(140, query.handle, key.handle, value.handle, queryTangent?.handle, keyTangent?.handle, valueTangent?.handle, cuSeqlensQ.handle, cuSeqlensK.handle, heads, kvHeads, scale, options?.before, options?.after, options?.p, options?.seed, options?.stream) as Handle);
+  return new Tensor(native.call(141, query.handle, key.handle, value.handle, queryTangent?.handle, keyTangent?.handle, valueTangent?.handle, cuSeqlensQ.handle, cuSeqlensK.handle, heads, kvHeads, scale, options?.before, options?.after, options?.p, options?.seed, options?.stream) as Handle);
 }
 
 /** `bidora::attention_tangent_backward(Tensor query, Tensor key, Tensor value, Tensor? query_tangent, Tensor? key_tangent, Tensor? value_tangent, Tensor grad, Tensor? grad_tangent, Tensor cu_seqlens_q, Tensor cu_seqlens_k, int heads, int kv_heads, float scale, *, int? before=None, int? after=None, float p=0., int seed=0, int stream=0) -> (Tensor query_grad_tangent, Tensor key_grad_tangent, Tensor value_grad_tangent, Tensor query_grad, Tensor key_grad, Tensor value_grad)` */
 export function attentionTangentBackward(query: Tensor, key: Tensor, value: Tensor, queryTangent: Tensor | null, keyTangent: Tensor | null, valueTangent: Tensor | null, grad: Tensor, gradTangent: Tensor | null, cuSeqlensQ: Tensor, cuSeqlensK: Tensor, heads: number, kvHeads: number, scale: number, options?: { before?: number | null; after?: number | null; p?: number; seed?: number; stream?: number }): [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor] {
-  return tensors(native.call(141, query.handle, key.handle, value.handle, queryTangent?.handle, keyTangent?.handle, valueTangent?.handle, grad.handle, gradTangent?.handle, cuSeqlensQ.handle, cuSeqlensK.handle, heads, kvHeads, scale, options?.before, options?.after, options?.p, options?.seed, options?.stream)) as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
+  return tensors(native.call(142, query.handle, key.handle, value.handle, queryTangent?.handle, keyTangent?.handle, valueTangent?.handle, grad.handle, gradTangent?.handle, cuSeqlensQ.handle, cuSeqlensK.handle, heads, kvHeads, scale, options?.before, options?.after, options?.p, options?.seed, options?.stream)) as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
 }
 
 /** `bidora::dropout(Tensor input, float p, int seed, int stream) -> Tensor` */
 export function dropout(input: Tensor, p: number, seed: number, stream: number): Tensor {
-  return new Tensor(native.call(142, input.handle, p, seed, stream) as Handle);
+  return new Tensor(native.call(143, input.handle, p, seed, stream) as Handle);
 }
 
 /** `bidora::dropout_add_norm(Tensor input, Tensor residual, Tensor weight, Tensor? bias, float eps, *, bool centered=True, float p=0., int seed=0, int stream=0) -> (Tensor normed, Tensor sum)` */
 export function dropoutAddNorm(input: Tensor, residual: Tensor, weight: Tensor, bias: Tensor | null, eps: number, options?: { centered?: boolean; p?: number; seed?: number; stream?: number }): [Tensor, Tensor] {
-  return tensors(native.call(143, input.handle, residual.handle, weight.handle, bias?.handle, eps, options?.centered, options?.p, options?.seed, options?.stream)) as [Tensor, Tensor];
+  return tensors(native.call(144, input.handle, residual.handle, weight.handle, bias?.handle, eps, options?.centered, options?.p, options?.seed, options?.stream)) as [Tensor, Tensor];
 }
 
 /** `bidora::linear(Tensor input, Tensor weight, Tensor? bias=None, *, Tensor? packed=None) -> Tensor` */
 export function fastLinear(input: Tensor, weight: Tensor, bias?: Tensor | null, options?: { packed?: Tensor | null }): Tensor {
-  return new Tensor(native.call(144, input.handle, weight.handle, bias?.handle, options?.packed?.handle) as Handle);
+  return new Tensor(native.call(145, input.handle, weight.handle, bias?.handle, options?.packed?.handle) as Handle);
 }
 
 /** `bidora::linears(Tensor input, Tensor[] weights, Tensor[] biases) -> Tensor[]` */
 export function fastLinears(input: Tensor, weights: readonly Tensor[], biases: readonly Tensor[]): Tensor[] {
-  return tensors(native.call(145, input.handle, handles(weights), handles(biases)));
+  return tensors(native.call(146, input.handle, handles(weights), handles(biases)));
 }
 
 /** `bidora::packed_weight(Tensor[] parts, str format, int[] block, int[] shape, ScalarType dtype) -> Tensor` */
 export function packedWeight(parts: readonly Tensor[], format: string, block: readonly number[], shape: readonly number[], dtype: DType): Tensor {
-  return new Tensor(native.call(146, handles(parts), format, block, shape, dtype) as Handle);
+  return new Tensor(native.call(147, handles(parts), format, block, shape, dtype) as Handle);
 }
 
 /** `bidora::decode_weight(Tensor weight) -> Tensor` */
 export function decodeWeight(weight: Tensor): Tensor {
-  return new Tensor(native.call(147, weight.handle) as Handle);
+  return new Tensor(native.call(148, weight.handle) as Handle);
 }
 
 /** `bidora::decode_rows(Tensor weight, Tensor ids) -> Tensor` */
 export function decodeRows(weight: Tensor, ids: Tensor): Tensor {
-  return new Tensor(native.call(148, weight.handle, ids.handle) as Handle);
+  return new Tensor(native.call(149, weight.handle, ids.handle) as Handle);
 }
 
 /** `bidora::quantize_weight(Tensor weight, str format, int block=0) -> Tensor[]` */
 export function quantizeWeight(weight: Tensor, format: string, block?: number): Tensor[] {
-  return tensors(native.call(149, weight.handle, format, block));
+  return tensors(native.call(150, weight.handle, format, block));
 }
 
 /** `bidora::linear_input_gradient(Tensor gradient, Tensor weight) -> Tensor` */
 export function linearInputGradient(gradient: Tensor, weight: Tensor): Tensor {
-  return new Tensor(native.call(150, gradient.handle, weight.handle) as Handle);
+  return new Tensor(native.call(151, gradient.handle, weight.handle) as Handle);
 }
 
 /** `bidora::linear_cross_entropy(Tensor input, Tensor weight, Tensor? bias, Tensor target, *, Tensor? packed=None, int chunk=0, bool each=False) -> (Tensor loss, Tensor input_gradient, Tensor correct)` */
 export function linearCrossEntropy(input: Tensor, weight: Tensor, bias: Tensor | null, target: Tensor, options?: { packed?: Tensor | null; chunk?: number; each?: boolean }): [Tensor, Tensor, Tensor] {
-  return tensors(native.call(151, input.handle, weight.handle, bias?.handle, target.handle, options?.packed?.handle, options?.chunk, options?.each)) as [Tensor, Tensor, Tensor];
+  return tensors(native.call(152, input.handle, weight.handle, bias?.handle, target.handle, options?.packed?.handle, options?.chunk, options?.each)) as [Tensor, Tensor, Tensor];
 }
 
 /** `bidora::linear_cross_entropy_tangent(Tensor input, Tensor input_dot, Tensor weight, Tensor? bias=None, *, int chunk=0) -> Tensor` */
 export function linearCrossEntropyTangent(input: Tensor, inputDot: Tensor, weight: Tensor, bias?: Tensor | null, options?: { chunk?: number }): Tensor {
-  return new Tensor(native.call(152, input.handle, inputDot.handle, weight.handle, bias?.handle, options?.chunk) as Handle);
+  return new Tensor(native.call(153, input.handle, inputDot.handle, weight.handle, bias?.handle, options?.chunk) as Handle);
 }
 
 /** `bidora::dropout_add_norm_tangent(Tensor input, Tensor residual, Tensor weight, Tensor? bias, float eps, Tensor? input_tangent, Tensor? residual_tangent, *, bool centered=True, float p=0., int seed=0, int stream=0) -> (Tensor normed_tangent, Tensor sum_tangent)` */
 export function dropoutAddNormTangent(input: Tensor, residual: Tensor, weight: Tensor, bias: Tensor | null, eps: number, inputTangent: Tensor | null, residualTangent: Tensor | null, options?: { centered?: boolean; p?: number; seed?: number; stream?: number }): [Tensor, Tensor] {
-  return tensors(native.call(153, input.handle, residual.handle, weight.handle, bias?.handle, eps, inputTangent?.handle, residualTangent?.handle, options?.centered, options?.p, options?.seed, options?.stream)) as [Tensor, Tensor];
+  return tensors(native.call(154, input.handle, residual.handle, weight.handle, bias?.handle, eps, inputTangent?.handle, residualTangent?.handle, options?.centered, options?.p, options?.seed, options?.stream)) as [Tensor, Tensor];
 }
 
 /** `bidora::dropout_add_norm_tangent_backward(Tensor input, Tensor residual, Tensor weight, Tensor? bias, float eps, Tensor? input_tangent, Tensor? residual_tangent, Tensor normed_grad, Tensor? normed_grad_tangent, Tensor? sum_grad, Tensor? sum_grad_tangent, *, bool centered=True, float p=0., int seed=0, int stream=0) -> (Tensor input_grad_tangent, Tensor residual_grad_tangent, Tensor input_grad, Tensor residual_grad)` */
 export function dropoutAddNormTangentBackward(input: Tensor, residual: Tensor, weight: Tensor, bias: Tensor | null, eps: number, inputTangent: Tensor | null, residualTangent: Tensor | null, normedGrad: Tensor, normedGradTangent: Tensor | null, sumGrad: Tensor | null, sumGradTangent: Tensor | null, options?: { centered?: boolean; p?: number; seed?: number; stream?: number }): [Tensor, Tensor, Tensor, Tensor] {
-  return tensors(native.call(154, input.handle, residual.handle, weight.handle, bias?.handle, eps, inputTangent?.handle, residualTangent?.handle, normedGrad.handle, normedGradTangent?.handle, sumGrad?.handle, sumGradTangent?.handle, options?.centered, options?.p, options?.seed, options?.stream)) as [Tensor, Tensor, Tensor, Tensor];
+  return tensors(native.call(155, input.handle, residual.handle, weight.handle, bias?.handle, eps, inputTangent?.handle, residualTangent?.handle, normedGrad.handle, normedGradTangent?.handle, sumGrad?.handle, sumGradTangent?.handle, options?.centered, options?.p, options?.seed, options?.stream)) as [Tensor, Tensor, Tensor, Tensor];
 }
 
 /** `bidora::row_norm(Tensor input, Tensor weight, Tensor? bias, float eps, *, bool centered=True) -> Tensor` */
 export function rowNorm(input: Tensor, weight: Tensor, bias: Tensor | null, eps: number, options?: { centered?: boolean }): Tensor {
-  return new Tensor(native.call(155, input.handle, weight.handle, bias?.handle, eps, options?.centered) as Handle);
+  return new Tensor(native.call(156, input.handle, weight.handle, bias?.handle, eps, options?.centered) as Handle);
 }
 
 /** `bidora::row_norm_tangent(Tensor input, Tensor weight, float eps, Tensor input_tangent, *, bool centered=True) -> Tensor` */
 export function rowNormTangent(input: Tensor, weight: Tensor, eps: number, inputTangent: Tensor, options?: { centered?: boolean }): Tensor {
-  return new Tensor(native.call(156, input.handle, weight.handle, eps, inputTangent.handle, options?.centered) as Handle);
+  return new Tensor(native.call(157, input.handle, weight.handle, eps, inputTangent.handle, options?.centered) as Handle);
 }
 
 /** `bidora::row_norm_tangent_backward(Tensor input, Tensor weight, float eps, Tensor? input_tangent, Tensor grad, Tensor? grad_tangent, *, bool centered=True) -> (Tensor input_grad_tangent, Tensor input_grad)` */
 export function rowNormTangentBackward(input: Tensor, weight: Tensor, eps: number, inputTangent: Tensor | null, grad: Tensor, gradTangent: Tensor | null, options?: { centered?: boolean }): [Tensor, Tensor] {
-  return tensors(native.call(157, input.handle, weight.handle, eps, inputTangent?.handle, grad.handle, gradTangent?.handle, options?.centered)) as [Tensor, Tensor];
+  return tensors(native.call(158, input.handle, weight.handle, eps, inputTangent?.handle, grad.handle, gradTangent?.handle, options?.centered)) as [Tensor, Tensor];
 }
 
 /** `bidora::rotary(Tensor input, Tensor cos, Tensor sin, int heads, *, bool transposed=False) -> Tensor` */
 export function rotary(input: Tensor, cos: Tensor, sin: Tensor, heads: number, options?: { transposed?: boolean }): Tensor {
-  return new Tensor(native.call(158, input.handle, cos.handle, sin.handle, heads, options?.transposed) as Handle);
+  return new Tensor(native.call(159, input.handle, cos.handle, sin.handle, heads, options?.transposed) as Handle);
 }
 
 /** `bidora::gelu(Tensor input, *, str approximate="none") -> Tensor` */
 export function fusedGelu(input: Tensor, options?: { approximate?: string }): Tensor {
-  return new Tensor(native.call(159, input.handle, options?.approximate) as Handle);
+  return new Tensor(native.call(160, input.handle, options?.approximate) as Handle);
 }
 
 /** `bidora::silu(Tensor input) -> Tensor` */
 export function fusedSilu(input: Tensor): Tensor {
-  return new Tensor(native.call(160, input.handle) as Handle);
+  return new Tensor(native.call(161, input.handle) as Handle);
 }
 
 /** `bidora::gelu_mul(Tensor gate, Tensor up, *, str approximate="none") -> Tensor` */
 export function geluMul(gate: Tensor, up: Tensor, options?: { approximate?: string }): Tensor {
-  return new Tensor(native.call(161, gate.handle, up.handle, options?.approximate) as Handle);
+  return new Tensor(native.call(162, gate.handle, up.handle, options?.approximate) as Handle);
 }
 
 /** `bidora::silu_mul(Tensor gate, Tensor up) -> Tensor` */
 export function siluMul(gate: Tensor, up: Tensor): Tensor {
-  return new Tensor(native.call(162, gate.handle, up.handle) as Handle);
+  return new Tensor(native.call(163, gate.handle, up.handle) as Handle);
 }
 
 /** `bidora::gelu_tangent(Tensor input, Tensor tangent, *, str approximate="none") -> Tensor` */
 export function geluTangent(input: Tensor, tangent: Tensor, options?: { approximate?: string }): Tensor {
-  return new Tensor(native.call(163, input.handle, tangent.handle, options?.approximate) as Handle);
+  return new Tensor(native.call(164, input.handle, tangent.handle, options?.approximate) as Handle);
 }
 
 /** `bidora::gelu_tangent_backward(Tensor input, Tensor tangent, Tensor grad, Tensor? grad_tangent, *, str approximate="none") -> (Tensor input_grad_tangent, Tensor input_grad)` */
 export function geluTangentBackward(input: Tensor, tangent: Tensor, grad: Tensor, gradTangent: Tensor | null, options?: { approximate?: string }): [Tensor, Tensor] {
-  return tensors(native.call(164, input.handle, tangent.handle, grad.handle, gradTangent?.handle, options?.approximate)) as [Tensor, Tensor];
+  return tensors(native.call(165, input.handle, tangent.handle, grad.handle, gradTangent?.handle, options?.approximate)) as [Tensor, Tensor];
 }
 
 /** `bidora::gated_tangent(Tensor gate, Tensor up, Tensor? gate_tangent, Tensor? up_tangent, *, str activation) -> Tensor` */
 export function gatedTangent(gate: Tensor, up: Tensor, gateTangent: Tensor | null, upTangent: Tensor | null, options: { activation: string }): Tensor {
-  return new Tensor(native.call(165, gate.handle, up.handle, gateTangent?.handle, upTangent?.handle, options.activation) as Handle);
+  return new Tensor(native.call(166, gate.handle, up.handle, gateTangent?.handle, upTangent?.handle, options.activation) as Handle);
 }
 
 /** `bidora::gated_tangent_backward(Tensor gate, Tensor up, Tensor? gate_tangent, Tensor? up_tangent, Tensor grad, Tensor? grad_tangent, *, str activation) -> (Tensor gate_grad_tangent, Tensor up_grad_tangent, Tensor gate_grad, Tensor up_grad)` */
 export function gatedTangentBackward(gate: Tensor, up: Tensor, gateTangent: Tensor | null, upTangent: Tensor | null, grad: Tensor, gradTangent: Tensor | null, options: { activation: string }): [Tensor, Tensor, Tensor, Tensor] {
-  return tensors(native.call(166, gate.handle, up.handle, gateTangent?.handle, upTangent?.handle, grad.handle, gradTangent?.handle, options.activation)) as [Tensor, Tensor, Tensor, Tensor];
+  return tensors(native.call(167, gate.handle, up.handle, gateTangent?.handle, upTangent?.handle, grad.handle, gradTangent?.handle, options.activation)) as [Tensor, Tensor, Tensor, Tensor];
 }
 
 /** `bidora::low_rank_linear(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, *, Tensor? gain=None, Tensor? branch=None, Tensor? packed=None, float least_invertible_gain=0.25) -> Tensor` */
 export function lowRankLinear(input: Tensor, weight: Tensor, bias: Tensor | null, a: Tensor, b: Tensor, scale: number, options?: { gain?: Tensor | null; branch?: Tensor | null; packed?: Tensor | null; leastInvertibleGain?: number }): Tensor {
-  return new Tensor(native.call(167, input.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, options?.gain?.handle, options?.branch?.handle, options?.packed?.handle, options?.leastInvertibleGain) as Handle);
+  return new Tensor(native.call(168, input.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, options?.gain?.handle, options?.branch?.handle, options?.packed?.handle, options?.leastInvertibleGain) as Handle);
 }
 
 /** `bidora::low_rank_linear_tangent(Tensor input, Tensor? input_dot, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, Tensor? a_dot, Tensor? b_dot, Tensor? gain, Tensor? gain_dot, Tensor output) -> Tensor` */
 export function lowRankLinearTangent(input: Tensor, inputDot: Tensor | null, weight: Tensor, bias: Tensor | null, a: Tensor, b: Tensor, scale: number, aDot: Tensor | null, bDot: Tensor | null, gain: Tensor | null, gainDot: Tensor | null, output: Tensor): Tensor {
-  return new Tensor(native.call(168, input.handle, inputDot?.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, aDot?.handle, bDot?.handle, gain?.handle, gainDot?.handle, output.handle) as Handle);
+  return new Tensor(native.call(169, input.handle, inputDot?.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, aDot?.handle, bDot?.handle, gain?.handle, gainDot?.handle, output.handle) as Handle);
 }
 
 /** `bidora::low_rank_linear_tangent_backward(Tensor grad, Tensor? grad_dot, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, Tensor? a_dot, Tensor? b_dot, Tensor? gain, Tensor? gain_dot, Tensor output, Tensor? output_dot, bool wants_input, bool wants_gain) -> (Tensor input_dot, Tensor gain, Tensor gain_dot)` */
 export function lowRankLinearTangentBackward(grad: Tensor, gradDot: Tensor | null, weight: Tensor, bias: Tensor | null, a: Tensor, b: Tensor, scale: number, aDot: Tensor | null, bDot: Tensor | null, gain: Tensor | null, gainDot: Tensor | null, output: Tensor, outputDot: Tensor | null, wantsInput: boolean, wantsGain: boolean): [Tensor, Tensor, Tensor] {
-  return tensors(native.call(169, grad.handle, gradDot?.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, aDot?.handle, bDot?.handle, gain?.handle, gainDot?.handle, output.handle, outputDot?.handle, wantsInput, wantsGain)) as [Tensor, Tensor, Tensor];
+  return tensors(native.call(170, grad.handle, gradDot?.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, aDot?.handle, bDot?.handle, gain?.handle, gainDot?.handle, output.handle, outputDot?.handle, wantsInput, wantsGain)) as [Tensor, Tensor, Tensor];
 }
 
 /** `bidora::direction_norm(Tensor weight, Tensor squared_base, Tensor a, Tensor b, float scale, float cancellation, float smallest) -> Tensor` */
 export function directionNorm(weight: Tensor, squaredBase: Tensor, a: Tensor, b: Tensor, scale: number, cancellation: number, smallest: number): Tensor {
-  return new Tensor(native.call(170, weight.handle, squaredBase.handle, a.handle, b.handle, scale, cancellation, smallest) as Handle);
+  return new Tensor(native.call(171, weight.handle, squaredBase.handle, a.handle, b.handle, scale, cancellation, smallest) as Handle);
 }
 
 /** `bidora::direction_norm_tangent(Tensor weight, Tensor squared_base, Tensor a, Tensor b, float scale, float cancellation, float smallest, Tensor norm, Tensor? a_dot, Tensor? b_dot) -> Tensor` */
 export function directionNormTangent(weight: Tensor, squaredBase: Tensor, a: Tensor, b: Tensor, scale: number, cancellation: number, smallest: number, norm: Tensor, aDot: Tensor | null, bDot: Tensor | null): Tensor {
-  return new Tensor(native.call(171, weight.handle, squaredBase.handle, a.handle, b.handle, scale, cancellation, smallest, norm.handle, aDot?.handle, bDot?.handle) as Handle);
+  return new Tensor(native.call(172, weight.handle, squaredBase.handle, a.handle, b.handle, scale, cancellation, smallest, norm.handle, aDot?.handle, bDot?.handle) as Handle);
 }
 
 /** `bidora::direction_gain(Tensor weight, Tensor squared_base, Tensor a, Tensor b, Tensor magnitude, float scale, float cancellation, float smallest, *, bool constant_norm=False) -> Tensor` */
 export function directionGain(weight: Tensor, squaredBase: Tensor, a: Tensor, b: Tensor, magnitude: Tensor, scale: number, cancellation: number, smallest: number, options?: { constantNorm?: boolean }): Tensor {
-  return new Tensor(native.call(172, weight.handle, squaredBase.handle, a.handle, b.handle, magnitude.handle, scale, cancellation, smallest, options?.constantNorm) as Handle);
+  return new Tensor(native.call(173, weight.handle, squaredBase.handle, a.handle, b.handle, magnitude.handle, scale, cancellation, smallest, options?.constantNorm) as Handle);
 }
 
 /** `bidora::gram_tiles(Tensor weight) -> Tensor` */
 export function gramTiles(weight: Tensor): Tensor {
-  return new Tensor(native.call(173, weight.handle) as Handle);
+  return new Tensor(native.call(174, weight.handle) as Handle);
 }
 
 /** `bidora::gram_form(Tensor tiles, Tensor diagonal, Tensor w, Tensor p, Tensor q) -> Tensor` */
 export function gramForm(tiles: Tensor, diagonal: Tensor, w: Tensor, p: Tensor, q: Tensor): Tensor {
-  return new Tensor(native.call(174, tiles.handle, diagonal.handle, w.handle, p.handle, q.handle) as Handle);
+  return new Tensor(native.call(175, tiles.handle, diagonal.handle, w.handle, p.handle, q.handle) as Handle);
 }
 
 /** `bidora::orthogonality(Tensor[] weights, Tensor[] tiles, Tensor[] diagonals, Tensor[] a, Tensor[] b, float[] scales, float cancellation, float smallest) -> (Tensor value, Tensor whole)` */
 export function orthogonality(weights: readonly Tensor[], tiles: readonly Tensor[], diagonals: readonly Tensor[], a: readonly Tensor[], b: readonly Tensor[], scales: readonly number[], cancellation: number, smallest: number): [Tensor, Tensor] {
-  return tensors(native.call(175, handles(weights), handles(tiles), handles(diagonals), handles(a), handles(b), scales, cancellation, smallest)) as [Tensor, Tensor];
+  return tensors(native.call(176, handles(weights), handles(tiles), handles(diagonals), handles(a), handles(b), scales, cancellation, smallest)) as [Tensor, Tensor];
 }
 
 /** `bidora::total_norm(Tensor[] values) -> Tensor` */
 export function totalNorm(values: readonly Tensor[]): Tensor {
-  return new Tensor(native.call(176, handles(values)) as Handle);
+  return new Tensor(native.call(177, handles(values)) as Handle);
 }
 
 /** `bidora::scaled(Tensor[] values, float factor) -> Tensor[]` */
 export function scaled(values: readonly Tensor[], factor: number): Tensor[] {
-  return tensors(native.call(177, handles(values), factor));
+  return tensors(native.call(178, handles(values), factor));
 }
 
 /** `bidora::adamw_(Tensor(a!)[] parameters, Tensor[] gradients, Tensor(b!)[] means, Tensor(c!)[] mean_squares, int step, *, float lr, float beta1, float beta2, float weight_decay, float epsilon) -> ()` */
 export function adamw_(parameters: readonly Tensor[], gradients: readonly Tensor[], means: readonly Tensor[], meanSquares: readonly Tensor[], step: number, options: { lr: number; beta1: number; beta2: number; weightDecay: number; epsilon: number }): void {
-  native.call(178, handles(parameters), handles(gradients), handles(means), handles(meanSquares), step, options.lr, options.beta1, options.beta2, options.weightDecay, options.epsilon);
+  native.call(179, handles(parameters), handles(gradients), handles(means), handles(meanSquares), step, options.lr, options.beta1, options.beta2, options.weightDecay, options.epsilon);
 }
 
 /** `bidora::adamw_8bit_(Tensor(a!)[] parameters, Tensor[] gradients, Tensor(b!)[] means, Tensor(c!)[] mean_scales, Tensor(d!)[] mean_squares, Tensor(e!)[] square_scales, Tensor mean_values, Tensor square_values, int step, *, float lr, float beta1, float beta2, float weight_decay, float epsilon) -> ()` */
 export function adamw8bit_(parameters: readonly Tensor[], gradients: readonly Tensor[], means: readonly Tensor[], meanScales: readonly Tensor[], meanSquares: readonly Tensor[], squareScales: readonly Tensor[], meanValues: Tensor, squareValues: Tensor, step: number, options: { lr: number; beta1: number; beta2: number; weightDecay: number; epsilon: number }): void {
-  native.call(179, handles(parameters), handles(gradients), handles(means), handles(meanScales), handles(meanSquares), handles(squareScales), meanValues.handle, squareValues.handle, step, options.lr, options.beta1, options.beta2, options.weightDecay, options.epsilon);
+  native.call(180, handles(parameters), handles(gradients), handles(means), handles(meanScales), handles(meanSquares), handles(squareScales), meanValues.handle, squareValues.handle, step, options.lr, options.beta1, options.beta2, options.weightDecay, options.epsilon);
 }

@@ -6,15 +6,15 @@ import type { Level, Update } from "../steps/level.js";
 import type { HypergradientEstimator, LowerPoint } from "./estimators.js";
 
 /**
- * −∂p'/∂θ = η·λ·p, with any optimizer: that of a group is η·λ·Σ⟨p, v⟩ over its tensors, p before the step and v = ∇_{p'} L_val after it.
+ * −∂p'/∂θ = η·λ·p, with any optimizer: that of a group is λ·Σ η·⟨p, v⟩ over its tensors, p before the step and v = ∇_{p'} L_val after it.
  * It is exact, and all of the hypergradient.
  */
 export const throughDecay = (decays: GroupDecays): HypergradientEstimator => ({
-  secondTerm: ({ lower }, { v, learningRate }) => {
+  secondTerm: ({ lower }, { v, rates }) => {
     const inner = (place: number) => torch.sum(torch.mul(lower[place]!, v[place]!), { dtype: "float64" });
     const ofGroups = decays.groups.map(({ members, weightDecay }) => {
       const products = torch.noGrad(() => torch.stack(members.map(inner))).toArray();
-      return learningRate * weightDecay * products.reduce((sum, product) => sum + product, 0);
+      return weightDecay * products.reduce((sum, product, i) => sum + rates[members[i]!]! * product, 0);
     });
     return [torch.tensor(ofGroups, [ofGroups.length], "float64")];
   },
@@ -35,9 +35,10 @@ export function throughRecordedStep(
   const groups = decays.groups.map(({ members }) => members);
   const stepped = point.lower.map((p, place) => {
     const group = groups.findIndex((members) => members.includes(place));
-    const change = adamChange(lower, place, update.learningRate);
+    const rate = update.rates[place]!;
+    const change = adamChange(lower, place, rate);
     if (group < 0) return torch.noGrad(() => torch.sub(p, change));
-    const shrinkage = torch.mulScalar(torch.select(lambdas, 0, group), update.learningRate);
+    const shrinkage = torch.mulScalar(torch.select(lambdas, 0, group), rate);
     return torch.sub(torch.sub(torch.detach(p), torch.mul(torch.detach(p), shrinkage)), change);
   });
   const recorded = [...stepped.keys()].filter((place) => stepped[place]!.requiresGrad);

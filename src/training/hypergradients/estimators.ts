@@ -49,8 +49,8 @@ export interface HypergradientEstimator {
 /** v = ∇_{V'} L_val(V', M), and how ξ weights it. */
 interface SecondTermDirection {
   readonly v: readonly torch.Tensor[];
-  /** The learning rate of the last lower step, after the schedule. */
-  readonly learningRate: number;
+  /** The learning rates of the last lower step, after the schedule, one for each lower tensor. */
+  readonly rates: readonly number[];
   /** u = ξ·v, or D∘v with D the true derivative of the optimizer's step. */
   weighted(): readonly torch.Tensor[];
 }
@@ -118,16 +118,22 @@ export const reference: HypergradientEstimator = { ...exact, byDoubleBackward: t
 /** λ of H + λI, which `cg` inverts, since away from a minimum H alone may be singular. */
 export const CG_DAMPING = 1e-3;
 
+/** Each tensor times its learning rate: ξ·v with the learning rate as ξ. */
+export const timesRates = (tensors: readonly torch.Tensor[], rates: readonly number[]): torch.Tensor[] =>
+  torch.noGrad(() => tensors.map((tensor, i) => torch.mulScalar(tensor, rates[i]!)));
+
 /**
- * H⁻¹·v ≈ α·Σ_{k<K} (I − αH)ᵏ·v with α the lower learning rate (Lorraine et al. 2020). One term is the unrolled
- * hypergradient with ξ = α.
+ * H⁻¹·v ≈ Σ_{k<K} (I − DH)ᵏ·D·v with D the lower learning rates (Lorraine et al. 2020 have one, α). One term is the unrolled hypergradient
+ * with ξ = D. D is α times the shares of the largest, α.
  */
 function neumann({ terms }: EstimatorOptions): HypergradientEstimator {
-  return implicit((point, v, alpha) => {
-    let power = [...v];
-    let sum = [...v];
+  return implicit((point, v, rates) => {
+    const alpha = Math.max(...rates);
+    const shares = rates.map((rate) => (alpha > 0 ? rate / alpha : 0));
+    let power = timesRates(v, shares);
+    let sum = [...power];
     for (let k = 1; k < terms; k++) {
-      const product = point.hessianProduct(power);
+      const product = timesRates(point.hessianProduct(power), shares);
       power = torch.noGrad(() => plus(power, product, -alpha));
       sum = torch.noGrad(() => torch.foreachAdd(sum, power));
     }
@@ -203,11 +209,11 @@ function tensorsOf(numbers: Float64Array, likes: readonly torch.Tensor[]): torch
 }
 
 function implicit(
-  inverse: (point: LowerPoint, v: readonly torch.Tensor[], alpha: number) => torch.Tensor[],
+  inverse: (point: LowerPoint, v: readonly torch.Tensor[], rates: readonly number[]) => torch.Tensor[],
 ): HypergradientEstimator {
   return {
     secondDerivatives: "hessian",
-    secondTerm: (point, { v, learningRate }) => [...point.mixedProduct(inverse(point, v, learningRate))],
+    secondTerm: (point, { v, rates }) => [...point.mixedProduct(inverse(point, v, rates))],
   };
 }
 

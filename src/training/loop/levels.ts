@@ -62,6 +62,10 @@ export function levelsOf(run: LevelSettings, options: LevelsOptions): TwoLevels 
 
 /** All that the method trains below, and a factor of each low-rank update above. */
 function withScales(adapted: AdaptedModel): TwoLevels {
+  if (adapted.modules.some(({ adapter }) => adapter.lowRank?.removed))
+    throw new UsageError(
+      "--upper scales does not go with a start that takes a part out of the base (pissa, olora, lora-ga): a file has one scale for both; choose another group or start.",
+    );
   const upper = trainScales(adapted);
   const values = () => Object.fromEntries(scaleFactors(adapted));
   return { group: "scales", lower: adapted.trained, upper, own: upper, values };

@@ -7,7 +7,7 @@ import {
   type TrainingHooks,
 } from "../../models/adapters/index.js";
 import type { TaskModel } from "../../models/index.js";
-import { type RunConfig, upperFacts, upperOptimizer } from "../../tasks/config/index.js";
+import { type RunConfig, upperFacts, upperOf, upperOptimizer } from "../../tasks/config/index.js";
 import type { Location } from "../../tasks/data/index.js";
 import type { EncodedExample, Task } from "../../tasks/index.js";
 import type { Ranks } from "../../torch/index.js";
@@ -25,6 +25,7 @@ import { BatchStream, searchBatches, stepsOf } from "./batches.js";
 import { levelsOf, type TwoLevels } from "./levels.js";
 import type { PhasePlan } from "./loop.js";
 import type { ReplayableMasks } from "./masks.js";
+import { ratesOf } from "./rates.js";
 
 /** The model, its data, and its starting point. */
 export interface TrainingSetup {
@@ -58,6 +59,8 @@ export function withLevels(setup: TrainingSetup, settings: RunConfig): TrainingS
   return { ...setup, levels };
 }
 
+const placesOf = ({ adapted, model }: TrainingSetup) => ({ adapted, headModules: model.headModules });
+
 const isBilevel = (setup: TrainingSetup): setup is BilevelSetup => setup.levels !== undefined;
 
 /** The phases of a run: one, or the search and the retraining of one with two levels. */
@@ -71,11 +74,12 @@ function trainPlan(setup: TrainingSetup, settings: RunConfig): PhasePlan {
   const steps = settings.maxSteps ?? stepsOf(settings.epochs, batches.batchesPerPass, settings.gradientAccumulation);
   const { learningRate, weightDecay } = settings;
   const { hooks } = setup.adapted;
+  const rateOf = ratesOf(settings, learningRate, placesOf(setup));
   return {
     phase: "train",
     steps,
     begin: () => {
-      const level = { steps, learningRate, weightDecay };
+      const level = { steps, learningRate, rateOf, weightDecay };
       const regularizer = settings.method === "dora" ? penaltyOf(setup.adapted, settings.regularizer) : undefined;
       const terms = { penalty: onOneRank(setup, penaltyOfHooks(hooks) ?? regularizer), hooks };
       return plainRule("train", setup, settings, setup.adapted.trained, batches, level, terms);
@@ -84,9 +88,24 @@ function trainPlan(setup: TrainingSetup, settings: RunConfig): PhasePlan {
 }
 
 /** The settings of batches that all ranks share: `batchSize` is that of one rank. A task that arranges its rows has whole batches in one order. */
-function shared({ model, ranks, task }: TrainingSetup, settings: RunConfig) {
+function shared({ model, ranks, task }: Pick<TrainingSetup, "model" | "ranks" | "task">, settings: RunConfig) {
   const order = task.arranged && { dropLast: true, batchesTogether: settings.gradientAccumulation };
   return { ...settings, ...order, batchSize: settings.batchSize * ranks.size, device: model.device, ranks };
+}
+
+/** The rows of the first batches that the run trains on, in the order of its lower or only level. */
+export function firstBatches(
+  given: Omit<TrainingSetup, "adapted" | "start" | "masks" | "levels">,
+  settings: RunConfig,
+  count: number,
+): (readonly EncodedExample[])[] {
+  const all = shared(given, settings);
+  const batches =
+    upperOf(settings) === undefined
+      ? new BatchStream(given.rows, all)
+      : searchBatches(given.rows, { ...all, groups: given.groups }, given.upperRows).lower;
+  const upcoming = batches.upcoming();
+  return Array.from({ length: count }, () => upcoming.next().value as readonly EncodedExample[]);
 }
 
 function bilevelPlans(setup: BilevelSetup, settings: RunConfig): PhasePlan[] {
@@ -135,6 +154,7 @@ function searchPlan(
         lower: levelOf(settings, lower, {
           steps: steps * unrollSteps,
           learningRate,
+          rateOf: ratesOf(settings, learningRate, placesOf(setup)),
           weightDecay: lowerDecay(setup.levels, settings),
         }),
         upper: levelOf({ ...settings, optimizer: upperOptimizer(settings) }, upper, {
@@ -184,7 +204,8 @@ function retrainPlan(setup: BilevelSetup, settings: RunConfig, penalty: Penalty 
         restart();
       }
       for (const { tensor } of upper) tensor.setRequiresGrad(false);
-      const level = { steps, learningRate, weightDecay: lowerDecay(setup.levels, settings) };
+      const rateOf = ratesOf(settings, learningRate, placesOf(setup));
+      const level = { steps, learningRate, rateOf, weightDecay: lowerDecay(setup.levels, settings) };
       return plainRule("retrain", setup, settings, lower, batches, level, { penalty, hooks, sourceWeights });
     },
   };
@@ -247,7 +268,7 @@ function plainRule(
   });
 }
 
-type LevelChoice = Pick<LevelOptions, "steps" | "learningRate" | "weightDecay">;
+type LevelChoice = Pick<LevelOptions, "steps" | "learningRate" | "rateOf" | "weightDecay">;
 
 const levelOf = (settings: RunConfig, trained: readonly TrainedTensor[], choice: LevelChoice): Level =>
   new Level(trained, { ...settings, ...choice });

@@ -68,7 +68,7 @@ function metadataOf(prepared: Prepared): AdapterMetadata {
     maxLength,
     ...(isPacked(config.baseDtype) && { baseDtype: config.baseDtype }),
     ...(adapted.config && { baseFormats }),
-    ...(config.initLoraWeights !== "zero" && { initLoraWeights: config.initLoraWeights }),
+    ...(config.initLoraWeights === "loftq" && { initLoraWeights: config.initLoraWeights }),
     ...(config.trainOn && { trainOn: config.trainOn }),
     ...(config.chatTemplate !== undefined && { chatTemplate: true }),
     ...(levels && { upper: { group: levels.group, ...(levels.values && { values: levels.values() }) } }),

@@ -1,29 +1,23 @@
 import type { RowCounts, RowRecord } from "../../base/records/index.js";
 import type { HubContext } from "../../formats/hub/index.js";
 import {
-  ADAPTER_METHODS,
   type AdaptedModel,
-  type AdapterMethod,
-  attachAdapter,
-  inject,
   newLayers,
   type SavedAdapter,
   settingsOfAdapter,
   startFromError,
   type TrainedTensor,
-  trainEverything,
 } from "../../models/adapters/index.js";
 import {
   type LoadedModel,
   loadFolder,
   type MatrixFormats,
   matrixFormats,
-  modelTypeOf,
   type OwnWeights,
   withOriginalWeights,
 } from "../../models/index.js";
 import { DenseWeight } from "../../models/nn/index.js";
-import { METHODS, type RunConfig, type RunKey, type RunSettings, withFound } from "../../tasks/config/index.js";
+import { METHODS, type RunConfig, type RunSettings, withFound } from "../../tasks/config/index.js";
 import type { Dataset, Sources } from "../../tasks/data/index.js";
 import {
   type EncodedSplits,
@@ -43,9 +37,11 @@ import { levelsOf, type TwoLevels } from "../loop/levels.js";
 import type { PhasePlan } from "../loop/loop.js";
 import { ReplayableMasks } from "../loop/masks.js";
 import { planPhases, type TrainingSetup } from "../loop/plans.js";
+import { checkHeadRate } from "../loop/rates.js";
 import { SourceWeights } from "../steps/sourceWeights.js";
 import { StartOutputs } from "../steps/startOutputs.js";
 import { type Snapshot, takeSnapshot } from "../steps/trainedTensors.js";
+import { adapt } from "./adapt.js";
 import { MemoryNeed, noteNeed } from "./memoryNeed.js";
 import { nestedNotes } from "./nestedNotes.js";
 import { noteHead, noteRowsWithoutLoss, withoutLeftOut } from "./prepareNotes.js";
@@ -143,10 +139,12 @@ export async function prepare(
   const baseFormats = matrixFormats(loaded.model);
   const baseNote = noteOnBase(saved, baseFormats);
   if (baseNote !== undefined) context.onNote?.(baseNote);
-  const adapted = adapt(loaded, config, saved, generator, precision ?? TRAINED_DTYPE);
+  const ofTask = { rows: data.train, groups: splits.groups, upperRows: data.upper, task: choice.task, ranks };
+  const adapted = adapt(loaded, config, saved, { generator, dtype: precision ?? TRAINED_DTYPE }, ofTask, context);
   if (config.initLoraWeights === "loftq" && !saved)
     withOriginalWeights(folder, loaded, (originals) => startFromError(adapted, originals, ranks));
   const { headModules } = loaded.model;
+  checkHeadRate(config, { adapted, headModules });
   const sourceWeights = sources && new SourceWeights(sources, precision ?? TRAINED_DTYPE, loaded.model.device);
   const levels = levelsOf(config, { adapted, headModules, sourceWeights, weightDecay: config.weightDecay });
   const trained = [...adapted.trained, ...(levels?.own ?? [])];
@@ -233,29 +231,6 @@ function commonColumns({ train, validation, test }: Splits): NonNullable<Dataset
   const each = [train, validation, test].flatMap((split) => (split ? [split.columns] : []));
   const isCommon = each.every((columns) => JSON.stringify(columns) === JSON.stringify(each[0]));
   return (isCommon && each[0]) || {};
-}
-
-/** Makes the model trainable by the method: with a saved adapter, a new one, or all weights. */
-function adapt(
-  loaded: LoadedModel,
-  config: RunConfig,
-  saved: SavedAdapter | undefined,
-  generator: Generator,
-  dtype: "float32" | "float64",
-): AdaptedModel {
-  const { adapter } = METHODS[config.method];
-  if (adapter === undefined) return trainEverything(loaded.model, dtype);
-  const method: AdapterMethod = ADAPTER_METHODS[adapter];
-  if (saved) {
-    const retuned = Object.fromEntries(method.retunable.map((key) => [key, config[key as RunKey]]));
-    const own = { ...saved.config, ...retuned };
-    return attachAdapter(loaded.model, { ...saved, config: own }, { generator, dtype, newModules: loaded });
-  }
-  const { architecture } = loaded;
-  const defaults = { ...architecture, modelType: modelTypeOf(architecture) };
-  const targetModules = config.targetModules ?? method.defaultTargets?.(defaults) ?? architecture.defaultTargetModules;
-  const own = method.fromSettings({ ...config, targetModules }, defaults);
-  return inject(loaded.model, method.config({ ...own, modulesToSave: loaded.trainedModules }), { generator, dtype });
 }
 
 /** The inputs of the training phases. */

@@ -252,10 +252,10 @@ function baseSettings({ baseModel: model, revision }: SavedAdapter): RunSettings
 
 /** How an adapter's low-rank updates started, if it has any, and the base's format, if they make up for its rounding. */
 function startSettings(saved: SavedAdapter): RunSettings {
-  const { initLoraWeights = "zero" } = saved.metadata ?? {};
+  const { initLoraWeights } = saved.metadata ?? {};
   const baseDtype = baseDtypeFor(saved, undefined);
   return {
-    ...("initLoraWeights" in methodOf(saved.config).options && { initLoraWeights }),
+    ...(initLoraWeights && { initLoraWeights }),
     ...(baseDtype && { baseDtype }),
   };
 }

@@ -3,7 +3,7 @@ import type { TrainedTensor, TrainingHooks } from "../../models/adapters/index.j
 import type { RunConfig } from "../../tasks/config/index.js";
 import * as torch from "../../torch/index.js";
 import { totalNorm } from "../../torch/optim/index.js";
-import type { LowerPoint } from "../hypergradients/estimators.js";
+import { type LowerPoint, timesRates } from "../hypergradients/estimators.js";
 import {
   type Levels,
   type LowerStep,
@@ -166,9 +166,9 @@ export class BilevelRule implements StepRule {
     const { estimator, isIndirect } = this.options;
     const { loss, first, v } = this.#upperGradients(upperBatches);
     if (!estimator.secondTerm) return { loss, tensors: first };
-    const { learningRate } = last.update;
+    const { rates } = last.update;
     const weighted = () => this.#weighted(v, last);
-    const second = estimator.secondTerm(last.point, { v, learningRate, weighted });
+    const second = estimator.secondTerm(last.point, { v, rates, weighted });
     const tensors = difference(first, second);
     return isIndirect ? { loss, tensors } : { loss, tensors, secondNorm: totalNorm(second) };
   }
@@ -189,8 +189,8 @@ export class BilevelRule implements StepRule {
   /** ξ·v, or D∘v with D the derivative of the lower optimizer's step. */
   #weighted(v: readonly torch.Tensor[], { point, update }: LowerStep): torch.Tensor[] {
     const { xi } = this.options;
-    const factor = xi === "learning-rate" ? update.learningRate : xi;
-    if (factor !== "optimizer") return torch.noGrad(() => torch.foreachMulScalar(v, factor));
+    if (xi === "learning-rate") return timesRates(v, update.rates);
+    if (xi !== "optimizer") return torch.noGrad(() => torch.foreachMulScalar(v, xi));
     return this.options.lower.throughUpdate(v, point.lowerGradients, update);
   }
 

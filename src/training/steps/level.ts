@@ -1,3 +1,4 @@
+import { group } from "d3-array";
 import type { TrainedTensor } from "../../models/adapters/index.js";
 import * as torch from "../../torch/index.js";
 import {
@@ -25,6 +26,8 @@ export interface OptimizerChoice extends OptimizerOptions {
 export interface LevelOptions extends OptimizerChoice {
   /** Peak learning rate. */
   readonly learningRate: number;
+  /** That of a tensor, where not all have the same. */
+  readonly rateOf?: ((trained: TrainedTensor) => number) | undefined;
   readonly schedule: ScheduleName;
   readonly warmupRatio: number;
   /** The number of optimizer steps of the schedule. */
@@ -37,6 +40,8 @@ export interface LevelOptions extends OptimizerChoice {
 /** The result of one update. */
 export interface Update {
   readonly learningRate: number;
+  /** Those of the trained tensors, in order. */
+  readonly rates: readonly number[];
   /** The factor by which clipping scaled the gradients. */
   readonly clipFactor: number;
   /** The clipped gradients, in the order of the trained tensors. */
@@ -52,6 +57,8 @@ export interface Mark {
 /** Tensors that are trained together, with their optimizer and schedule: all of them, or one level of a bilevel problem. */
 export class Level {
   readonly #optimizer: Optimizer<OptimizerOptions>;
+  /** The places of the tensors with each peak learning rate. */
+  readonly #placesByPeak: ReadonlyMap<number, readonly number[]>;
   #state: OptimizerState;
   #isGuarded = false;
 
@@ -60,6 +67,8 @@ export class Level {
     readonly options: LevelOptions,
   ) {
     this.#optimizer = OPTIMIZERS[options.optimizer];
+    const { rateOf = () => options.learningRate } = options;
+    this.#placesByPeak = group([...trained.keys()], (place) => rateOf(trained[place]!));
     this.#state = initState(this.#optimizer, trained.map(formOf), options);
   }
 
@@ -75,12 +84,16 @@ export class Level {
 
   /** The learning rate of the next update. */
   get learningRate(): number {
-    return this.#rateAt(this.stepsDone);
+    return this.#factorAt(this.stepsDone) * this.options.learningRate;
+  }
+
+  get #largestPeak(): number {
+    return Math.max(0, ...this.#placesByPeak.keys());
   }
 
   /** Whether an update had a learning rate above 0. Only the first one of a warm-up has none. */
   get hasMoved(): boolean {
-    return this.stepsDone > 0 && this.#rateAt(this.stepsDone - 1) > 0;
+    return this.stepsDone > 0 && this.#factorAt(this.stepsDone - 1) * this.#largestPeak > 0;
   }
 
   /** Whether an update has followed those of the warm-up. */
@@ -89,9 +102,17 @@ export class Level {
     return this.stepsDone > warmupSteps(steps, warmupRatio);
   }
 
-  #rateAt(t: number): number {
-    const { learningRate, schedule, steps, warmupRatio } = this.options;
-    return learningRate * scheduleFactor(schedule, t, steps, warmupRatio);
+  #factorAt(t: number): number {
+    const { schedule, steps, warmupRatio } = this.options;
+    return scheduleFactor(schedule, t, steps, warmupRatio);
+  }
+
+  /** The learning rates of the next update, one for each tensor. */
+  #rates(): number[] {
+    const factor = this.#factorAt(this.stepsDone);
+    const rates = new Array<number>(this.trained.length);
+    for (const [peak, places] of this.#placesByPeak) for (const place of places) rates[place] = peak * factor;
+    return rates;
   }
 
   /**
@@ -99,21 +120,28 @@ export class Level {
    * @throws BidoraError `STATE_NOT_FINITE` if a number overflows; nothing has changed then
    */
   update({ tensors, norm }: FiniteGradients): Update {
-    const learningRate = this.learningRate;
+    const [learningRate, rates] = [this.learningRate, this.#rates()];
     const { maxGradNorm } = this.options;
     const { gradients, factor } =
       maxGradNorm === undefined ? { gradients: tensors, factor: 1 } : clipGradNorm(tensors, norm, maxGradNorm);
     const decays = this.trained.map((member) => this.#decayOf(member));
-    this.#isGuarded ||= mayOverflow({ learningRate, norm, weightDecay: Math.max(...decays) });
-    const step = () => this.#step(gradients, decays, learningRate);
+    const largest = Math.max(0, ...rates);
+    this.#isGuarded ||= mayOverflow({ learningRate: largest, norm, weightDecay: Math.max(...decays) });
+    const step = () => this.#step(gradients, decays, rates);
     if (this.#isGuarded) this.#onCopies(step);
     else step();
-    return { learningRate, clipFactor: factor, gradients };
+    return { learningRate, rates, clipFactor: factor, gradients };
   }
 
-  #step(gradients: readonly torch.Tensor[], decays: readonly number[], learningRate: number): void {
-    const members = this.trained.map(({ tensor }, i) => ({ tensor, weightDecay: decays[i]! }));
-    this.#optimizer.update(members, gradients, this.#state, learningRate, this.options);
+  #step(gradients: readonly torch.Tensor[], decays: readonly number[], rates: readonly number[]): void {
+    const { steps, memories } = this.#state;
+    for (const places of this.#placesByPeak.values()) {
+      const of = <T>(all: readonly T[]): T[] => places.map((place) => all[place]!);
+      const members = places.map((place) => ({ tensor: this.trained[place]!.tensor, weightDecay: decays[place]! }));
+      const own = { steps, memories: of(memories) };
+      this.#optimizer.update(members, of(gradients), own, rates[places[0]!]!, this.options);
+    }
+    this.#state.steps = steps + 1;
   }
 
   #decayOf(member: TrainedTensor): number {
@@ -154,11 +182,18 @@ export class Level {
   throughUpdate(
     v: readonly torch.Tensor[],
     gradients: readonly torch.Tensor[],
-    { learningRate, clipFactor }: Pick<Update, "learningRate" | "clipFactor">,
+    { rates, clipFactor }: Pick<Update, "rates" | "clipFactor">,
   ): torch.Tensor[] {
-    if (!this.#optimizer.derivative) throw new TypeError(`${this.options.optimizer} has no derivative.`);
+    const { derivative } = this.#optimizer;
+    if (!derivative) throw new TypeError(`${this.options.optimizer} has no derivative.`);
     const clipped = torch.noGrad(() => torch.foreachMulScalar(gradients, clipFactor));
-    const product = this.#optimizer.derivative(v, clipped, this.#state, learningRate, this.options);
+    const product = new Array<torch.Tensor>(v.length);
+    for (const places of this.#placesByPeak.values()) {
+      const of = <T>(all: readonly T[]): T[] => places.map((place) => all[place]!);
+      const own = { steps: this.#state.steps, memories: of(this.#state.memories) };
+      const found = derivative(of(v), of(clipped), own, rates[places[0]!]!, this.options);
+      for (const [i, place] of places.entries()) product[place] = found[i]!;
+    }
     return torch.noGrad(() => torch.foreachMulScalar(product, clipFactor));
   }
 

@@ -31,6 +31,21 @@ function lend(trained: readonly TrainedTensor[], snapshot: Snapshot): () => void
 
 type Rows = readonly EncodedExample[];
 
+const outputsByRow = (task: Task, model: TaskModel, rows: Rows): readonly (readonly number[])[] =>
+  torch.noGrad(() =>
+    torch.scope(() => {
+      const batch = batchOf(rows, model.device);
+      const outputs = outputsOf(task, model, batch, EVALUATION);
+      return outputsByExample(task, outputs, batch).map(({ values }) => Array.from(values));
+    }),
+  );
+
+/** The rows with the outputs of the model as it is, before anything is trained. */
+export function withOutputs(task: Task, model: TaskModel, rows: Rows): Rows {
+  const found = outputsByRow(task, model, rows);
+  return rows.map((row, i) => ({ ...row, startOutputs: found[i]! }));
+}
+
 /** What it was computed for: a row may come with another one. */
 interface Known {
   readonly other: EncodedExample | undefined;
@@ -76,13 +91,7 @@ export class StartOutputs {
     if (rows.length === 0) return [];
     const release = lend(this.trained, this.start);
     try {
-      return torch.noGrad(() =>
-        torch.scope(() => {
-          const batch = batchOf(rows, this.model.device);
-          const outputs = outputsOf(this.task, this.model, batch, EVALUATION);
-          return outputsByExample(this.task, outputs, batch).map(({ values }) => Array.from(values));
-        }),
-      );
+      return outputsByRow(this.task, this.model, rows);
     } finally {
       release();
     }

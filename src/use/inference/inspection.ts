@@ -121,7 +121,9 @@ async function adapterSettings(folder: string): Promise<AdapterSettings> {
   const method = methodOf(config);
   const { magnitudeAxis, targetModules, ...own } = settingsOfAdapter(config);
   const { rank, alpha, rslora, dropout, adapterSize, adapterPlacement } = own;
-  const { baseDtype, baseFormats, initLoraWeights, pooling, maxLength } = metadata ?? {};
+  const { baseDtype, baseFormats, pooling, maxLength } = metadata ?? {};
+  const named = own.initLoraWeights === "default" ? undefined : own.initLoraWeights;
+  const initLoraWeights = metadata?.initLoraWeights ?? named;
   const paths = adaptedPaths(tensors.keys(), method.codec);
   for (const tensor of tensors.values()) tensor.dispose();
   return {

@@ -98,7 +98,7 @@ test("an adapter's facts", async () => {
 
 test("refusals are listed beside everything that can be read", async () => {
   const adapter = copyOf("bert/adapters/dora");
-  configure(join(adapter, "adapter_config.json"), { init_lora_weights: "pissa" });
+  configure(join(adapter, "adapter_config.json"), { init_lora_weights: "corda" });
   const changedBase = (await inspect({ path: adapter })) as AdapterInspection;
   expect(changedBase.refusals).toEqual([expect.stringContaining("changes the base weights")]);
   expect([changedBase.settings, changedBase.tensors.length > 0]).toEqual([null, true]);

@@ -171,5 +171,11 @@ export const CASES: Readonly<Record<string, RunSettings>> = {
     ...{ hypergradient: "cg", hypergradientTerms: 3, gradientAccumulation: 2 },
   },
   "dora, LoftQ": { ...sequence, method: "dora", baseDtype: "nf4", initLoraWeights: "loftq" },
+  "dora, PiSSA": { ...sequence, method: "dora", initLoraWeights: "pissa", loraplusRatio: 4 },
+  "lora, EVA": { ...sequence, method: "lora", initLoraWeights: "eva", initBatches: 2 },
+  "bidora, LoRA-GA": {
+    ...{ ...sequence, method: "bidora", maxSteps: 4, retrainSteps: 2 },
+    ...{ initLoraWeights: "lora-ga", initBatches: 2, headLearningRate: 1e-3 },
+  },
   adamw8bit: { ...sequence, method: "lora", rank: 128, optimizer: "adamw8bit" },
 };

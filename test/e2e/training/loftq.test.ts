@@ -51,10 +51,10 @@ describe.each(["lora", "dora", "bidora"] as const)("%s", (method) => {
     const whole = await run(one);
     const output = fresh();
     await run({ ...one, output }, abortAfter(2));
-    await expect(run({ ...one, output, initLoraWeights: "zero", resume: true })).rejects.toThrow(/initLoraWeights/);
+    await expect(run({ ...one, output, initLoraWeights: "default", resume: true })).rejects.toThrow(/initLoraWeights/);
     await run({ ...one, output, resume: true });
     expect(bytes(output)).toBe(bytes(whole.output));
-    expect(bytes((await run({ ...one, initLoraWeights: "zero" })).output)).not.toBe(bytes(output));
+    expect(bytes((await run({ ...one, initLoraWeights: "default" })).output)).not.toBe(bytes(output));
   });
 
   test("its adapter brings its base's format: predictions and the merged model are the run's", async () => {
@@ -95,7 +95,7 @@ describe("an adapter of LoftQ", () => {
     );
     const plain = (await run({ ...rest, method: "lora" })).output;
     await expect(run({ ...rest, adapter: plain, baseDtype: "nf4", initLoraWeights: "loftq" })).rejects.toThrow(
-      "--init-lora-weights loftq contradicts the adapter to start from, which has zero",
+      "--init-lora-weights loftq contradicts the adapter to start from, which has default",
     );
   });
 

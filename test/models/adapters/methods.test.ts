@@ -108,6 +108,7 @@ describe.each(methods)("the method %s", (name, method) => {
     const settings = {
       ...{ rank: 3, alpha: 5, rslora: true, dropout: 0.2, targetModules: ["query"] },
       ...{ rankPattern: { query: 2 }, alphaPattern: { query: 4 }, magnitudeAxis: "in", normGradient: "full" },
+      initLoraWeights: "pissa",
       ...{ adaloraInitRank: 5, adaloraTinit: 2, adaloraTfinal: 4, adaloraDeltaT: 3, adaloraOrthogonalWeight: 0.1 },
       ...{ adapterSize: 6, adapterPlacement: "pfeiffer", ia3FeedforwardModules: ["query"], ia3InitWeights: false },
       ...{ missMiniRank: 3, deloraLambda: 3 },

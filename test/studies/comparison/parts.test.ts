@@ -50,6 +50,23 @@ describe("variants", () => {
     expect(() => variantsOf(["neer"], defined)).toThrow('got neer. Did you mean "near"?');
   });
 
+  it("may have a start of their low-rank updates", () => {
+    const names = ["lora+pissa", "dora+lora-ga+es", "bidora-folds+olora"];
+    expect(variantsOf(names)).toMatchObject([
+      { name: "lora+pissa", method: "lora", settings: { initLoraWeights: "pissa" }, names: ["lora", "lora+pissa"] },
+      {
+        method: "dora",
+        settings: { initLoraWeights: "lora-ga", earlyStopping: 3 },
+        names: ["dora", "dora+lora-ga", "dora+lora-ga+es"],
+        stopsEarly: true,
+      },
+      { method: "bidora", settings: { initLoraWeights: "olora", searchFolds: 5 } },
+    ]);
+    for (const wrong of ["vera+pissa", "lora+pisa", "lora+default", "lora+es+pissa", "+pissa"])
+      expect(() => variantsOf([wrong]), wrong).toThrow(`got ${wrong}`);
+    expect(() => variantsOf(["lora+pisa"])).toThrow('Did you mean "lora+pissa"?');
+  });
+
   it("are refused with a message if unknown", () => {
     expect(() => variantsOf(["lora", "lora"])).toThrow("names lora twice");
     expect(() => variantsOf(["lorra"])).toThrow('got lorra. Did you mean "lora"?');

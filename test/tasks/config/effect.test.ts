@@ -21,6 +21,8 @@ const AXES: readonly (readonly RunSettings[])[] = [
     ...methodNames.map((method) => ({ method })),
     { method: "lora", upper: "sources", sourceColumn: "s" },
     { method: "full", upper: "decay" },
+    { method: "full", upper: "head" },
+    { method: "lora", initLoraWeights: "eva" },
   ],
   estimatorsFor("magnitudes").map((hypergradient) => ({ hypergradient })),
   (Object.keys(OPTIMIZERS) as OptimizerName[]).map((optimizer) => ({ optimizer })),

@@ -141,7 +141,7 @@ function baseFact({ baseDtype, baseFormats, initLoraWeights }: AdapterSettings):
 }
 
 function settingFacts(settings: AdapterSettings): Fact[] {
-  const { method, axis, rank, alpha, dropout, targetModules: targets } = settings;
+  const { method, axis, rank, alpha, dropout, targetModules: targets, initLoraWeights: start } = settings;
   const base = baseFact(settings);
   const facts: (Fact | undefined)[] = [
     [
@@ -161,6 +161,7 @@ function settingFacts(settings: AdapterSettings): Fact[] {
       : ["bottlenecks", `of width ${settings.adapterSize}, ${settings.adapterPlacement}`],
     settings.modules.some(({ scale }) => scale !== undefined) ? ["scale", scales(settings)] : undefined,
     dropout === undefined ? undefined : ["dropout", String(dropout)],
+    start === undefined || start === "loftq" ? undefined : ["start", start],
     ["bias", settings.bias],
     targets === undefined
       ? undefined

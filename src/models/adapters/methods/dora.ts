@@ -14,9 +14,11 @@ import {
 } from "../../../torch/operators/index.js";
 import { configOptions } from "../adapterConfig.js";
 import {
+  checkLowRank,
   fromSettings,
   LOW_RANK_DEFAULTS,
   LOW_RANK_OPTIONS,
+  LOW_RANK_WORDS,
   type LowRankConfig,
   lowRankFacts,
   toSettings,
@@ -37,7 +39,11 @@ export interface DoraConfig extends LowRankConfig {
 }
 
 const DORA_DEFAULTS = { ...LOW_RANK_DEFAULTS, axis: "out", normGradient: "detached" } as const;
-const OPTIONS = configOptions(DORA_DEFAULTS, { axis: oneOf(MAGNITUDE_AXES), normGradient: oneOf(NORM_GRADIENTS) });
+const OPTIONS = configOptions(DORA_DEFAULTS, {
+  ...LOW_RANK_WORDS,
+  axis: oneOf(MAGNITUDE_AXES),
+  normGradient: oneOf(NORM_GRADIENTS),
+});
 
 /** DoRA's settings; the defaults are PEFT's, with rank 8, alpha 16 and every linear layer. */
 export function doraConfig(options: Partial<Omit<DoraConfig, "method">> = {}): DoraConfig {
@@ -84,6 +90,7 @@ export const dora: AdapterMethod<DoraConfig, typeof DORA_OPTIONS> = {
   learningRate: 1e-3,
   options: DORA_OPTIONS,
   retunable: ["dropout", "normGradient"],
+  check: checkLowRank,
   config: doraConfig,
   fromSettings: (settings) => ({
     ...fromSettings(settings),

@@ -145,6 +145,10 @@ export class DoraLinear extends DoraAdapter<Linear> {
     return layer.weight.values.use((weight) => directionGain(this.#direction(weight), magnitude, normGradient));
   }
 
+  #base(x: torch.Tensor, layer: Linear): torch.Tensor {
+    return this.lowRank.withoutRemoved(layer.base(x), x);
+  }
+
   // With x̃ the dropped-out input, PEFT's formula: y = x·W0ᵀ + b + (g − 1)·(x̃·W0ᵀ) + g·s·(x̃·Aᵀ)·Bᵀ.
   #forwardDropped(
     x: torch.Tensor,
@@ -156,11 +160,12 @@ export class DoraLinear extends DoraAdapter<Linear> {
     const dropped = this.lowRank.drop(x, context);
     if (this.axis === "in") {
       const input = torch.addcmul(x, dropped, less);
-      return this.lowRank.addTo(layer.base(input), torch.mul(dropped, gain));
+      return this.lowRank.addTo(this.#base(input, layer), torch.mul(dropped, gain));
     }
-    const base = layer.apply(dropped, ({ weight }) => linear(dropped, { weight, bias: null }));
+    const own = layer.apply(dropped, ({ weight }) => linear(dropped, { weight, bias: null }));
+    const base = this.lowRank.withoutRemoved(own, dropped);
     const lowRank = torch.mul(this.lowRank.addTo(torch.zerosLike(base), dropped), gain);
-    return torch.add(torch.addcmul(layer.base(x), base, less), lowRank);
+    return torch.add(torch.addcmul(this.#base(x, layer), base, less), lowRank);
   }
 }
 

@@ -4,9 +4,11 @@ import type { LowRankFactors } from "../../../torch/operators/index.js";
 import type { Embedding, ForwardContext } from "../../nn/index.js";
 import { configOptions } from "../adapterConfig.js";
 import {
+  checkLowRank,
   fromSettings,
   LOW_RANK_DEFAULTS,
   LOW_RANK_OPTIONS,
+  LOW_RANK_WORDS,
   type LowRankConfig,
   lowRankFacts,
   toSettings,
@@ -20,7 +22,7 @@ export interface LoraConfig extends LowRankConfig {
   readonly method: "lora";
 }
 
-const OPTIONS = configOptions(LOW_RANK_DEFAULTS);
+const OPTIONS = configOptions(LOW_RANK_DEFAULTS, LOW_RANK_WORDS);
 
 /** LoRA's settings; the defaults are PEFT's, with rank 8, alpha 16 and every linear layer. */
 export function loraConfig(options: Partial<LowRankConfig> = {}): LoraConfig {
@@ -44,6 +46,7 @@ export const lora: AdapterMethod<LoraConfig, typeof LOW_RANK_OPTIONS> = {
   learningRate: 1e-3,
   options: LOW_RANK_OPTIONS,
   retunable: ["dropout"],
+  check: checkLowRank,
   config: loraConfig,
   fromSettings,
   toSettings,

@@ -2,7 +2,15 @@ import * as z from "zod";
 import { BidoraError, wholeRecord } from "../../../base/index.js";
 import type { JsonObject } from "../../../base/records/index.js";
 import type { Pattern } from "../adapterConfig.js";
-import { type LowRankConfig, matchingKeys, patternByPath, rankAndScale, rankOf } from "../lowRankConfig.js";
+import {
+  type LowRankConfig,
+  matchingKeys,
+  patternByPath,
+  rankAndScale,
+  rankOf,
+  SAVED_STARTS,
+  type SavedStart,
+} from "../lowRankConfig.js";
 import { B_BIAS, LOW_RANK_NAMES, MAGNITUDE } from "../lowRankLayers.js";
 import { isOn, peftKeys, refusedLayers, TARGET_KEY_DEFAULTS } from "./targetKeys.js";
 
@@ -11,6 +19,10 @@ const pattern = (value: z.ZodNumber) =>
 
 /** The check of `rank_pattern`. */
 export const RANK_PATTERN = pattern(z.int().min(1));
+/** Our name of a start in a file. Those without one have A and B for the base as it is. */
+function startNamed(start: unknown): SavedStart {
+  return SAVED_STARTS.find((name) => name === start) ?? "default";
+}
 
 const KEYS = peftKeys("lora_only", {
   rank: ["r", 8, z.int().min(1)],
@@ -21,6 +33,7 @@ const KEYS = peftKeys("lora_only", {
   loraBias: ["lora_bias", false, z.boolean()],
   rankPattern: ["rank_pattern", {}, RANK_PATTERN],
   alphaPattern: ["alpha_pattern", {}, pattern(z.number())],
+  initLoraWeights: ["init_lora_weights", true, z.unknown().transform(startNamed)],
 });
 
 /** The keys of a LoRA's adapter_config.json that other types lack, with their defaults. */
@@ -33,7 +46,6 @@ export const LORA_DEFAULTS: JsonObject = {
   ensure_weight_tying: false,
   eva_config: null,
   fan_in_fan_out: false,
-  init_lora_weights: true,
   kasa_config: null,
   layer_replication: null,
   loftq_config: {},
@@ -63,7 +75,9 @@ export function parseLoraKeys(file: string, json: JsonObject): Omit<LowRankConfi
 
 export function renderLoraKeys(config: LowRankConfig, paths: readonly string[], isDora: boolean): JsonObject {
   const alphaPattern = unambiguous(config.alphaPattern, paths, (path) => rankAndScale(config, path).alpha);
-  return KEYS.render({ ...config, isDora, rankPattern: clearRanks(config, paths), alphaPattern });
+  const { initLoraWeights: start } = config;
+  const keys = KEYS.render({ ...config, isDora, rankPattern: clearRanks(config, paths), alphaPattern });
+  return { ...keys, init_lora_weights: start === "default" ? true : start };
 }
 
 /** The ranks by module, as PEFT finds them. */
@@ -88,8 +102,8 @@ export function currentLoraName(name: string): string {
 /** The initialization that quantizes the base. PEFT repeats it on loading, which changes nothing in a base that is quantized already. */
 export const LOFTQ = "loftq";
 
-/** Initializations of A and B that do not change the base weights, or whose changed base can be given as the model. */
-const SUPPORTED_STARTS: readonly unknown[] = [true, false, null, "gaussian", "eva", "orthogonal", "mica", LOFTQ];
+/** Initializations of A and B that leave the base as it is, whose part of the base is found again, or whose changed base can be given as the model. */
+const SUPPORTED_STARTS: readonly unknown[] = [true, false, null, ...SAVED_STARTS.slice(1), "mica", LOFTQ];
 
 /** Unsupported variants of LoRA, which do not compute W0 + s·B·A, by the key that enables them. */
 const VARIANTS: Readonly<Record<string, string>> = {
@@ -128,9 +142,16 @@ function refusalOf(config: JsonObject): string | undefined {
   return refusedLayers(config);
 }
 
+/** PEFT's PiSSA by a randomized SVD, whose part of the base depends on random numbers that no file has. */
+const RANDOMIZED = /^pissa_niter_\d+$/;
+
 function changedBase(start: unknown): string {
+  const why =
+    typeof start === "string" && RANDOMIZED.test(start)
+      ? "which takes a part out of the base by random numbers that no file has"
+      : "which changes the base weights before training by what no file has";
   return (
-    `init_lora_weights is ${JSON.stringify(start)}, which changes the base weights before training, so that the adapter does not fit ` +
+    `init_lora_weights is ${JSON.stringify(start)}, ${why}, so that the adapter does not fit ` +
     "the plain base: save it in PEFT with path_initial_model_for_weight_conversion, or merge it there"
   );
 }

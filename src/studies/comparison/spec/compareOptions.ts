@@ -103,7 +103,7 @@ const whereExpected: AppliesWhen = {
 export const comparisonOptions = {
   methods: option(methods, {
     group: "Comparison",
-    help: "methods to compare, variants such as lora+es, and methods that the file defines",
+    help: "methods, variants such as lora+es or lora+pissa, methods that the file defines",
     default: ["lora", "dora", "bidora"],
   }),
   seeds: option(seeds, { group: "Comparison", help: "run each method with each of these seeds", default: [0] }),

@@ -1,6 +1,6 @@
 // The competitors of a comparison: methods, some with additional settings.
 import { didYouMean, firstRepeated, own, UsageError } from "../../../base/index.js";
-import { type Method, methodNames, type RunSettings } from "../../../tasks/config/index.js";
+import { type Method, methodNames, methodsWith, type RunSettings, runOptions } from "../../../tasks/config/index.js";
 
 /** A competitor in a comparison: a method, possibly with additional settings. */
 export interface Variant {
@@ -38,7 +38,15 @@ const OF_BIDORA: Readonly<Record<string, RunSettings>> = {
 
 const KNOWN: readonly string[] = [...methodNames, ...Object.keys(OF_BIDORA)];
 
-export const variantNames: readonly string[] = KNOWN.flatMap((name) => [name, `${name}${EARLY}`]);
+/** The starts of low-rank updates that a name can have after a `+`, as `lora+pissa`. */
+const STARTS = (runOptions.initLoraWeights.words ?? []).filter((start) => start !== runOptions.initLoraWeights.default);
+
+/** The methods with each start. */
+const STARTED: readonly string[] = methodsWith("initLoraWeights").flatMap((method) =>
+  STARTS.map((start) => `${method}+${start}`),
+);
+
+export const variantNames: readonly string[] = [...KNOWN, ...STARTED].flatMap((name) => [name, `${name}${EARLY}`]);
 
 /** The variants with these names. @param defined by the file @throws UsageError for an unknown or repeated name */
 export function variantsOf(names: readonly string[], defined: readonly DefinedMethod[] = []): Variant[] {
@@ -61,17 +69,26 @@ function variantOf(name: string, defined: readonly DefinedMethod[]): Variant {
   const base = stopsEarly ? name.slice(0, -EARLY.length) : name;
   const definition = defined.find((one) => one.name === base);
   if (definition) return definedVariant(name, definition, stopsEarly);
-  const ofBidora = own(OF_BIDORA, base);
-  const method = ofBidora ? "bidora" : base;
-  if (!(methodNames as readonly string[]).includes(method)) {
-    const known = [...defined.map((one) => one.name), ...KNOWN];
-    throw new UsageError(
-      `--methods takes ${known.join(", ")}, each with ${EARLY} for early stopping; got ${name}.${didYouMean(base, known)}`,
-    );
-  }
+  const start = startIn(base);
+  const stem = start === undefined ? base : base.slice(0, -start.length - 1);
+  const ofBidora = own(OF_BIDORA, stem);
+  const method = ofBidora ? "bidora" : stem;
+  const takesIt = (start === undefined ? methodNames : methodsWith("initLoraWeights")) as readonly string[];
+  if (!takesIt.includes(method)) throw unknownVariant(name, base, defined);
   const early = stopsEarly ? { earlyStopping: PATIENCE, earlyStoppingMetric: "loss" } : {};
-  const names = [...new Set([method, base, name])];
-  return { name, method: method as Method, settings: { ...ofBidora, ...early }, names, stopsEarly };
+  const started = start === undefined ? {} : ({ initLoraWeights: start } as RunSettings);
+  const names = [...new Set([method, stem, base, name])];
+  return { name, method: method as Method, settings: { ...ofBidora, ...started, ...early }, names, stopsEarly };
+}
+
+/** The start that a name ends in. */
+const startIn = (name: string): string | undefined => STARTS.find((start) => name.endsWith(`+${start}`));
+
+function unknownVariant(name: string, base: string, defined: readonly DefinedMethod[]): UsageError {
+  const known = [...defined.map((one) => one.name), ...KNOWN];
+  return new UsageError(
+    `--methods takes ${known.join(", ")}, ${methodsWith("initLoraWeights").join(", ")} with a start (${STARTS.map((start) => `+${start}`).join(", ")}), each with ${EARLY} for early stopping; got ${name}.${didYouMean(base, [...known, ...STARTED])}`,
+  );
 }
 
 function definedVariant(name: string, { name: base, method }: DefinedMethod, stopsEarly: boolean): Variant {

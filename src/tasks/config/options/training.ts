@@ -19,7 +19,7 @@ import {
   SCHEDULES,
   type ScheduleName,
 } from "../../../torch/optim/index.js";
-import { learningRates, withFrozenMatrices } from "../methods.js";
+import { learningRates, methodsWith, withFrozenMatrices } from "../methods.js";
 import { group } from "./group.js";
 
 const training = group("Training");
@@ -47,6 +47,25 @@ function ofOptimizers(key: keyof OptimizerOptions, usual: number) {
   };
 }
 
+/** What LoRA+ raises the rate of, in the lower level or the only one. */
+const withMatricesBelow: AppliesWhen = {
+  only: `with --method ${alternatives(methodsWith("initLoraWeights"))}, and not where --upper lora-b leaves LoRA's A alone to the lower level`,
+  holds: ({ method, upper }: LevelsGiven) =>
+    (methodsWith("initLoraWeights") as readonly string[]).includes(method ?? "") &&
+    !(method === "lora" && upper === "lora-b"),
+};
+
+/** The upper level has a rate of its own. */
+const withHeadBelow: AppliesWhen = {
+  only: "without --upper head, which trains the head with --upper-learning-rate",
+  holds: ({ upper }: LevelsGiven) => upper !== "head",
+};
+
+interface LevelsGiven {
+  readonly method?: string;
+  readonly upper?: string;
+}
+
 const device: Kind<string> = {
   schema: z.string().regex(DEVICE_CHOICE),
   takes: "auto, cpu, cuda, cuda:N or mps",
@@ -60,6 +79,15 @@ export const trainingOptions = {
   maxSteps: training(whole(1), "optimizer steps to train for, instead of --epochs"),
   batchSize: training(whole(1), "rows in a batch", { default: 32 }),
   learningRate: training(number({ least: 0 }), "peak learning rate", { defaultText: learningRates() }),
+  loraplusRatio: training.rare(
+    number({ above: 0 }),
+    "learning rate of B and of magnitudes over that of the rest (LoRA+)",
+    { default: 1, appliesWhen: withMatricesBelow },
+  ),
+  headLearningRate: training.rare(number({ least: 0 }), "peak learning rate of the head", {
+    defaultText: "as --learning-rate",
+    appliesWhen: withHeadBelow,
+  }),
   gradientAccumulation: training.advanced(whole(1), "batches whose gradients are summed for one optimizer step", {
     default: 1,
   }),

@@ -2,7 +2,7 @@ import { shellLine } from "../../../base/index.js";
 import { isJsonObject } from "../../../base/records/index.js";
 import { type LowRankConfig, type TargetedConfig, whyNotPeft } from "../../../models/adapters/index.js";
 import type { AdapterSubject, Subject } from "./subject.js";
-import { baseName, merging, no, type Program, reasonsOfBase, yes } from "./verdict.js";
+import { baseName, exporting, merging, no, type Program, reasonsOfBase, yes } from "./verdict.js";
 
 /** PEFT loads adapters of the methods that it has, from its own files. */
 export const peft: Program = (subject) => {
@@ -10,6 +10,10 @@ export const peft: Program = (subject) => {
   if (!adapter) return no([`It loads adapters, and this is a whole model, which transformers loads without PEFT.`]);
   const why = whyNotPeft(adapter.config);
   if (why !== undefined) return no([`${why}.`], { commands: [merging(subject)?.command ?? []].flat() });
+  if (startsBy("olora")(adapter) && adapter.json.fan_in_fan_out === true)
+    return no(["Its OLoRA fails on GPT-2's Conv1D, whose weights it does not transpose."], {
+      commands: [exporting(subject, "peft-lora", "-lora").command],
+    });
   const ofBase = reasonsOfBase(adapter);
   if (ofBase.length > 0 && quantization(adapter) === undefined)
     return no([...ofBase, "bitsandbytes has no such format."], { commands: [merging(subject)?.command ?? []].flat() });
@@ -27,17 +31,25 @@ const FIRST_VERSIONS: readonly (readonly [version: string, has: (adapter: Adapte
   ["0.18.0", ({ config }) => config.method === "oft"], // with its Cayley-Neumann series of today
   ["0.18.0", ({ config }) => config.method === "delora"],
   ["0.17.0", ({ config }) => config.method === "miss"],
+  ["0.16.0", startsBy("orthogonal")],
+  ["0.14.0", startsBy("eva")],
   ["0.14.0", ({ config }) => (config as Partial<LowRankConfig>).loraBias === true],
   ["0.14.0", ({ config }) => (config as Partial<TargetedConfig>).excludeModules !== undefined],
   ["0.13.0", ({ config, tensors }) => config.method === "dora" && tensors.some((name) => /lora_embedding_/.test(name))],
+  ["0.12.0", startsBy("olora")],
   // Keys that are newer than 0.12.0, which versions before refuse.
   ["0.12.0", ({ json }) => "peft_version" in json || "exclude_modules" in json],
   ["0.11.0", ({ config }) => config.method === "vera"],
+  ["0.11.0", startsBy("pissa")],
   ["0.9.0", ({ config }) => config.method === "dora"],
   ["0.8.0", ({ config }) => (config as Partial<LowRankConfig>).rslora === true],
   ["0.6.0", ({ config }) => Object.keys((config as Partial<LowRankConfig>).rankPattern ?? {}).length > 0],
   ["0.4.0", ({ config }) => config.method === "ia3"],
 ];
+
+function startsBy(start: LowRankConfig["initLoraWeights"]): (adapter: AdapterSubject) => boolean {
+  return ({ config }) => (config as Partial<LowRankConfig>).initLoraWeights === start;
+}
 
 const leastVersion = (adapter: AdapterSubject): string =>
   FIRST_VERSIONS.find(([, has]) => has(adapter))?.[0] ?? "0.3.0";

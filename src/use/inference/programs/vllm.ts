@@ -1,5 +1,5 @@
 import { shellLine } from "../../../base/index.js";
-import type { LowRankConfig } from "../../../models/adapters/index.js";
+import { changesBase, type LowRankConfig } from "../../../models/adapters/index.js";
 import type { AdapterSubject, Subject } from "./subject.js";
 import { baseName, judged, merging, no, type Program, reasonsOfBase, shortName, unknown, yes } from "./verdict.js";
 
@@ -77,11 +77,16 @@ function whyNoLora({ config, settings }: AdapterSubject): string[] {
     ...(bias !== "none" || loraBias ? ["It refuses trained biases."] : []),
     ...(largest > most ? [`It takes ranks up to ${most}, and the largest here is ${largest}.`] : []),
     ...(isScaledAlike(config as LowRankConfig, settings) ? [] : [PATTERNS]),
+    ...(changesBase(config) ? [OTHER_BASE] : []),
   ];
 }
 
 const PATTERNS =
   "It scales every module by lora_alpha / r and ignores rank_pattern and alpha_pattern without an error: the answers would be wrong.";
+
+/** vllm/lora/peft_helper.py does not read `init_lora_weights`. */
+const OTHER_BASE =
+  "It adds the update to the base as it is, and this adapter's start has taken a part out of it: the answers would be wrong. export --to peft-lora writes a LoRA for the base as it is.";
 
 const ranksOf = ({ modules }: AdapterSubject["settings"]): number[] => modules.map(({ rank = 0 }) => rank);
 

@@ -67,10 +67,11 @@ describe("unsupported settings are refused with a reason", () => {
   test.each<[JsonObject, string]>([
     [{ peft_type: "LOHA" }, "LOHA"],
     [{ peft_type: null }, "no peft_type"],
-    ...["pissa", "pissa_niter_4", "olora", "corda", "lora_ga"].map((start): [JsonObject, string] => [
+    ...["corda", "lora_ga", "pissa_4"].map((start): [JsonObject, string] => [
       { init_lora_weights: start },
       "changes the base weights",
     ]),
+    [{ init_lora_weights: "pissa_niter_4" }, "by random numbers that no file has"],
     [{ use_dora: true, lora_bias: true }, "are mutually exclusive"],
     [{ layer_replication: [[0, 2]] }, "layer_replication"],
     [{ megatron_config: {} }, "megatron_config"],
@@ -98,9 +99,17 @@ describe("unsupported settings are refused with a reason", () => {
     expect(read).toThrow(/^adapter_config\.json: [^\n]+\.$/);
   });
 
-  test.each([true, false, "gaussian", "orthogonal", "eva", "loftq"])("but not init_lora_weights %j", (start) => {
+  test.each([true, false, null, "mica", "loftq"])("but not init_lora_weights %j", (start) => {
     expect(parse({ peft_type: "LORA", init_lora_weights: start }).config.method).toBe("lora");
   });
+});
+
+test.each(["pissa", "olora", "gaussian", "orthogonal", "eva"])("init_lora_weights %s is kept", (start) => {
+  for (const use_dora of [false, true]) {
+    const { config } = parse({ peft_type: "LORA", target_modules: ["query"], init_lora_weights: start, use_dora });
+    expect(config).toMatchObject({ initLoraWeights: start });
+    expect(render(config)).toMatchObject({ init_lora_weights: start });
+  }
 });
 
 test("an adapter that LoftQ started in PEFT keeps its loftq_config", () => {

@@ -67,6 +67,23 @@ describe("an adapter that LoftQ started", () => {
   });
 });
 
+describe("an adapter whose start took a part out of the base", () => {
+  test("is for PEFT as it is, for llama.cpp by export, and not for vLLM, which would add it to the base as it is", async () => {
+    for (const start of ["pissa", "olora"]) {
+      const path = copyOf(await adapterOf("lora", { rank: 8, alpha: 16 }), { init_lora_weights: start });
+      const found = await verdicts(path);
+      expect([found.peft.takes, found.vllm.takes]).toEqual(["yes", "no"]);
+      expect(found.vllm.reasons[0]).toContain("this adapter's start has taken a part out of it");
+      expect(found.vllm.commands[0]).toContain(" merge --adapter ");
+      expect(found["llama.cpp"].commands[0]).toContain("export --to gguf-lora");
+      expect(renderInspection(await inspect({ path }))).toMatch(new RegExp(`start +${start}`));
+    }
+    const turned = copyOf(await adapterOf("lora"), { init_lora_weights: "olora", fan_in_fan_out: true });
+    const { takes, commands } = await on("peft", turned);
+    expect([takes, commands[0]]).toEqual(["no", expect.stringContaining("export --to peft-lora")]);
+  });
+});
+
 describe("a plain LoRA of a language model", () => {
   const adapter = () => adapterOf("lora", { rank: 8, alpha: 16 });
 
