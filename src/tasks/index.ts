@@ -40,6 +40,7 @@ export {
   type EmbeddedText,
   type EvaluatedSplits,
   groupLosses,
+  hasSeveralTexts,
   isOfLanguageModel,
   lossSum,
   lossWeight,

@@ -186,6 +186,10 @@ export interface TextPart {
 /** Whether a task's model is a language model, which generates text however it was trained. */
 export const isOfLanguageModel = ({ head }: Pick<Task, "head">): boolean => head.className === "ForCausalLM";
 
+/** Whether a task's examples are several texts, which only its own `forward` gives a model rightly. */
+export const hasSeveralTexts = ({ contrastive, textParts }: Pick<Task, "contrastive" | "textParts">): boolean =>
+  contrastive !== undefined || textParts !== undefined;
+
 /** What a task can depend on besides its examples. */
 export interface TaskSource {
   /** The model's folder. */

@@ -3,7 +3,6 @@ import type { HubContext } from "../../formats/hub/index.js";
 import {
   type AdaptedModel,
   newLayers,
-  type SavedAdapter,
   settingsOfAdapter,
   startFromError,
   type TrainedTensor,

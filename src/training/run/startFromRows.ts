@@ -19,7 +19,7 @@ import {
 } from "../../models/adapters/index.js";
 import type { TaskModel } from "../../models/index.js";
 import { EVALUATION } from "../../models/nn/index.js";
-import { type Batch, batchOf, type EncodedExample, lossWeight, type Task } from "../../tasks/index.js";
+import { type Batch, batchOf, type EncodedExample, hasSeveralTexts, lossWeight, type Task } from "../../tasks/index.js";
 import type { Generator, Ranks } from "../../torch/index.js";
 import * as torch from "../../torch/index.js";
 import { MiniBatches } from "../steps/gradientCache.js";
@@ -84,10 +84,10 @@ function inputPasses({ model, task, batches }: Passes): InputPasses {
   const each = (compute: (batch: Batch) => void) => () => {
     for (const rows of batches) torch.scope(() => compute(batchOf(rows, model.device)));
   };
-  return {
-    layers: each((batch) => void model.hiddenStates(batch, EVALUATION)),
-    head: each((batch) => void new MiniBatches(task, model, batch, EVALUATION).loss()),
-  };
+  const head = each((batch) => void new MiniBatches(task, model, batch, EVALUATION).loss());
+  // Only the task knows how several texts of a row go into the model.
+  const layers = hasSeveralTexts(task) ? head : each((batch) => void model.hiddenStates(batch, EVALUATION));
+  return { layers, head };
 }
 
 function injectLoraGa(slots: readonly Slot[], config: Config, passes: Passes, made: Made): AdaptedModel<AdapterConfig> {
