@@ -18,6 +18,8 @@ export interface Goals {
   readonly memory: { readonly peft: Goal; readonly exact: Goal };
   /** A language model's LoRA step against PEFT's, and the cost of other methods relative to it. */
   readonly language: { readonly peft: Goal; readonly memory: Goal; readonly dora: Goal; readonly search: Goal };
+  /** Rows per second against TRL in its fastest precision, and memory against fine-tuning on as many tokens. */
+  readonly preference: { readonly trl: Goal; readonly memory: Goal };
   /** Against sentence-transformers in its fastest precision. */
   readonly embeddings: { readonly train: Goal; readonly encode: Goal };
   /** Tokens per second against peers, and of many prompts at once against one; time to the first token. */
@@ -46,6 +48,7 @@ const COMMON = {
     dora: { atMost: 1.08 },
     search: { atMost: 3.3 },
   },
+  preference: { trl: { atLeast: 2 }, memory: { atMost: 1.15 } },
   embeddings: { train: { atLeast: 2 }, encode: { atLeast: 3 } },
   generate: {
     transformers: { atLeast: 3 },

@@ -19,6 +19,11 @@ export function embeddingWorker(python: string): Program {
   return { command: python, args: [`${PEERS}/embedding_worker.py`] };
 }
 
+/** TRL's DPO. */
+export function preferenceWorker(python: string): Program {
+  return { command: python, args: [`${PEERS}/preference_worker.py`] };
+}
+
 /** sentence-transformers' `encode`. */
 export function encodeWorker(python: string): Program {
   return { command: python, args: [`${PEERS}/encode_worker.py`] };

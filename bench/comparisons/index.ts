@@ -10,6 +10,7 @@ import { packedGeneration } from "./packed/generation.js";
 import { packedModelsOf } from "./packed/models.js";
 import { packedProducts, productShapesOf, shapeName } from "./packed/products.js";
 import { packedStep, packedStepsOf, stepName } from "./packed/training.js";
+import { preference } from "./preference.js";
 import { REAL_SETS, realPrediction, realTraining } from "./realData.js";
 import { firstStep } from "./start.js";
 import { bidora, dora, float32, lora } from "./steps.js";
@@ -77,6 +78,7 @@ export const COMPARISONS: Readonly<Record<string, (context: Context) => Comparis
       name: `packed generation, ${model.name}`,
       run: () => packedGeneration(context, model),
     })),
+  preference: (context) => modelRows(context, "preference", preference),
   embeddings: () => [{ name: "embeddings", run: learnAndEmbed }],
   distributed: () => [{ name: "distributed", run: distributed }],
   overhead: (context) => stepRows(context, "overhead", overhead).slice(0, 1),

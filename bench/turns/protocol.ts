@@ -13,7 +13,7 @@ export type PeerPrecision = "float32" | "bfloat16-autocast" | "bfloat16-weights"
 export type Targets = "query-value" | "all-linear";
 
 /** What a model's head is for. */
-export type Kind = "sequence-classification" | "regression" | "causal-lm" | "embedding";
+export type Kind = "sequence-classification" | "regression" | "causal-lm" | "embedding" | "preference";
 
 export interface Shape {
   readonly rows: number;
@@ -32,10 +32,14 @@ export interface RealRows {
 
 /**
  * A file of rows. A language model's `label` is transformers' labels: at each position the token itself, or -100. The label of a text to
- * embed is the text that belongs to it, or 0 for none.
+ * embed is the text that belongs to it, or 0 for none. A prompt's `answers` are the chosen one and the rejected one.
  */
 export interface RowsFile {
-  readonly rows: readonly { readonly ids: readonly number[]; readonly label: number | readonly number[] }[];
+  readonly rows: readonly {
+    readonly ids: readonly number[];
+    readonly label: number | readonly number[];
+    readonly answers?: readonly [chosen: readonly number[], rejected: readonly number[]];
+  }[];
 }
 
 /** Random tokens of one length, or rows from a file. */

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { IGNORED_LABEL } from "../../src/models/nn/index.js";
 import type { EncodedEmbeddingExample } from "../../src/tasks/embedding/encode.js";
 import type { EncodedExample } from "../../src/tasks/index.js";
+import { branches, type EncodedAnswers } from "../../src/tasks/preference/encode.js";
 import type { Kind, OwnSpec, RowsFile, Shape } from "../turns/protocol.js";
 
 /** Enough batches for a search, whose upper level takes a fifth of the rows. */
@@ -11,12 +12,19 @@ export function rowsOf(spec: OwnSpec): EncodedExample[] {
   if ("shape" in spec) return randomRows(spec.shape, spec.kind);
   const { rows } = JSON.parse(readFileSync(spec.data, "utf8")) as RowsFile;
   if (spec.kind === "embedding") return rows.map((row, i) => textsRow(row, { file: spec.data, line: i + 1 }));
+  if (spec.kind === "preference") return rows.map((row, i) => pairRow(row, { file: spec.data, line: i + 1 }));
   return rows.map(({ ids, label }, i) => ({
     inputIds: ids,
     tokenTypeIds: ids.map(() => 0),
     target: typeof label === "number" ? label : nextTokens(label),
     at: { file: spec.data, line: i + 1 },
   }));
+}
+
+/** A prompt with two answers. */
+function pairRow({ ids, answers }: RowsFile["rows"][number], at: EncodedExample["at"]): EncodedAnswers {
+  const whole = branches(ids, answers!, Number.POSITIVE_INFINITY);
+  return { ...whole, answers: answers!, maxLength: Number.POSITIVE_INFINITY, target: {}, at };
 }
 
 /** A text to embed, or a pair of texts. */

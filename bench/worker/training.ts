@@ -3,6 +3,7 @@ import { TASKS, type Task } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { ReplayableMasks } from "../../src/training/loop/masks.js";
 import { planPhases } from "../../src/training/loop/plans.js";
+import { StartOutputs } from "../../src/training/steps/startOutputs.js";
 import { takeSnapshot } from "../../src/training/steps/trainedTensors.js";
 import type { OwnSpec } from "../turns/protocol.js";
 import { adaptedModel } from "./adaptedModel.js";
@@ -28,6 +29,7 @@ export async function training(spec: OwnSpec): Promise<Prepared> {
     maxSteps: 1e6,
     ...(spec.hypergradient && { hypergradient: spec.hypergradient }),
   });
+  const start = takeSnapshot(adapted.trained);
   const setup = {
     model,
     adapted,
@@ -35,7 +37,8 @@ export async function training(spec: OwnSpec): Promise<Prepared> {
     task,
     masks: new ReplayableMasks(generator),
     ranks: torch.ALONE,
-    start: takeSnapshot(adapted.trained),
+    start,
+    ...(task.comparesWithStart && { startOutputs: new StartOutputs(task, model, adapted.trained, start, rows) }),
   };
   const [plan] = planPhases(setup, config);
   if (!plan) throw new Error("The method has no training phase.");

@@ -52,6 +52,7 @@ export {
   type TaskSource,
   type TextPart,
   type Together,
+  takesChats,
 } from "./task.js";
 export {
   configuredTask,

@@ -190,6 +190,10 @@ export const isOfLanguageModel = ({ head }: Pick<Task, "head">): boolean => head
 export const hasSeveralTexts = ({ contrastive, textParts }: Pick<Task, "contrastive" | "textParts">): boolean =>
   contrastive !== undefined || textParts !== undefined;
 
+/** Whether a task's rows may be conversations, which a chat template renders. */
+export const takesChats = ({ head, textParts }: Pick<Task, "head" | "textParts">): boolean =>
+  head.className === "ForCausalLM" || textParts !== undefined;
+
 /** What a task can depend on besides its examples. */
 export interface TaskSource {
   /** The model's folder. */

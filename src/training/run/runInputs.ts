@@ -38,6 +38,7 @@ import {
   TASKS,
   type Task,
   type TrainedHead,
+  takesChats,
 } from "../../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../../text/index.js";
 import { baseDtypeFor, findAdapter, isReranker } from "../../use/inference/index.js";
@@ -85,7 +86,7 @@ export async function readRunData(
     throw new UsageError("--source-column needs --train: a named data set's own files have no such column.");
   const sources = sourceColumn === undefined ? undefined : await readSources(train!, sourceColumn);
   const { chatTemplate } = config;
-  if (chatTemplate !== undefined && !asked.task.takesTrainOn)
+  if (chatTemplate !== undefined && !takesChats(asked.task))
     throw new UsageError(
       `No effect: --chat-template is for language models, and the task is ${asked.kind}; leave it out.`,
     );

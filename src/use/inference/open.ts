@@ -27,12 +27,12 @@ import { type BaseDtype, packLinears } from "../../models/nn/index.js";
 import {
   configuredTask,
   inferTask,
-  isOfLanguageModel,
   type NamedTask,
   namedTask,
   type ResolvedHead,
   resolveHead,
   type TaskSettings,
+  takesChats,
 } from "../../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../../text/index.js";
 import {
@@ -260,7 +260,7 @@ export async function openForInference(
   const device = resolveDevice(asked);
   const held = { dtype: computeDtype(dtype, device), baseDtype, merge, device, headOf };
   const opened = await open(found, { ...held, threads, task: named, pooling, settings, packed: true });
-  if (chatTemplate !== undefined && !isOfLanguageModel(opened.task)) {
+  if (chatTemplate !== undefined && !takesChats(opened.task)) {
     opened.model.dispose();
     throw new UsageError(`No effect: --chat-template is for language models, and the model is for ${opened.kind}.`);
   }

@@ -38,6 +38,11 @@ const prompted = {
   ...language,
   train: rows([], (_, i) => ({ prompt: words(i), completion: ` ${words(i + 3)}` })),
 } as const;
+const preferred = {
+  model: model("llama", "lm"),
+  task: "preference",
+  train: rows([], (_, i) => ({ prompt: words(i), chosen: ` ${words(i + 3)}`, rejected: ` ${words(i + 1)} wall` })),
+} as const;
 const embedded = { model: model("embeddings", "bert-mean"), task: "embedding", method: "lora" } as const;
 const texts = (name: string) =>
   rows(given("embeddings", `${name}.jsonl`), (row, i) =>
@@ -79,6 +84,11 @@ const longer = { maxSteps: 12 } as const;
 
 /** Cases by what they show. */
 export const CASES: Readonly<Record<string, RunSettings>> = {
+  "preferences, dora": { ...preferred, method: "dora" },
+  "preferences, orpo": { ...preferred, method: "lora", loss: "orpo" },
+  "preferences, kto": { ...preferred, method: "lora", loss: "kto" },
+  "preferences, bidora": { ...preferred, method: "bidora", rank: 2, searchFraction: 0.5, retrainSteps: 3 },
+  "rewards, full": { ...preferred, task: "reward", method: "full", ...sgd },
   lora: { ...sequence, method: "lora", rank: 3 },
   "lora with dropout": { ...dropout, method: "lora", dropout: 0.2 },
   "lora, variants": {

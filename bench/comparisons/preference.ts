@@ -1,0 +1,96 @@
+// Preference tuning of a language model, compared with TRL.
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Cell, type Context, own, peft } from "../context.js";
+import { preferenceWorker } from "../programs.js";
+import type { Row } from "../rows.js";
+import { randomIds, seeded } from "../setup/chatRows.js";
+import { randomModel } from "../setup/randomModel.js";
+import { compare, type Side } from "../turns/compare.js";
+import type { PeerPrecision, RowsFile } from "../turns/protocol.js";
+import { LANGUAGE_MODELS, type LanguageModel } from "./language.js";
+import { memory, peftRows } from "./stepRows.js";
+
+const PAIRS = 8;
+/** So many that no row comes twice: the reference is computed in every step, as in the first epoch of a run. */
+const BATCHES = 60;
+
+/** The lengths of prompts and answers, at least and at most. */
+const LENGTHS = {
+  "short prompts": { prompt: [16, 64], answer: [32, 128] },
+  "long prompts": { prompt: [384, 512], answer: [16, 64] },
+} as const;
+
+export async function preference(context: Context, name: LanguageModel): Promise<Row[]> {
+  const model = await randomModel(context.python, join(context.scratch, name), name);
+  const rows: Row[] = [];
+  for (const kind of Object.keys(LENGTHS) as (keyof typeof LENGTHS)[])
+    rows.push(...(await besideTrl(context, kind, { model, name })));
+  return rows;
+}
+
+async function besideTrl(
+  context: Context,
+  kind: keyof typeof LENGTHS,
+  { model, name }: { readonly model: string; readonly name: LanguageModel },
+): Promise<Row[]> {
+  const pairs = join(context.scratch, `${kind}-pairs.json`);
+  const whole = join(context.scratch, `${kind}-rows.json`);
+  const written = randomPairs(kind);
+  writeFileSync(pairs, JSON.stringify(written));
+  writeFileSync(whole, JSON.stringify(asRows(written)));
+  const cell = { targets: "all-linear", data: pairs, batchSize: PAIRS, isInOrder: true } as const;
+  const options = { model, labels: 0 } as const;
+  const choice = { task: "train", method: "lora", precision: "bfloat16" } as const;
+  const trl = (precision: PeerPrecision): Side => ({
+    ...peft(context, cell, { ...choice, precision }, { ...options, kind: "preference" }),
+    program: preferenceWorker(context.python),
+  });
+  const plain: Cell = { ...cell, data: whole, batchSize: 2 * PAIRS };
+  const sides = await compare(
+    {
+      ours: own(context, cell, choice, { ...options, kind: "preference" }),
+      plain: own(context, plain, choice, { ...options, kind: "causal-lm" }),
+      autocast: trl("bfloat16-autocast"),
+      weights: trl("bfloat16-weights"),
+      float32: trl("float32"),
+    },
+    { ...context.effort, counts: 1 },
+  );
+  const setting = `${LANGUAGE_MODELS[name]}, all linear, ${PAIRS} pairs, ${kind}`;
+  const { goals } = context;
+  const step = peftRows({ what: "DPO step, LoRA", setting, goal: goals.preference.trl }, sides.ours, sides);
+  return [
+    ...step.map((row) => ({ ...row, against: row.against.replace("PEFT", "TRL") })),
+    memory(
+      {
+        what: "DPO, peak memory",
+        setting,
+        against: "our fine-tuning on chosen and rejected answers as rows",
+        goal: goals.preference.memory,
+      },
+      sides.ours,
+      sides.plain,
+    ),
+  ];
+}
+
+function randomPairs(kind: keyof typeof LENGTHS): RowsFile {
+  const random = seeded();
+  const { prompt, answer } = LENGTHS[kind];
+  const text = ([least, most]: readonly [number, number]) => randomIds(random(least, most + 1), random);
+  return {
+    rows: Array.from({ length: PAIRS * BATCHES }, () => ({
+      ids: text(prompt),
+      label: 0,
+      answers: [text(answer), text(answer)] as const,
+    })),
+  };
+}
+
+/** Each answer with its prompt as a row of its own, of which the answer is trained on. */
+const asRows = ({ rows }: RowsFile): RowsFile => ({
+  rows: rows.flatMap(({ ids, answers }) =>
+    answers!.map((answer) => ({ ids: [...ids, ...answer], label: [...ids.map(() => -100), ...answer] })),
+  ),
+});
