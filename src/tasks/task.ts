@@ -17,8 +17,7 @@ import {
 } from "./batch.js";
 import type { Dataset, Example, LabelMap, LoadRowsOptions, RowSource } from "./data/index.js";
 import type { EmbeddingSettings } from "./embedding/losses.js";
-import type { PreferenceSettings } from "./preference/losses.js";
-import type { RewardSettings } from "./preference/reward.js";
+import type { PreferenceSettings, RewardSettings } from "./preference/losses.js";
 import type { Scorer, ScorerOptions } from "./scorer.js";
 
 /** transformers' `problem_type`, which distinguishes tasks with the same kind of head. */

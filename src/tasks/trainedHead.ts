@@ -124,7 +124,8 @@ export function resolveHead(
   const kept = wanted ? undefined : savedTask(metadata);
   if (adapter) return adapterHead(architecture, own, adapter, wanted ?? kept);
   if (own && (wanted === undefined || wanted.kind === own.kind)) return { ...namedTask(own.kind), labels: own.labels };
-  if (own && hasHeadOf(own, wanted!)) return { ...wanted!, labels: wanted!.task.outputs ?? own.labels };
+  const isTrainedFor = metadata?.task === undefined || metadata.task === wanted?.kind || metadata.task === own?.kind;
+  if (own && isTrainedFor && hasHeadOf(own, wanted!)) return { ...wanted!, labels: wanted!.task.outputs ?? own.labels };
   if (wanted && metadata?.labels && metadata.task === wanted.kind) return { ...wanted, labels: metadata.labels };
   const used = wanted ?? kept;
   if (used && isPretrained(architecture, used)) return { ...used, labels: [] };

@@ -93,7 +93,7 @@ it("the correlation of constant numbers is 0, with a note", () => {
 });
 
 it("every task declares whether higher values are better; an undeclared value is refused", () => {
-  const minimized = ["loss", "perplexity", "meanSquaredError"];
+  const minimized = ["loss", "perplexity", "meanSquaredError", "rewards_rejected", "logps_rejected"];
   for (const task of Object.values(TASKS) as Task[]) {
     const { main, metric } = task.scorer({ labels: ["O", "B-X"] });
     for (const name of [main, ...Object.keys(metric.values)])

@@ -122,7 +122,7 @@ test.each([true, false])(
   (gradientCheckpointing) => {
     const prepared = {
       data: {},
-      choice: {},
+      choice: { task: {} },
       loaded: {},
       generator: new torch.Generator(0),
       config: { gradientCheckpointing },

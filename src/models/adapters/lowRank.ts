@@ -145,6 +145,7 @@ export class LowRank {
 
   /** A, B and s without what is taken out of the base. */
   get #trained(): LowRankFactors {
+    if (!this.#removed) return this.factors;
     const { a, b } = this.parameters;
     return { a: a.tensor, b: this.#scaled(b.tensor), scale: this.scale };
   }

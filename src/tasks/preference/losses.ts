@@ -26,6 +26,12 @@ export interface PreferenceSettings {
 /** The same, with defaults. */
 export type LossSettings = { readonly [K in Exclude<keyof PreferenceSettings, "loss">]-?: number };
 
+/** The settings of a run that trains a reward model. */
+export interface RewardSettings {
+  /** The weight of (s_c + s_r)², which keeps rewards around 0 (Eisenstein et al., arXiv 2312.09244). */
+  readonly centerRewards?: number | undefined;
+}
+
 /** What a loss is computed from, [B] each. */
 export interface Scores {
   /** log p of the chosen answer, minus the reference's for losses with one. For `kto` of each completion. */

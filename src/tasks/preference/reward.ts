@@ -10,17 +10,12 @@ import { meanOverRows } from "../metrics/parts/sums.js";
 import type { Task } from "../task.js";
 import { SEQUENCE_HEAD } from "../texts.js";
 import { type EncodedAnswers, encodeAnswers, isTooLong, textParts } from "./encode.js";
+import type { RewardSettings } from "./losses.js";
 
 /** The rewards of a row's answers: one, or those of the chosen and the rejected one; null for a row that is too long. */
 export type RewardPrediction =
   | { readonly reward: number | null }
   | { readonly chosen: number | null; readonly rejected: number | null };
-
-/** The settings of a run that trains a reward model. */
-export interface RewardSettings {
-  /** The weight of (s_c + s_r)², which keeps rewards around 0 (Eisenstein et al., arXiv 2312.09244). */
-  readonly centerRewards?: number | undefined;
-}
 
 type RewardTask = Task<PreferenceExample, EncodedAnswers, RewardPrediction>;
 

@@ -232,11 +232,16 @@ function commonColumns({ train, validation, test }: Splits): NonNullable<Dataset
   return (isCommon && each[0]) || {};
 }
 
+/** Of a task that compares with the model before training. */
+function startOutputsOf({ choice, loaded, trained, start, data }: Prepared): StartOutputs | undefined {
+  if (!choice.task.comparesWithStart) return undefined;
+  return new StartOutputs(choice.task, loaded.model, trained, start, [...data.train, ...(data.upper ?? [])]);
+}
+
 /** The inputs of the training phases. */
 export function setupOf(prepared: Prepared): TrainingSetup {
   const { adapted, levels, data, groups, choice, loaded, generator, start, config, ranks } = prepared;
   const { task } = choice;
-  const rows = [...data.train, ...(data.upper ?? [])];
   const masks = new ReplayableMasks(generator, { gradientCheckpointing: config.gradientCheckpointing });
   return {
     model: loaded.model,
@@ -248,9 +253,7 @@ export function setupOf(prepared: Prepared): TrainingSetup {
     task,
     masks,
     start,
-    startOutputs: task.comparesWithStart
-      ? new StartOutputs(task, loaded.model, prepared.trained, start, rows)
-      : undefined,
+    startOutputs: startOutputsOf(prepared),
     ranks,
   };
 }

@@ -142,7 +142,7 @@ describe("data", () => {
     ["zero threads", ["--threads", "0"], /--threads takes a whole number of at least 1; got "0"/],
     ["a rank that is no number", ["--rank", "many"], /--rank takes a whole number/],
     ["an unknown method", ["--method", "loar"], /got "loar"\. Did you mean "lora"\?/],
-    ["an unknown method", ["--method", "prefix"], /--method takes full, .*dora or bidora; got "prefix"/],
+    ["an unknown method", ["--method", "prefix"], /--method takes full, .*hira or bidora; got "prefix"/],
     [
       "an unknown flag",
       ["--target-module", "query"],

@@ -196,7 +196,7 @@ describe("what gives nothing to learn, or another meaning, is refused", () => {
     [
       "a loss for another task",
       { task: "sequence-classification", loss: "mse", train: join(ROWS, "train.jsonl") },
-      "--loss (applies only with --task embedding or reranking)",
+      "--loss (applies only with --task embedding, reranking or preference)",
     ],
   ])("%s", async (_, settings, message) => {
     await expect(run({ ...SMALL, method: "lora", ...settings })).rejects.toThrow(message);

@@ -110,6 +110,7 @@ const OPTIONS = {
     help: "λ at the start, the bound on the length of a weight's change relative to the weight's columns",
     default: 15,
     advanced: true,
+    rare: true,
   }),
 };
 

@@ -1,6 +1,6 @@
 // Shapes: x [n, in], y [n, out], d [out]; of an embedding: ids [n], table [vocab, dim], d [dim].
 
-import { pick } from "../../../base/settings/index.js";
+import { omit, pick } from "../../../base/settings/index.js";
 import * as torch from "../../../torch/index.js";
 import { Embedding, type ForwardContext, type Linear, type Parameter } from "../../nn/index.js";
 import type { Layer } from "../adapter.js";
@@ -113,7 +113,7 @@ export const prediag: AdapterMethod<PrediagConfig, typeof OPTIONS> = {
   retunable: ["dropout"],
   config: prediagConfig,
   fromSettings: (settings) => fromSettings(settings as Parameters<typeof fromSettings>[0]),
-  toSettings,
+  toSettings: (config) => omit(toSettings(config), "initLoraWeights"),
   inLayers: {
     findSlots: lowRankSlots,
     tensors: (slot, config) => [...lowRankTensors(slot, config), full(DIAGONAL, [slot.out], 1)],

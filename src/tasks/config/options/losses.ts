@@ -63,7 +63,7 @@ export const lossOptions = {
     appliesWhen: withTasks(Object.keys(LOSSES)),
     valueAppliesWhen: Object.fromEntries(names.map((name) => [name, withTasks(tasksWith(name))])),
   }),
-  beta: training.advanced(
+  beta: training.rare(
     number({ above: 0 }),
     "β of losses of preferences: how strongly the model is held to where it started",
     {

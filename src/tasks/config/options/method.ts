@@ -14,7 +14,7 @@ function whereDeclared<Table extends OptionTable>(table: Table): Table {
 export const methodOptions = {
   method: option(choice<readonly Method[]>(methodNames), {
     group: "Method",
-    help: `fine-tuning method: ${methodNames.join(", ")}`,
+    help: methodNames.join(", "),
     placeholder: "NAME",
     default: "bidora",
   }),
