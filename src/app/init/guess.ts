@@ -6,7 +6,7 @@ import type { TaskKind } from "../../tasks/index.js";
 import type { Column } from "./columns.js";
 
 /** The settings that are guessed, unless the user gives them. */
-export interface Guessed extends Pick<RunSettings, "textColumns" | "labelColumn" | "dropUnlabeled"> {
+export interface Guessed extends Pick<RunSettings, "textColumns" | "labelColumn" | "dropUnlabeled" | "loss"> {
   readonly task?: TaskKind | undefined;
 }
 
@@ -18,7 +18,7 @@ export interface Rows {
 
 /** A setting that the rows leave open, with the values to choose from; the guess is the first. */
 export interface Question {
-  readonly key: Exclude<keyof Guessed, "dropUnlabeled">;
+  readonly key: Exclude<keyof Guessed, "dropUnlabeled" | "loss">;
   readonly text: string;
   readonly choices: readonly (readonly string[])[];
 }

@@ -9,7 +9,14 @@ import { guessLabeled } from "./labeledTexts.js";
 import { guessLanguage, guessTexts } from "./languageRows.js";
 import { checkHeader, refuseOtherForms } from "./refusals.js";
 import type { Sample, TableSample } from "./sample.js";
-import { guessEmbeddings, guessQuestions, guessReranking, guessWords, wordsOfFile } from "./structuredRows.js";
+import {
+  guessEmbeddings,
+  guessPreferences,
+  guessQuestions,
+  guessReranking,
+  guessWords,
+  wordsOfFile,
+} from "./structuredRows.js";
 
 /**
  * Guesses what the user has not set.
@@ -21,7 +28,16 @@ export async function guessRun(sample: Sample, given: Guessed): Promise<Guess> {
   const rows = { table, columns: columnsOf(table) };
   if (!given.textColumns) checkHeader(rows);
   refuseOtherForms(rows, given);
-  const forms = [guessWords, guessQuestions, guessReranking, guessEmbeddings, guessLanguage, guessLabeled, guessTexts];
+  const forms = [
+    guessPreferences,
+    guessWords,
+    guessQuestions,
+    guessReranking,
+    guessEmbeddings,
+    guessLanguage,
+    guessLabeled,
+    guessTexts,
+  ];
   for (const form of forms) {
     const guess = form(rows, given);
     if (!guess) continue;

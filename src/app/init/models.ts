@@ -21,7 +21,7 @@ const CHAT: ModelChoice = { model: "HuggingFaceTB/SmolLM2-135M-Instruct", why: "
 
 /** @param texts some texts of the rows */
 export function modelFor(task: TaskKind, isChat: boolean, texts: readonly string[]): ModelChoice {
-  if (task === "causal-lm") return isChat ? CHAT : LANGUAGE;
+  if (task === "causal-lm" || task === "preference") return isChat ? CHAT : LANGUAGE;
   if (areProteins(texts)) return PROTEINS;
   return isLatin(texts.join("")) ? ENCODER : MULTILINGUAL;
 }

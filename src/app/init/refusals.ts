@@ -3,8 +3,9 @@
 import { BidoraError, own, UsageError } from "../../base/index.js";
 import { rowError, type Table } from "../../tasks/data/index.js";
 import type { Column } from "./columns.js";
-import { columnName, type Guessed, type Rows } from "./guess.js";
+import { columnName, type Guessed, listed, type Rows } from "./guess.js";
 import { hasClasses } from "./labels.js";
+import { PREFERENCE_TASKS, preferenceColumns } from "./structuredRows.js";
 
 /** Words from which a column's name is a text. */
 const MOST_WORDS = 8;
@@ -44,7 +45,7 @@ const isValue = (name: string): boolean =>
   name.trim().split(/\s+/).length >= MOST_WORDS || /^-?\d+(\.\d+)?$/.test(name);
 
 /** Refuses rows in a form of other trainers. @throws UsageError that says what to do */
-export function refuseOtherForms({ table, columns }: Rows, { textColumns }: Guessed): void {
+export function refuseOtherForms({ table, columns }: Rows, { task, textColumns }: Guessed): void {
   const column = (name: string): Column | undefined => columns.find((one) => one.name === name);
   const has = (name: string): boolean => column(name) !== undefined;
   const coded = ["messages", "tokens", "words", "conversations"].map(column).find((one) => one && isCode(one));
@@ -53,10 +54,10 @@ export function refuseOtherForms({ table, columns }: Rows, { textColumns }: Gues
       `${table.file}: ${columnName(coded)} holds lists as text, such as ${String(coded.values[0]).slice(0, 20)}…: write the rows as a .jsonl or .parquet file.`,
     );
   if (textColumns) return;
-  const isRated = has("prompt") && has("completion") && column("label")?.shape === "boolean";
-  if ((has("chosen") && has("rejected")) || isRated)
+  const preferences = preferenceColumns({ table, columns });
+  if (preferences && task !== undefined && !PREFERENCE_TASKS.includes(task))
     throw new UsageError(
-      `${table.file}: ${isRated ? "prompt, completion and label" : "chosen and rejected"} are preferences, which no method here trains on: keep the good answers alone, as prompt and completion.`,
+      `${table.file}: ${listed(preferences)} are preferences, which --task ${task} does not learn from: use --task preference or reward, or keep the good answers alone, as prompt and completion.`,
     );
   if (has("conversations") && !has("messages"))
     throw new UsageError(

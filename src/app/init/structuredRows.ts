@@ -1,6 +1,8 @@
 /** Rows whose columns leave no choice: words with labels, questions with answers, and pairs of texts that belong together. */
 import { own } from "../../base/index.js";
 import { anchoredColumns, usualLabelColumns, usualWordsColumn } from "../../tasks/data/index.js";
+import type { TaskKind } from "../../tasks/index.js";
+import type { Column } from "./columns.js";
 import { columnName, columnsNamed, type Guess, type Guessed, listed, type Rows } from "./guess.js";
 import type { WordsSample } from "./sample.js";
 
@@ -82,6 +84,35 @@ function wordLabels(rows: Rows, words: string | undefined): string[] {
 
 const listColumns = ({ columns }: Rows) => columns.filter(({ shape }) => shape === "list");
 const lengthOf = (value: unknown): number => (Array.isArray(value) ? value.length : -1);
+
+/** The tasks that learn from preferences. */
+export const PREFERENCE_TASKS: readonly TaskKind[] = ["preference", "reward"];
+
+/** Columns of a chosen and a rejected answer, or of completions that are good or bad, with their prompt. */
+export function preferenceColumns(rows: Rows): readonly Column[] | undefined {
+  const pairs = columnsNamed(rows, ["prompt", "chosen", "rejected"]);
+  if (pairs.filter(({ name }) => name !== "prompt").length === 2) return pairs;
+  const rated = columnsNamed(rows, ["prompt", "completion", "label"]);
+  return rated.length === 3 && rated[2]!.shape === "boolean" ? rated : undefined;
+}
+
+/** Answers without a prompt are for reward models, unless they are whole conversations. */
+export function guessPreferences(rows: Rows, given: Guessed): Guess | undefined {
+  const read = given.textColumns || given.labelColumn ? undefined : preferenceColumns(rows);
+  if (!read || (given.task !== undefined && !PREFERENCE_TASKS.includes(given.task))) return undefined;
+  const [first, , last] = read;
+  const isRated = last?.name === "label";
+  const isChat = read.some(({ name, shape }) => name !== "prompt" && shape === "messages");
+  const task = given.task ?? (first!.name === "prompt" || isChat ? "preference" : "reward");
+  const loss = isRated && task === "preference" ? { loss: "kto" as const } : {};
+  return {
+    settings: { ...given, task, ...loss },
+    reasons: [`${listed(read)}: ${task}${isRated ? ", with --loss kto, which takes single answers" : ""}.`],
+    open: [],
+    columns: [...read.map(({ name }) => name), "tools", ...(task === "reward" ? ["margin"] : [])],
+    isChat,
+  };
+}
 
 /** Questions about contexts, in Hugging Face's columns or SQuAD's JSON. */
 export function guessQuestions(rows: Rows, given: Guessed): Guess | undefined {

@@ -63,10 +63,21 @@ export const withFrozenMatrices: AppliesWhen = {
   holds: ({ method }: { method?: Method }) => method === undefined || METHODS[method].adapter !== undefined,
 };
 
+/** The default learning rate. Preferences are learned at low rates, as in TRL. */
+export function usualRate(method: Method, task: string | undefined): number {
+  const { adapter, learningRate } = METHODS[method];
+  if (task !== "preference") return learningRate;
+  return adapter === undefined ? PREFERENCES.full : learningRate / PREFERENCES.dividedBy;
+}
+
+const PREFERENCES = { full: 1e-6, dividedBy: 200 };
+
 /** The default learning rates: BiDoRA's, and those of the methods that differ. */
 export function learningRates(): string {
   const common = METHODS.bidora.learningRate;
   const others = methodNames.filter((name) => METHODS[name].learningRate !== common);
   const named = others.map((name) => `${name}: ${METHODS[name].learningRate.toExponential()}`);
-  return [common.toExponential(), ...named].join("; ");
+  const { full, dividedBy } = PREFERENCES;
+  const ofPreferences = `with --task preference a ${dividedBy}th of it, full: ${full.toExponential()}`;
+  return [common.toExponential(), ...named, ofPreferences].join("; ");
 }

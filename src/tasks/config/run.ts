@@ -18,7 +18,7 @@ import {
 } from "../../base/settings/index.js";
 import { ADAPTER_METHODS, type AdapterMethod } from "../../models/adapters/index.js";
 import { OPTIMIZERS } from "../../torch/optim/index.js";
-import { METHODS, type Method } from "./methods.js";
+import { METHODS, usualRate } from "./methods.js";
 import { bidoraOptions, REGULARIZER } from "./options/bidora.js";
 import { dataOptions, modelOptions } from "./options/data.js";
 import { embeddingOptions } from "./options/embedding.js";
@@ -211,14 +211,6 @@ function derivedSettings(settings: Values<RunTable>): RunSettings {
     output: `runs/${[task?.replaceAll("/", "-") ?? "run", method].join("-")}`,
   };
 }
-
-/** Preferences are learned at low rates, as TRL does. */
-function usualRate(method: Method, task: string | undefined): number {
-  if (task !== "preference") return METHODS[method].learningRate;
-  return METHODS[method].adapter === undefined ? PREFERENCE_RATES.full : PREFERENCE_RATES.adapters;
-}
-
-const PREFERENCE_RATES = { full: 1e-6, adapters: 5e-6 };
 
 /** The retrain phase is as long as the search unless one of its two lengths is given. */
 function retrainLength({ retrainSteps, retrainEpochs, maxSteps, epochs }: RunSettings): RunSettings {

@@ -1,17 +1,20 @@
 // KTO's rows: single completions, good or bad, and beside each the completion of the row before it, which does not answer its prompt.
 import { branches, type EncodedAnswers } from "./encode.js";
 
-/** Rows of one completion each; those of pairs have all chosen ones first, and the rejected ones after all other rows. */
+/**
+ * Rows of one completion each; those of pairs have all chosen ones first, and the rejected ones after all other rows. Rows without labels,
+ * to be predicted, remain as they are.
+ */
 export function completionRows(rows: readonly EncodedAnswers[]): EncodedAnswers[] {
-  const pairs = rows.filter(({ answers }) => answers.length === 2);
+  const pairs = rows.filter(({ answers, target }) => answers.length === 2 && target !== undefined);
   return [...rows.map((row) => single(row, 0)), ...pairs.map((row) => single(row, 1))];
 }
 
 function single(row: EncodedAnswers, answer: number): EncodedAnswers {
-  if (row.answers.length === 1) return row;
+  if (row.answers.length === 1 || row.target === undefined) return row;
   const { answers, inputIds, prefix, maxLength } = row;
   const own = [answers[answer]!];
-  const target = row.target && { ...row.target, isGood: answer === 0 };
+  const target = { ...row.target, isGood: answer === 0 };
   return { ...row, ...branches(inputIds.slice(0, prefix), own, maxLength), answers: own, target };
 }
 

@@ -6,12 +6,27 @@ import type { Metric, MetricValue } from "../metrics/index.js";
 import { atLeastOne } from "../metrics/parts/index.js";
 import type { EncodedAnswers } from "./encode.js";
 import { type LossSettings, logOddsRatio, type PreferenceLoss } from "./losses.js";
-import { likelihoodTokens, lossSum, scoresOf, startOf } from "./scores.js";
+import { klOf, likelihoodTokens, lossSum, scoresOf, startOf } from "./scores.js";
 
 /** A row with its outputs: the log-probabilities of its answers, then of its prompt if that counts. */
 export interface ScoredAnswers {
   readonly example: EncodedAnswers;
   readonly outputs: readonly number[];
+}
+
+/** A row as `predict` writes it: log-probabilities of both answers or of a single one, and the reference's. */
+export type WrittenAnswers = Readonly<Record<string, number | boolean | null>>;
+
+const isScored = (row: ScoredAnswers | WrittenAnswers): row is ScoredAnswers => "outputs" in row;
+
+/** A row that was read from a file. It lacks what losses need besides, so only what is a mean over rows can be computed of it. */
+function scored(row: WrittenAnswers): ScoredAnswers {
+  const names = "completion" in row ? ["completion"] : ["chosen", "rejected"];
+  const numbers = (prefix: string) => names.map((name) => (row[prefix + name] ?? Number.NaN) as number);
+  const target = "label" in row ? { isGood: row.label === true } : {};
+  const nothing = { inputIds: [], tokenTypeIds: [], prefix: 0, lengths: [], answers: [], maxLength: 0 };
+  const at = { file: "", line: 0 };
+  return { example: { ...nothing, at, target, startOutputs: numbers("reference_") }, outputs: numbers("") };
 }
 
 type Rows = readonly ScoredAnswers[];
@@ -26,10 +41,10 @@ export const measuresLoss = ({ likelihood, takesCompletions }: PreferenceLoss, s
 export function preferenceMetric(
   loss: PreferenceLoss,
   settings: LossSettings,
-): Metric<unknown, ScoredAnswers, ScoredAnswers> {
+): Metric<unknown, ScoredAnswers | WrittenAnswers, ScoredAnswers> {
   return {
     values: valuesOf(loss, settings),
-    measure: (_reference, prediction) => prediction,
+    measure: (_reference, prediction) => (isScored(prediction) ? prediction : scored(prediction)),
     result(rows) {
       atLeastOne(rows.length);
       return { ...lossOf(rows, loss, settings), ...rewards(rows, loss, settings), ...logps(rows) };
@@ -87,8 +102,6 @@ const klSums = (rows: Rows): readonly [number, number] => [
   rows.reduce((sum, { outputs, example }) => sum + outputs[1]! - startOf(example)[1]!, 0),
   rows.length,
 ];
-
-const klOf = ([sum, count]: readonly [number, number]): number => Math.max(0, sum / count);
 
 const likelihoodSums = (rows: Rows, { likelihood }: PreferenceLoss): readonly [number, number] => [
   rows.length,

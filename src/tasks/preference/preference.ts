@@ -101,13 +101,19 @@ const stepSums =
 function written({ example, outputs }: ScoredAnswers, { hasReference }: PreferenceLoss, { beta }: LossSettings) {
   const names = example.answers.length === 1 || example.origin ? (["completion"] as const) : NAMES;
   const isCut = isTooLong(example);
+  const { isGood } = example.target ?? {};
+  const label = isGood === undefined ? {} : { label: isGood };
   const logps = names.map((name, i) => [name, isCut ? null : outputs[i]!] as const);
-  if (!hasReference) return Object.fromEntries(logps);
+  if (!hasReference) return { ...Object.fromEntries(logps), ...label };
   const start = isCut ? [] : startOf(example);
   const references = names.map((name, i) => [`reference_${name}`, start[i] ?? null] as const);
   const gains = names.map((_, i) => beta * (outputs[i]! - (start[i] ?? Number.NaN)));
   const margin = isCut ? null : names.length === 1 ? gains[0]! : gains[0]! - gains[1]!;
-  return { ...Object.fromEntries([...logps, ...references]), [names.length === 1 ? "reward" : "margin"]: margin };
+  return {
+    ...Object.fromEntries([...logps, ...references]),
+    [names.length === 1 ? "reward" : "margin"]: margin,
+    ...label,
+  };
 }
 
 const NAMES = ["chosen", "rejected"] as const;

@@ -24,13 +24,14 @@ export function logProbabilities(
 ): torch.Tensor {
   const { device, backbone, outputLayer } = model;
   const counted = rows.filter(({ lengths }) => lengths.length > 0);
+  if (counted.length === 0) return torch.zeros([rows.length, widthOf(wanted)], { device });
   const texts = counted.map((row) => ({ ...row, lengths: row.lengths.slice(0, wanted.answers) }));
   const input = branchedInput(texts, backbone, device);
   const spans = input.spans.flatMap(({ prefix, ends }) => [...ends, ...(wanted.prompt ? [prefix] : [])].map(predicted));
   const numbers = (of: readonly number[]) => torch.tensor(of, [of.length], "int64", device);
   const states = backbone.forward(input, context, numbers(spans.flatMap(({ from }) => from))); // K,H
   const losses = linearCrossEntropies(states, outputLayer, numbers(spans.flatMap(({ ids }) => ids)), context); // K
-  return rowsOf(rows, sumsOf(losses, spans), wanted.answers + Number(wanted.prompt));
+  return rowsOf(rows, sumsOf(losses, spans), wanted);
 }
 
 /** The tokens of a span that are predicted, and the flat indices of the tokens before them. */
@@ -47,15 +48,19 @@ function sumsOf(losses: torch.Tensor, spans: readonly { readonly ids: readonly n
   });
 }
 
-/** [B, W] */
-function rowsOf(rows: readonly EncodedAnswers[], sums: readonly torch.Tensor[], width: number): torch.Tensor {
-  const [like] = sums as [torch.Tensor];
-  const nothing = torch.zerosLike(like);
+const widthOf = ({ answers, prompt }: Wanted): number => answers + Number(prompt);
+
+/** [B, W], with zeros for answers that a row does not have. */
+function rowsOf(rows: readonly EncodedAnswers[], sums: readonly torch.Tensor[], wanted: Wanted): torch.Tensor {
+  const nothing = torch.zerosLike(sums[0]!);
   let next = 0;
   const all = rows.flatMap(({ lengths }) =>
-    Array.from({ length: width }, () => (lengths.length === 0 ? nothing : sums[next++]!)),
+    Array.from({ length: widthOf(wanted) }, (_, i) => {
+      const has = i < wanted.answers ? i < lengths.length : lengths.length > 0;
+      return has ? sums[next++]! : nothing;
+    }),
   );
-  return torch.reshape(torch.stack(all), [rows.length, width]);
+  return torch.reshape(torch.stack(all), [rows.length, widthOf(wanted)]);
 }
 
 /** The number of a row's tokens in the negative log-likelihood that a loss adds. */
@@ -98,21 +103,31 @@ export function startOf({ startOutputs: start }: EncodedAnswers): readonly numbe
   throw new TypeError("The row has no outputs of the reference: a run computes them before its first step.");
 }
 
-/** The sum of the losses of a batch's rows. outputs: [B, W] */
+/** The estimate of the distance from the reference, from the sum of the moved completions' log-ratios and their number. */
+export const klOf = ([sum, count]: readonly [number, number]): number => Math.max(0, sum / count);
+
+/**
+ * The sum of the losses of a batch's rows. outputs: [B, W]
+ * @throws TypeError for a batch without the sums of its step, for a loss that depends on them
+ */
 export function lossSum(
   outputs: torch.Tensor,
-  { examples, sums = [] }: Pick<Batch<EncodedAnswers>, "examples" | "sums">,
+  { examples, sums }: Pick<Batch<EncodedAnswers>, "examples" | "sums">,
   loss: PreferenceLoss,
   settings: LossSettings,
 ): torch.Tensor {
-  const [first = 0, second = 1] = sums;
-  const kl = loss.takesCompletions ? Math.max(0, first / second) : 0;
+  const ofStep = (): readonly [number, number] => {
+    if (sums) return [sums[0]!, sums[1]!];
+    throw new TypeError("The batch has no sums of its step, which the loss depends on.");
+  };
+  const kl = loss.takesCompletions ? klOf(ofStep()) : 0;
   const ofRows = torch.sum(loss.of(scoresOf(outputs, examples, loss, kl), settings));
   const weight = loss.likelihood?.weight(settings) ?? 0;
   if (!loss.likelihood || weight === 0) return ofRows;
+  const [rows, tokens] = ofStep();
   const { includesPrompt } = loss.likelihood;
   const chosen = torch.select(outputs, 1, 0);
   const whole = includesPrompt ? torch.add(chosen, torch.select(outputs, 1, 2)) : chosen;
   // The mean over all tokens of the step, in a sum that is divided by its number of rows.
-  return torch.add(ofRows, torch.mulScalar(torch.sum(whole), (-weight * first) / second));
+  return torch.add(ofRows, torch.mulScalar(torch.sum(whole), (-weight * rows) / tokens));
 }

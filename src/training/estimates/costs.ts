@@ -5,7 +5,7 @@ import { type LanguageExample, promptsWithReferences } from "../../tasks/data/in
 import type { Batch, EncodedExample } from "../../tasks/index.js";
 import { memoryOf } from "../../torch/devices/index.js";
 import * as torch from "../../torch/index.js";
-import { evaluateTexts, evaluationBatches, predictRows } from "../../use/evaluation/index.js";
+import { arrangedRows, evaluateTexts, evaluationBatches, predictRows } from "../../use/evaluation/index.js";
 import { LatestState } from "../checkpoints/rescue.js";
 import type { PhasePlan } from "../loop/loop.js";
 import type { Prepared } from "../run/prepare.js";
@@ -101,8 +101,8 @@ const ROUNDING = 1e-9;
 
 type Split = "validation" | "test" | "holdout";
 
-/** The number of evaluations of each split in a run of so many steps, including those at the start and at the end. */
-export function evaluationCounts({ config, data }: Prepared, steps: number): Record<Split, number> {
+/** The number of passes over each split in a run of so many steps: evaluations, also at the start and at the end, and one for a reference. */
+export function evaluationCounts({ config, data, choice }: Prepared, steps: number): Record<Split, number> {
   const { evalEvery, earlyStopping } = config;
   const watched = data.holdout ? "holdout" : data.validation ? "validation" : undefined;
   const during = evalEvery !== undefined && watched ? Math.floor(steps / evalEvery) : 0;
@@ -110,9 +110,13 @@ export function evaluationCounts({ config, data }: Prepared, steps: number): Rec
   const reported = data.test ? "test" : "validation";
   const atStart = (split: Split) => Number(config.evalOnStart === true && split === reported);
   const atEnd = (split: Split) => (split === watched ? during + Number(!isKnown) : 1);
-  const count = (split: Split) => (data[split] ? atStart(split) + atEnd(split) : 0);
+  const reference = Number(choice.task.comparesWithStart === true);
+  const count = (split: Split) => (data[split] ? atStart(split) + atEnd(split) + reference : 0);
   return { validation: count("validation"), test: count("test"), holdout: count("holdout") };
 }
+
+/** In place of what the model gives before training, which has no influence on the time. */
+const NO_OUTPUTS: readonly number[] = [0, 0, 0];
 
 /** Measures one evaluation of the rows. */
 export async function measureRows(
@@ -122,8 +126,12 @@ export async function measureRows(
 ): Promise<{ readonly seconds: number; readonly sampled: Sampled }> {
   const { config, choice, labels, loaded } = prepared;
   const { task } = choice;
-  const onOutputs = (batch: Batch, outputs: torch.Tensor) => void task.loss(outputs, batch).item();
-  const works: Work[] = Array.from(evaluationBatches(rows, config.batchSize), (batch) => [[batch]]);
+  // A loss that is no sum over rows is computed from all of them at the end, which takes next to no time.
+  const onOutputs = (batch: Batch, outputs: torch.Tensor) => task.stepSums ?? void task.loss(outputs, batch).item();
+  const evaluated = arrangedRows(task, rows, config.batchSize).map((row) =>
+    task.comparesWithStart ? { ...row, startOutputs: NO_OUTPUTS } : row,
+  );
+  const works: Work[] = Array.from(evaluationBatches(evaluated, config.batchSize), (batch) => [[batch]]);
   const run = async (work: Work): Promise<number> => {
     const began = times.clock();
     const [batch] = work.flat() as [readonly EncodedExample[]];

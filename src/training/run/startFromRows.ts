@@ -23,6 +23,7 @@ import { type Batch, batchOf, type EncodedExample, hasSeveralTexts, lossWeight, 
 import type { Generator, Ranks } from "../../torch/index.js";
 import * as torch from "../../torch/index.js";
 import { MiniBatches } from "../steps/gradientCache.js";
+import { withOwnSums } from "../steps/takeBatches.js";
 
 /** The starts that rows decide on. */
 export type RowStart = "eva" | "lora-ga";
@@ -82,7 +83,7 @@ function injectEva(slots: readonly Slot[], own: Config, passes: Passes, made: Ma
 
 function inputPasses({ model, task, batches }: Passes): InputPasses {
   const each = (compute: (batch: Batch) => void) => () => {
-    for (const rows of batches) torch.scope(() => compute(batchOf(rows, model.device)));
+    for (const rows of batches) torch.scope(() => compute(withOwnSums(task, model, batchOf(rows, model.device))));
   };
   const head = each((batch) => void new MiniBatches(task, model, batch, EVALUATION).loss());
   // Only the task knows how several texts of a row go into the model.
@@ -104,7 +105,10 @@ function injectLoraGa(slots: readonly Slot[], config: Config, passes: Passes, ma
 }
 
 function gradientPasses({ model, task, batches }: Passes): GradientPasses {
-  const counting = batches.map((rows) => batchOf(rows, model.device)).filter((batch) => lossWeight(task, batch) > 0);
+  const counting = batches
+    .map((rows) => batchOf(rows, model.device))
+    .filter((batch) => lossWeight(task, batch) > 0)
+    .map((batch) => withOwnSums(task, model, batch));
   const lossOf = (batch: Batch) => new MiniBatches(task, model, batch, { masks: undefined }).loss();
   return {
     batches: Math.max(1, counting.length),

@@ -1,6 +1,6 @@
 // The batches of a step, with everything that their losses need.
 import type { TaskModel } from "../../models/index.js";
-import { batchOf, type EncodedExample, type Task } from "../../tasks/index.js";
+import { type Batch, batchOf, type EncodedExample, type Task } from "../../tasks/index.js";
 import type { Ranks } from "../../torch/index.js";
 import * as torch from "../../torch/index.js";
 import type { BatchSource } from "../loop/batches.js";
@@ -61,11 +61,16 @@ function withRows({ begin, own }: BatchShare, whole: readonly EncodedExample[]):
   return { whole, begin, own: own && batchOf(rows, own.inputIds.device) };
 }
 
+/** A batch that is a step of its own, with the sums that its loss depends on. */
+export const withOwnSums = (task: Task, model: TaskModel, batch: Batch): Batch =>
+  task.stepSums ? { ...batch, sums: sumsOfBatch(task, model, batch) } : batch;
+
+const sumsOfBatch = (task: Task, model: TaskModel, batch: Batch): readonly number[] =>
+  torch.noGrad(() => torch.scope(() => task.stepSums!(model, batch).toArray()));
+
 /** The sums over all batches, by the model as it is. */
 function sumsOf(shares: readonly BatchShare[], { task, model, ranks }: BatchTaking): readonly number[] | undefined {
-  const ofShares = torch.noGrad(() =>
-    shares.flatMap(({ own }) => (own ? [torch.scope(() => task.stepSums!(model, own).toArray())] : [])),
-  );
+  const ofShares = shares.flatMap(({ own }) => (own ? [sumsOfBatch(task, model, own)] : []));
   const all = ranks.gather(ofShares).flat();
   return all[0]?.map((_, i) => total(all.map((one) => one[i]!)));
 }

@@ -43,7 +43,7 @@ import { itemOf, type Sharing, sharedOut, shareOfItems } from "./sharing.js";
 
 type Rows = readonly EncodedExample[];
 
-interface PassOptions {
+export interface PassOptions {
   readonly task: Task;
   /** The labels of the outputs, in order. */
   readonly labels: readonly string[];
@@ -144,17 +144,22 @@ export function usedRows(task: Task, rows: Rows, what: string, { onNote }: CallC
   return used;
 }
 
-/** Whole batches of rows as the task arranges them, in order; all rows of a task that does not. */
+/**
+ * The rows of each batch as the task arranges them, in order. The last batch may have fewer rows, and a last row that would be alone belongs
+ * to the batch before it.
+ * @throws BidoraError `NO_LOSS` for a single row
+ */
 export function arrangedRows(task: Task, rows: Rows, batchSize: number): Rows {
   const { arranged } = task;
   if (!arranged) return rows;
-  const whole = Math.floor(rows.length / batchSize);
-  if (whole === 0)
+  if (rows.length < 2)
     throw new BidoraError(
       "NO_LOSS",
-      `${rows.length} rows do not fill one batch of ${batchSize}: use a smaller --batch-size.`,
+      "The loss compares the rows of a batch with each other, so one row can't be evaluated: give 2 or more.",
     );
-  return Array.from({ length: whole }, (_, i) => arranged(rows.slice(i * batchSize, (i + 1) * batchSize))).flat();
+  const size = Math.max(2, batchSize);
+  const starts = Array.from({ length: Math.ceil((rows.length - 1) / size) }, (_, i) => i * size);
+  return starts.flatMap((start, i) => arranged(rows.slice(start, starts[i + 1])));
 }
 
 /** The rows with the model's outputs as `startOutputs`: before it is trained, or without its adapter. */

@@ -33,5 +33,6 @@ export { openDraft } from "./openDraft.js";
 export { checkTexts, type ExamplesOf, lengthFor, type Prediction, predictions } from "./predictions.js";
 export { ENGINE_NAMES, type EngineName, type EngineVerdict, judge } from "./programs/judge.js";
 export type { Verdict } from "./programs/verdict.js";
+export { referenceRows } from "./referenceRows.js";
 export { type GeneratedRow, generationPlan, TextGenerator } from "./textGenerator.js";
 export type { AnswerPiece } from "./toolAnswers.js";

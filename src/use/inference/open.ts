@@ -268,7 +268,8 @@ export async function openForInference(
   const withBase = async <T>(body: (model: TaskModel) => Promise<T>): Promise<T> => {
     if (!opened.adapter) return body(opened.model);
     const base = { ...found, adapter: undefined, adapterFolder: undefined };
-    const { model } = await open(base, { ...held, merge: false, task: { kind, task }, packed: true });
+    const own = { ...held, baseDtype: baseDtypeFor(found.adapter, baseDtype), merge: false };
+    const { model } = await open(base, { ...own, task: { kind, task }, packed: true });
     try {
       return await body(model);
     } finally {

@@ -10,8 +10,9 @@ import {
 } from "../../tasks/data/index.js";
 import { readExamples, trainedColumns } from "../../tasks/datasets/index.js";
 import { encodeExamples, maxLengthOf } from "../../tasks/index.js";
-import { predictRows, withStartOutputs } from "../evaluation/evaluateRows.js";
+import { predictRows } from "../evaluation/evaluateRows.js";
 import type { InferenceModel, OpenModel } from "./open.js";
+import { referenceRows } from "./referenceRows.js";
 import { greedyPlan, TextGenerator } from "./textGenerator.js";
 
 /** The prediction for a row, in the form of a line of the predictions file. Its keys depend on the task. */
@@ -87,9 +88,7 @@ async function* headPredictions(
   const encoded = await encodeExamples(task, examples.map(withoutLabel), tokenizer, encoding);
   signal?.throwIfAborted();
   const options = { task, labels, batchSize, signal };
-  const rows = task.comparesWithStart
-    ? await open.withBase((base) => withStartOutputs(base, encoded, options))
-    : encoded;
+  const rows = await referenceRows(open, encoded, options, { onNote });
   for await (const { prediction } of predictRows(model, rows, options))
     yield (task.written?.(prediction) ?? prediction) as Prediction;
 }

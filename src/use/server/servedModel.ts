@@ -208,7 +208,8 @@ function taskFor({ folder }: FoundModel, adapters: readonly NamedAdapter[], pool
   const architecture = architectureOf(config);
   const resolved = (one: NamedAdapter | undefined, task?: NamedTask) =>
     resolveHead(architecture, config, { adapter: one?.saved, metadata: one?.saved.metadata }, task);
-  const { kind } = resolved(adapters[0], taskOfModules(folder, pooling, adapters[0]?.saved));
+  const { kind: trained, task: own } = resolved(adapters[0], taskOfModules(folder, pooling, adapters[0]?.saved));
+  const kind = isOfLanguageModel(own) ? "causal-lm" : trained;
   const served = SERVED.find((one) => one === kind);
   if (served === undefined)
     throw new BidoraError("HEAD", `The model is for ${kind}, and serve is for ${SERVED.join(", ")}: use predict.`);

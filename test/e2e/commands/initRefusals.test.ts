@@ -7,7 +7,6 @@ import { fresh, write } from "../support.js";
 import { csv, init, initFor, jsonl, refused, sentence, TWO } from "./initRows.js";
 
 describe("files that it refuses, with one sentence", () => {
-  const PAIR = { chosen: sentence(1), rejected: sentence(2) };
   test.each<[what: string, name: string, content: string, sentence: string]>([
     ["an empty file", "a.csv", "", "FILE is empty"],
     ["a header alone", "a.csv", "text,label\n", "FILE is empty"],
@@ -74,18 +73,6 @@ describe("files that it refuses, with one sentence", () => {
       "tokens holds lists as text, such as ['a' 'b']",
     ],
     [
-      "rated completions",
-      "a.jsonl",
-      jsonl((i) => ({ prompt: sentence(i), completion: "b", label: i % 2 === 0 })),
-      "are preferences, which no method here trains on",
-    ],
-    [
-      "preferences",
-      "a.jsonl",
-      jsonl((i) => ({ prompt: sentence(i), ...PAIR })),
-      "preferences, which no method here trains on",
-    ],
-    [
       "other conversations",
       "a.jsonl",
       jsonl(() => ({ conversations: [{ from: "human", value: "a" }] })),
@@ -108,6 +95,16 @@ describe("files that it refuses, with one sentence", () => {
     ["another format", "a.xlsx", "PK", "expected a file whose name ends in one of .jsonl"],
   ])("%s", async (_, name, content, expected) => {
     expect(await refused(name, content)).toContain(expected);
+  });
+
+  it("preferences for a language model, which would learn the bad answers too", async () => {
+    const rated = jsonl((i) => ({ prompt: sentence(i), completion: "b", label: i % 2 === 0 }));
+    const pairs = jsonl((i) => ({ prompt: sentence(i), chosen: "a", rejected: "b" }));
+    for (const rows of [rated, pairs])
+      expect(await init("a.jsonl", rows, "--task", "causal-lm")).toMatchObject({
+        status: 2,
+        stderr: expect.stringContaining("are preferences, which --task causal-lm does not learn from"),
+      });
   });
 
   it("a missing file, a folder without rows, a file named twice", async () => {

@@ -31,8 +31,13 @@ export async function initFor(train: string, ...flags: string[]) {
 export async function guessed(name: string, content: string | Uint8Array, ...flags: string[]) {
   const { settings, stderr, status } = await init(name, content, ...flags);
   expect(status, stderr).toBe(0);
-  const { task, textColumns, labelColumn } = settings;
-  return { task, ...(textColumns ? { textColumns } : {}), ...(labelColumn ? { labelColumn } : {}) };
+  const { task, loss, textColumns, labelColumn } = settings;
+  return {
+    task,
+    ...(loss ? { loss } : {}),
+    ...(textColumns ? { textColumns } : {}),
+    ...(labelColumn ? { labelColumn } : {}),
+  };
 }
 
 /** The one sentence that refuses the rows. */

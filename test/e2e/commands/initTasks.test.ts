@@ -134,6 +134,24 @@ describe("tasks by their rows", () => {
       jsonl((i) => ({ query: sentence(i), document: sentence(i + 1), label: i % 2 === 0 })),
       { task: "reranking" },
     ],
+    [
+      "preferences",
+      "a.jsonl",
+      jsonl((i) => ({ prompt: sentence(i), chosen: sentence(i + 1), rejected: sentence(i + 2) })),
+      { task: "preference" },
+    ],
+    [
+      "answers that are good or bad",
+      "a.jsonl",
+      jsonl((i) => ({ prompt: sentence(i), completion: sentence(i + 1), label: i % 2 === 0 })),
+      { task: "preference", loss: "kto" },
+    ],
+    [
+      "answers without a prompt",
+      "a.jsonl",
+      jsonl((i) => ({ chosen: sentence(i + 1), rejected: sentence(i + 2) })),
+      { task: "reward" },
+    ],
     ["texts alone", "a.jsonl", jsonl((i) => ({ text: sentence(i) })), { task: "causal-lm" }],
     [
       "texts under another name",

@@ -33,7 +33,6 @@ import {
   notesOf,
   noteWithoutLoss,
   usedRows,
-  withStartOutputs,
 } from "../../../use/evaluation/index.js";
 import {
   arePairs,
@@ -43,6 +42,7 @@ import {
   type InferenceModel,
   lengthFor,
   openForInference,
+  referenceRows,
   searchCorpus,
 } from "../../../use/inference/index.js";
 import { type Context, call, defineCommand, formatMetrics, HUB_HOOKS, type HubHooks } from "../command.js";
@@ -175,8 +175,9 @@ async function evaluateExamples(
   choice: TaskChoice,
   { examples, labels, corpus }: EvaluatedRows,
   settings: EvaluateCall,
-  { signal, onNote }: CallContext,
+  context: CallContext,
 ): Promise<Evaluation> {
+  const { signal, onNote } = context;
   const { task } = choice;
   const encoded = await encodeExamples(task, examples, open.tokenizer, {
     labels,
@@ -191,8 +192,7 @@ async function evaluateExamples(
   // Spelled as in the rows: the label of a word is compared by its name.
   const pass = { task, labels: labels?.names ?? open.labels, batchSize, signal };
   const rows = arrangedRows(task, usedRows(task, encoded, "evaluation", { onNote }), batchSize);
-  const compared = task.comparesWithStart ? await open.withBase((base) => withStartOutputs(base, rows, pass)) : rows;
-  return evaluateRows(open.model, compared, {
+  return evaluateRows(open.model, await referenceRows(open, rows, pass, context), {
     ...pass,
     metrics: choice.metrics,
     positive: positiveOf(choice, labels),

@@ -39,7 +39,7 @@ export function loraGaStart(
 ): Map<string, LowRankMatrices> {
   const rankOf = ({ path }: Slot) => rankAndScale(config, path).rank;
   for (const slot of slots) requireDense(slot, "lora-ga");
-  for (const slot of slots) requireRank(slot.path, 2 * rankOf(slot), slot);
+  for (const slot of slots) requireRank(slot.path, rankOf(slot), slot, 2);
   const found = new Map<string, LowRankMatrices>();
   for (const turn of inTurns(slots, (slot) => 4 * passes.tokens * (slot.in + slot.out))) {
     for (const [slot, gradient] of gradientsOf(turn, passes)) {

@@ -45,16 +45,21 @@ function olora(weight: torch.Tensor, rank: number): LowRankMatrices {
   return { a: torch.mm(torch.t(b), weight), b };
 }
 
-/** @throws BidoraError `ADAPTER_CONFIG` for a rank that the weight at `path` does not have */
+/**
+ * @param taken how many parts of the weight's decomposition a rank takes
+ * @throws BidoraError `ADAPTER_CONFIG` for a rank that the weight at `path` does not have
+ */
 export function requireRank(
   path: string,
   rank: number,
   { out, in: inner }: { readonly out: number; readonly in: number },
+  taken = 1,
 ): void {
-  if (rank <= Math.min(out, inner)) return;
+  const most = Math.floor(Math.min(out, inner) / taken);
+  if (rank <= most) return;
   throw new BidoraError(
     "ADAPTER_CONFIG",
-    `${path} is a matrix of ${out} × ${inner}, which a start of rank ${rank} cannot take a part of: take a rank of at most ${Math.min(out, inner)}, or exclude the layer.`,
+    `${path} is a matrix of ${out} × ${inner}, which a start of rank ${rank} cannot take a part of: take a rank of at most ${most}, or exclude the layer.`,
   );
 }
 

@@ -63,7 +63,7 @@ async function detectableOn(
   if (own.length === 0) return unknown("no runs yet");
   const scoring = scoringOf(own, mainMetric);
   const predicted = await readPredictedRuns(own, scoring);
-  const sides = predicted.flatMap((one) => (one.rows.length > 1 ? [sideOf(one, scoring)] : []));
+  const sides = predicted.flatMap((one) => (one.rows.length > 1 ? (sideOf(one, scoring) ?? []) : []));
   const spread = spreadIn(sides, bareMetric(scoring.main.name));
   if (!spread) return unknown(TOO_FEW);
   const before = own[0]!.scored[scoring.split];

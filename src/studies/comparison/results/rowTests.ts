@@ -49,17 +49,20 @@ export function rowTests(
       ofPair,
     );
   const { main, loss } = scoring;
-  const ofMain = testsOf(
-    main,
-    compared.map((one) => sideOf(one, scoring)),
-    (given) => [...overSeedsAndRows(given, margin), overRows(given)],
-  );
+  const sides = compared.map((one) => sideOf(one, scoring));
+  const ofMain = areKnown(sides)
+    ? testsOf(main, sides, (given) => [...overSeedsAndRows(given, margin), overRows(given)])
+    : [];
+  if (!areKnown(sides))
+    context.onNote?.(`${main.name} on ${task} is not tested over rows, because it is no mean over them.`);
   const losses = loss && compared.map((one) => lossSide(one, loss));
-  const ofLoss = loss && losses?.every((side) => side !== undefined) ? testsOf(loss, losses, overSeedsAndRows) : [];
+  const ofLoss = loss && losses && areKnown(losses) ? testsOf(loss, losses, overSeedsAndRows) : [];
   if (losses?.includes(undefined) && ofMain.some(({ test }) => test === "two-level"))
     context.onNote?.(`The loss on ${task} is not tested, because its runs kept no loss of each row.`);
   return KINDS.flatMap((kind) => [...ofMain, ...ofLoss].filter(({ test }) => test === kind));
 }
+
+const areKnown = (sides: readonly (Side | undefined)[]): sides is readonly Side[] => !sides.includes(undefined);
 
 /** The tests of all tasks, with the p-values that are corrected within their families. */
 export function corrected(tests: readonly Test[]): RowTest[] {
@@ -174,7 +177,9 @@ export interface Side extends MeasuredExamples {
   readonly scored?: Pick<Resampled, "whole">;
 }
 
-export function sideOf({ run, rows }: PredictedRun, { metric, main }: Scoring): Side {
+/** The main metric of a run; undefined if it is computed from what the run did not keep. */
+export function sideOf({ run, rows }: PredictedRun, { metric, main, isMeanOfRows }: Scoring): Side | undefined {
+  if (isMeanOfRows) return lossSide({ run, rows }, main);
   const measured = rows.map(({ reference, prediction }, i) => metric.measure(reference, prediction as object, i + 1));
   return { method: run.method, seed: seedsName(run), ...partWith(bareMetric(main.name), { metric, measured }) };
 }

@@ -13,7 +13,7 @@ import {
 import { findAdapterMetadata } from "../../../models/adapters/index.js";
 import { readRunFile } from "../../../tasks/config/index.js";
 import { type TaskChoice, taskOf } from "../../../tasks/datasets/index.js";
-import { declared, goalOf, NAMED_VALUES, textScorer } from "../../../tasks/index.js";
+import { configuredTask, declared, goalOf, NAMED_VALUES, type TaskSettings, textScorer } from "../../../tasks/index.js";
 import type { Metric, PredictedTokens } from "../../../tasks/metrics/index.js";
 import { atLeastOne, LOWER_IS_BETTER, type OverRows, overSums, tokenSums } from "../../../tasks/metrics/parts/index.js";
 import type { CollectedRun } from "./collectRuns.js";
@@ -21,6 +21,8 @@ import type { CollectedRun } from "./collectRuns.js";
 export interface Scoring {
   readonly main: ComparedMetric;
   readonly others: readonly ComparedMetric[];
+  /** Whether the main metric is the mean of the losses that runs kept of each row. */
+  readonly isMeanOfRows?: boolean;
   /** Measures each row and computes the metrics. */
   readonly metric: Metric<unknown, object>;
   /** The loss, if it is not the main metric. */
@@ -39,13 +41,13 @@ type Scored = Pick<CollectedRun, "folder" | "metrics">;
  *   that the runs do not have
  */
 export function scoringOf(runs: readonly Scored[], chosen?: string): Scoring {
-  const { isOfTexts, byRows } = scorersOf(runs[0]!.folder);
+  const { isOfTexts, hasTokens, byRows } = scorersOf(runs[0]!.folder);
   const scorer = isOfTexts ? textScorer : byRows;
   const split = scoredSplit(runs, scorer.main);
   // The labels decide whether F1 is binary or macro-averaged, but the folder may not have them.
   const metrics = [scorer.metric, byRows.metric, NAMED_VALUES];
   const named = (name: string): ComparedMetric => {
-    const kind = name === "loss" ? LOSS_KIND : declared(name, ...metrics)?.kind;
+    const kind = name === "loss" && hasTokens ? LOSS_KIND : declared(name, ...metrics)?.kind;
     return {
       name: metricName(name, split),
       goal: goalOf(name, ...metrics),
@@ -63,7 +65,8 @@ export function scoringOf(runs: readonly Scored[], chosen?: string): Scoring {
     main,
     others: names.filter((name) => name !== bare && name !== "loss").map(named),
     ...(bare !== "loss" && names.includes("loss") && { loss: named("loss") }),
-    metric: (bare === "loss"
+    isMeanOfRows: bare === "loss" && !hasTokens,
+    metric: (bare === "loss" && hasTokens
       ? lossOf(byRows.metric as Metric<unknown, object, PredictedTokens>)
       : metric) as Scoring["metric"],
     split,
@@ -135,9 +138,13 @@ function scorersOf(folder: string) {
   const { task } = readRunFile(join(folder, RUN_FILE));
   const metadata = findAdapterMetadata(folder);
   const choice = taskOf(task ?? metadata?.task ?? "");
+  // The metrics of preferences are those of their loss.
+  const source = { folder, width: 0, settings: (metadata?.loss ?? {}) as TaskSettings };
+  const { task: trained } = choice.kind === "preference" ? configuredTask(choice, source) : choice;
   return {
     isOfTexts: choice.texts,
-    byRows: choice.task.scorer({
+    hasTokens: choice.task.takesTrainOn === true,
+    byRows: trained.scorer({
       labels: metadata?.labels ?? [],
       metrics: choice.metrics,
       isScored: metadata?.isScored,

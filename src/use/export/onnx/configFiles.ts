@@ -10,6 +10,7 @@ import {
   writeModelConfig,
   writeSentenceTransformersFiles,
 } from "../../../models/index.js";
+import { isOfLanguageModel } from "../../../tasks/index.js";
 import { SPECIAL_TOKENS, TOKENIZER_FILES, type Tokenizer } from "../../../text/index.js";
 import type { ExportedModel } from "./exportedModel.js";
 import { wholeTokenizer } from "./wholeTokenizer.js";
@@ -36,15 +37,15 @@ export function writeConfigFiles(folder: string, { source, opened, tokenizer, fi
   writeJson(join(folder, SETTINGS), { ...settings, ...classOf(given, tokenizer, opened), ...sideOf(opened) });
   writeSentenceTransformersFiles(folder, { ...opened, maxLength: opened.metadata?.maxLength });
   writeModelConfig(folder, { ...opened, source, dtype: "float32" }, { ...cacheKeys(opened), ...externalData(files) });
-  if (opened.kind === "causal-lm") writeJson(join(folder, GENERATION_CONFIG), generationKeys(source, opened));
+  if (isOfLanguageModel(opened.task)) writeJson(join(folder, GENERATION_CONFIG), generationKeys(source, opened));
 }
 
 /**
  * The longest row, at which pipelines truncate: as in training, and no more than the model has positions for. Training's length says
  * nothing of what a language model can go on with.
  */
-function lengthOf({ model_max_length: given }: JsonObject, { model, kind, task, metadata }: ExportedModel): JsonObject {
-  const trained = kind === "causal-lm" ? undefined : (metadata?.maxLength ?? task.maxLength);
+function lengthOf({ model_max_length: given }: JsonObject, { model, task, metadata }: ExportedModel): JsonObject {
+  const trained = isOfLanguageModel(task) ? undefined : (metadata?.maxLength ?? task.maxLength);
   const length = Math.min(model.config.maxTokens, trained ?? Number.POSITIVE_INFINITY);
   if (!Number.isFinite(length) || (typeof given === "number" && given <= length)) return {};
   return { model_max_length: length };

@@ -2,6 +2,7 @@
 
 import type { EmbeddingFormat } from "../../../formats/index.js";
 import { classNameOf, type DecoderConfig, type ModelConfig, modelTypeOf } from "../../../models/index.js";
+import { isOfLanguageModel } from "../../../tasks/index.js";
 import type { Tokenizer } from "../../../text/index.js";
 import { lacksClass } from "../../inference/programs/transformersJs.js";
 import type { ExportedModel } from "./exportedModel.js";
@@ -15,7 +16,7 @@ export async function notesOn(model: ExportedModel, tokenizer: Tokenizer): Promi
   }
   const { embedding } = task;
   if (embedding) return [...notesOnEmbeddings(embedding), ...(await notesOnLastToken(embedding, tokenizer))];
-  if (model.kind === "causal-lm") return notesOnCache(model.model.config);
+  if (isOfLanguageModel(task)) return notesOnCache(model.model.config);
   if (task.problem?.type !== "regression") return [];
   const { activation } = task.reranking ?? {};
   const value = activation === undefined ? "are the value" : `give the score, by ${activation}`;

@@ -1,7 +1,7 @@
 /** The outputs of a graph for the user's rows, computed by our own model. */
 import { NO_HEAD } from "../../../../models/index.js";
 import { EVALUATION } from "../../../../models/nn/index.js";
-import { type Batch, batchOf, type EncodedExample } from "../../../../tasks/index.js";
+import { type Batch, batchOf, type EncodedExample, isOfLanguageModel } from "../../../../tasks/index.js";
 import * as torch from "../../../../torch/index.js";
 import type { ExportedModel } from "../exportedModel.js";
 import type { Arithmetic } from "./emulation.js";
@@ -9,8 +9,8 @@ import type { Arithmetic } from "./emulation.js";
 const BATCH_SIZE = 16;
 
 /** One row at a time where rows depend on each other, and for the logits of language models, which take much memory. */
-export const batchSizeOf = ({ kind }: ExportedModel, { dependsOnBatch = false }: Partial<Arithmetic> = {}): number =>
-  dependsOnBatch || kind === "causal-lm" ? 1 : BATCH_SIZE;
+export const batchSizeOf = ({ task }: ExportedModel, { dependsOnBatch = false }: Partial<Arithmetic> = {}): number =>
+  dependsOnBatch || isOfLanguageModel(task) ? 1 : BATCH_SIZE;
 
 /** Outputs of each row, or the embeddings of its texts. */
 export function exportedOutputs(exported: ExportedModel, rows: readonly EncodedExample[]): Float32Array[] {

@@ -1,0 +1,36 @@
+// Comparisons of methods that learn from preferences.
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { compare } from "../../../src/app/commands/compare.js";
+import { fresh, GOLDEN, jsonl } from "../support.js";
+
+const rows = jsonl(
+  { prompt: "The small boat", chosen: " left the harbour", rejected: " apples" },
+  { prompt: "A teacher wrote", chosen: " long words", rejected: " and then seven red apples" },
+  { prompt: "old", chosen: " stone wall near the river", rejected: " small small" },
+  { prompt: "seven red apples", chosen: " fell", rejected: " the stone" },
+  { prompt: "three long", chosen: " words on the board", rejected: " the" },
+);
+
+const SMALL = {
+  ...({ model: join(GOLDEN, "llama", "lm"), task: "preference", train: rows, validation: rows, batchSize: 2 } as const),
+  ...({ dtype: "float32", rank: 4, learningRate: 1e-2, warmupRatio: 0 } as const),
+};
+
+test.each(["sigmoid", "orpo", "kto", "simpo"] as const)(
+  "compare has the metrics and tests of --loss %s",
+  async (loss) => {
+    const output = fresh("field");
+    const notes: string[] = [];
+    const asked = { ...SMALL, loss, output, methods: ["lora", "dora"], seeds: [0, 1], maxSteps: 2 };
+    const outcome = await compare(asked, { onNote: (note) => notes.push(note) });
+    if (outcome.kind !== "compared") throw new Error(outcome.kind);
+    const [task] = outcome.result.tasks;
+    const name = loss === "sigmoid" ? "rewards_accuracy" : "loss";
+    expect(task!.metrics[0]!.name).toBe(name);
+    expect(outcome.result.runs.map(({ metrics }) => metrics[name])).toEqual(new Array(4).fill(expect.any(Number)));
+    const isMean = loss === "sigmoid" || loss === "simpo";
+    expect(outcome.result.tests.some((one) => one.test === "bootstrap" && one.metric === name)).toBe(isMean);
+    expect(notes.join().includes("no mean over")).toBe(!isMean);
+  },
+);
