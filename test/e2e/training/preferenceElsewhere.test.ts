@@ -91,12 +91,6 @@ test("LoftQ's packed base is the reference too", async () => {
   expect(row!.reference_chosen).not.toBeCloseTo(dense!.chosen as number, 3);
 });
 
-test("LoRA-GA says which rank a layer takes: half of its smaller side", async () => {
-  await expect(trained("sigmoid", { initLoraWeights: "lora-ga", rank: 8 })).rejects.toThrow(
-    /of rank 8 cannot take a part of: take a rank of at most 6,/,
-  );
-});
-
 test("evaluate says that a model without an adapter is its own reference, and what an adapter's is", async () => {
   const notes: string[] = [];
   const onNote = (note: string) => notes.push(note);

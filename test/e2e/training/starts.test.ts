@@ -151,7 +151,7 @@ test.each([
     why: "--upper scales does not go with a start that takes",
   },
   { given: { initLoraWeights: "lora-ga", baseDtype: "int8" }, why: "without a packed --base-dtype" },
-  { given: { initLoraWeights: "lora-ga", rank: 19 }, why: "a start of rank 38" },
+  { given: { initLoraWeights: "lora-ga", rank: 19 }, why: "take a rank of at most 18" },
   { given: { initLoraWeights: "lora-ga", upper: "scales" }, why: "--upper scales does not go with a start" },
   { given: { initLoraWeights: "pissa", initBatches: 3 }, why: "applies only with --init-lora-weights eva or lora-ga" },
   { given: { initBatches: 3 }, why: "applies only with --init-lora-weights eva or lora-ga" },
