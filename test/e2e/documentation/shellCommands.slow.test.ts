@@ -43,6 +43,7 @@ const SKIPPED: readonly (readonly [command: RegExp, reason: string])[] = [
     /^node scripts\/studies\/(flip-labels|make-\w+)\.js|^bash docs\/results\//,
     "needs whole data sets, or trains for minutes: test/scripts/studies.test.ts",
   ],
+  [/^for seed|^ +npx bidora generate .*\$seed|^done$|^node pairs\.mjs|short-pairs/, "takes a model that answers, and minutes"],
   [/^npx bidora analyze runs\/mrpc/, "needs what that comparison leaves"],
   [/^npx bidora evaluate .*--task e2e-nlg/, "needs a language model trained on that data set"],
 ];
@@ -131,6 +132,9 @@ const WORDS = "boat harbour storm garden wall apples kitchen table train midnigh
 /** A sentence with another one for each number. */
 const sentence = (row: number): string => [row, row * 5 + 1, row * 7 + 3].map((word) => WORDS[word % 12]).join(" ");
 
+const preference = (row: number): string =>
+  JSON.stringify({ prompt: sentence(row), chosen: sentence(row + 1), rejected: sentence(row + 2) });
+
 function writeData(): void {
   const csv = (rows: number) => lines("text,label", rows, (row) => `${sentence(row)},${row % 2 ? "good" : "bad"}`);
   const mrpc = (rows: number) =>
@@ -148,6 +152,11 @@ function writeData(): void {
       JSON.stringify({ query: sentence(row), positive: sentence(row + 1), negatives: [sentence(row + 4)] }),
     ).trimStart(),
     "test-pairs.jsonl": lines("", 6, (row) => pair(row + 3)).trimStart(),
+    "preferences.jsonl": lines("", 12, preference).trimStart(),
+    "test-preferences.jsonl": lines("", 4, (row) => preference(row + 3)).trimStart(),
+    "answers.jsonl": lines("", 3, (row) =>
+      JSON.stringify({ prompt: sentence(row), completion: sentence(row + 1) }),
+    ).trimStart(),
     "chat.jsonl": lines("", 20, conversation).trimStart(),
     "chat-valid.jsonl": lines("", 5, conversation).trimStart(),
     "calls.jsonl": lines("", 12, called).trimStart(),
