@@ -43,7 +43,10 @@ const SKIPPED: readonly (readonly [command: RegExp, reason: string])[] = [
     /^node scripts\/studies\/(flip-labels|make-\w+)\.js|^bash docs\/results\//,
     "needs whole data sets, or trains for minutes: test/scripts/studies.test.ts",
   ],
-  [/^for seed|^ +npx bidora generate .*\$seed|^done$|^node pairs\.mjs|short-pairs/, "takes a model that answers, and minutes"],
+  [
+    /^for seed|^ +npx bidora generate .*\$seed|^done$|^node pairs\.mjs|short-pairs/,
+    "takes a model that answers, and minutes",
+  ],
   [/^npx bidora analyze runs\/mrpc/, "needs what that comparison leaves"],
   [/^npx bidora evaluate .*--task e2e-nlg/, "needs a language model trained on that data set"],
 ];
