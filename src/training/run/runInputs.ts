@@ -41,7 +41,7 @@ import {
   takesChats,
 } from "../../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../../text/index.js";
-import { baseDtypeFor, findAdapter, isReranker } from "../../use/inference/index.js";
+import { baseDtypeFor, findAdapter, isReranker, trainedTemplate } from "../../use/inference/index.js";
 
 /** What a run reads before the weights. */
 export interface RunData {
@@ -86,7 +86,7 @@ export async function readRunData(
     throw new UsageError("--source-column needs --train: a named data set's own files have no such column.");
   const sources = sourceColumn === undefined ? undefined : await readSources(train!, sourceColumn);
   const { chatTemplate } = config;
-  if (chatTemplate !== undefined && !takesChats(asked.task))
+  if (config.given.chatTemplate !== undefined && !takesChats(asked.task))
     throw new UsageError(
       `No effect: --chat-template is for language models, and the task is ${asked.kind}; leave it out.`,
     );
@@ -223,8 +223,11 @@ export async function startOf(
   const said = saidBy(asked);
   // Before an adapter is downloaded.
   if (said.adapter !== undefined) refuseContradictions(said);
-  const { adapter: saved, adapterFolder } = await findAdapter(said.adapter, context);
-  const config = settle(saved ? { ...asked, adapter: adapterSettings(said, saved) } : asked);
+  const found = await findAdapter(said.adapter, context);
+  const { adapter: saved, adapterFolder } = found;
+  const chatTemplate = trainedTemplate(found);
+  const own = saved && { ...adapterSettings(said, saved), ...(chatTemplate && { chatTemplate }) };
+  const config = settle(own ? { ...asked, adapter: own } : asked);
   if (except !== "all") refuseUnused(config.given, config, except);
   return { config, saved, adapterFolder };
 }

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { compare } from "../../../src/app/commands/compare.js";
-import { fresh, GOLDEN, jsonl } from "../support.js";
+import { fresh, GOLDEN, jsonl, write } from "../support.js";
 
 const rows = jsonl(
   { prompt: "The small boat", chosen: " left the harbour", rejected: " apples" },
@@ -34,3 +34,25 @@ test.each(["sigmoid", "orpo", "kto", "simpo"] as const)(
     expect(notes.join().includes("no mean over")).toBe(!isMean);
   },
 );
+
+test("methods with different losses or β are scored each by its own, and their losses are not compared", async () => {
+  const output = fresh("field");
+  const methods = [
+    { name: "strong", method: "lora", beta: 0.5 },
+    { name: "weak", method: "lora", beta: 0.05 },
+  ];
+  const runFile = write("field.yaml", JSON.stringify({ ...SMALL, methods, seeds: [0, 1], maxSteps: 2 }));
+  const asked = { runFile, output, mainMetric: "rewards_margin" };
+  const outcome = await compare(asked);
+  if (outcome.kind !== "compared") throw new Error(outcome.kind);
+  const { runs, tests } = outcome.result;
+  const mean = (name: string) => {
+    const own = runs.filter(({ method }) => method === name).map(({ metrics }) => metrics.rewards_margin!);
+    return own.reduce((sum, value) => sum + value, 0) / own.length;
+  };
+  const difference = expect.closeTo(mean("strong") - mean("weak"), 3);
+  const over = tests.find(({ test, metric }) => test === "bootstrap" && metric === "rewards_margin");
+  expect(over).toMatchObject({ a: "strong", b: "weak", statistic: difference });
+  expect(tests.some(({ metric }) => metric === "loss")).toBe(false);
+  await expect(compare({ ...asked, mainMetric: "loss" })).rejects.toThrow(/loss/);
+});

@@ -61,6 +61,24 @@ test("an adapter keeps the template, which is used with it", async () => {
   expect(choices).toHaveLength(1);
 });
 
+test("a run that continues an adapter has its template, unless the user gives another one", async () => {
+  const [first, second, other] = ["first", "second", "other"].map((name) => freshPath(name)) as [
+    string,
+    string,
+    string,
+  ];
+  const continuing = [...train, "--max-steps", "1", "--max-length", "90", "--adapter", first];
+  const own = readFileSync(template, "utf8");
+  expect((await bidora("finetune", ...train, ...one, "--chat-template", template, "--output", first)).status).toBe(0);
+  expect((await bidora("preview", ...continuing, "--json")).stdout).toContain("<tool_call>");
+  expect((await bidora("finetune", ...continuing, "--output", second)).status).toBe(0);
+  expect(readFileSync(join(second, "chat_template.jinja"), "utf8")).toBe(own);
+  const changed = `${freshPath("changed")}.jinja`;
+  writeFileSync(changed, `{# other #}${own}`);
+  expect((await bidora("finetune", ...continuing, "--chat-template", changed, "--output", other)).status).toBe(0);
+  expect(readFileSync(join(other, "chat_template.jinja"), "utf8")).toBe(`{# other #}${own}`);
+});
+
 test("it is refused where it has no effect, and where there is no such file", async () => {
   const absent = await bidora("preview", ...train, "--chat-template", "/nowhere.jinja");
   expect([absent.status, absent.stderr]).toEqual([1, expect.stringContaining("Cannot read /nowhere.jinja")]);

@@ -40,6 +40,24 @@ const both = (test: number, validation: number) => ({
 
 const asked = { tasks: [], methods: [], reach: undefined };
 
+it("losses of runs that were trained with different ones are shown, and not compared", () => {
+  const trained = (name: string, metrics: CollectedRun["metrics"]) => {
+    const one = run("t", name, 0, metrics, { as: "preference" });
+    writeFileSync(
+      join(one.folder, "bidora.json"),
+      JSON.stringify({ formatVersion: 1, method: "lora", loss: { loss: name, beta: 0.1 } }),
+    );
+    return one;
+  };
+  const scores = { rewards_accuracy: 0.5, loss: 0.6 };
+  const paired = [trained("sigmoid", scores), trained("ipo", scores)] as const;
+  const { main, loss, others } = scoringOf(paired);
+  expect([main.name, loss, others.map(({ name }) => name)]).toEqual(["rewards_accuracy", undefined, ["loss"]]);
+  expect(scoringOf([paired[0], paired[0]]).loss).toMatchObject({ name: "loss" });
+  const lossAlone = [trained("orpo", { loss: 2 }), trained("simpo", { loss: 1 })];
+  expect(() => scoringOf(lossAlone)).toThrow(/trained with different losses, .*orpo.* and .*simpo.*--main-metric/);
+});
+
 describe("the main metric", () => {
   const runs = [run("t", "lora", 0, both(0.5, 0.9)), run("t", "dora", 0, both(0.6, 0.8))];
 

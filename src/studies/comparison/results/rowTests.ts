@@ -178,8 +178,10 @@ export interface Side extends MeasuredExamples {
 }
 
 /** The main metric of a run; undefined if it is computed from what the run did not keep. */
-export function sideOf({ run, rows }: PredictedRun, { metric, main, isMeanOfRows }: Scoring): Side | undefined {
+export function sideOf({ run, rows }: PredictedRun, scoring: Scoring): Side | undefined {
+  const { main, isMeanOfRows, metricsOfRuns } = scoring;
   if (isMeanOfRows) return lossSide({ run, rows }, main);
+  const metric = metricsOfRuns?.get(run.folder) ?? scoring.metric;
   const measured = rows.map(({ reference, prediction }, i) => metric.measure(reference, prediction as object, i + 1));
   return { method: run.method, seed: seedsName(run), ...partWith(bareMetric(main.name), { metric, measured }) };
 }

@@ -25,7 +25,9 @@ export interface Scoring {
   readonly isMeanOfRows?: boolean;
   /** Measures each row and computes the metrics. */
   readonly metric: Metric<unknown, object>;
-  /** The loss, if it is not the main metric. */
+  /** The same of each run's folder, where it depends on the run, as rewards of preferences do on β. */
+  readonly metricsOfRuns?: ReadonlyMap<string, Metric<unknown, object>> | undefined;
+  /** The loss, if it is not the main metric, and the same of all runs. */
   readonly loss?: ComparedMetric | undefined;
   readonly split: ScoredRows["split"];
   /** The main metric on the validation rows, if the runs are scored on test rows and have both. */
@@ -37,11 +39,12 @@ type Scored = Pick<CollectedRun, "folder" | "metrics">;
 /**
  * How the runs of one task are scored: with the task's metrics, on the test rows if there are any, else on the validation rows.
  * @param chosen the main metric, if it is not to be the task's own
- * @throws BidoraError `COMPARISON` if some runs have scores on test rows and others on validation rows only; UsageError for a main metric
- *   that the runs do not have
+ * @throws BidoraError `COMPARISON` if some runs have scores on test rows and others on validation rows only, or if the main metric is the
+ *   loss and the runs have different ones; UsageError for a main metric that the runs do not have
  */
 export function scoringOf(runs: readonly Scored[], chosen?: string): Scoring {
-  const { isOfTexts, hasTokens, byRows } = scorersOf(runs[0]!.folder);
+  const scorers = runs.map(({ folder }) => scorersOf(folder));
+  const { isOfTexts, hasTokens, dependsOnRun, byRows } = scorers[0]!;
   const scorer = isOfTexts ? textScorer : byRows;
   const split = scoredSplit(runs, scorer.main);
   // The labels decide whether F1 is binary or macro-averaged, but the folder may not have them.
@@ -60,15 +63,25 @@ export function scoringOf(runs: readonly Scored[], chosen?: string): Scoring {
   if (chosen !== undefined) refuseUnknownMetric(chosen, withoutLoss(names, hasLoss));
   const bare = chosen ?? scorer.main;
   const main = named(bare);
+  const losses = new Set(scorers.flatMap(({ loss }) => (loss ? [JSON.stringify(loss)] : [])));
+  if (bare === "loss" && losses.size > 1)
+    throw new BidoraError(
+      "COMPARISON",
+      `The runs were trained with different losses, ${[...losses].join(" and ")}, whose values can't be compared: name another metric with --main-metric.`,
+    );
+  const isOneLoss = losses.size <= 1;
   const metric = own(scorer.metric.values, bare) ? scorer.metric : byRows.metric;
   return {
     main,
-    others: names.filter((name) => name !== bare && name !== "loss").map(named),
-    ...(bare !== "loss" && names.includes("loss") && { loss: named("loss") }),
+    others: names.filter((name) => name !== bare && (name !== "loss" || !isOneLoss)).map(named),
+    ...(bare !== "loss" && names.includes("loss") && isOneLoss && { loss: named("loss") }),
     isMeanOfRows: bare === "loss" && !hasTokens,
     metric: (bare === "loss" && hasTokens
       ? lossOf(byRows.metric as Metric<unknown, object, PredictedTokens>)
       : metric) as Scoring["metric"],
+    ...(dependsOnRun && {
+      metricsOfRuns: new Map(runs.map(({ folder }, i) => [folder, scorers[i]!.byRows.metric as Scoring["metric"]])),
+    }),
     split,
     beside: split === "test" && all.has(bare) ? [{ ...main, name: bare }] : [],
   };
@@ -138,12 +151,15 @@ function scorersOf(folder: string) {
   const { task } = readRunFile(join(folder, RUN_FILE));
   const metadata = findAdapterMetadata(folder);
   const choice = taskOf(task ?? metadata?.task ?? "");
-  // The metrics of preferences are those of their loss.
-  const source = { folder, width: 0, settings: (metadata?.loss ?? {}) as TaskSettings };
-  const { task: trained } = choice.kind === "preference" ? configuredTask(choice, source) : choice;
+  const { loss } = metadata ?? {};
+  const source = { folder, width: 0, settings: (loss ?? {}) as TaskSettings };
+  const dependsOnRun = choice.kind === "preference";
+  const { task: trained } = dependsOnRun ? configuredTask(choice, source) : choice;
   return {
     isOfTexts: choice.texts,
     hasTokens: choice.task.takesTrainOn === true,
+    loss,
+    dependsOnRun,
     byRows: trained.scorer({
       labels: metadata?.labels ?? [],
       metrics: choice.metrics,
