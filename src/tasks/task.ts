@@ -190,8 +190,8 @@ export const hasSeveralTexts = ({ contrastive, textParts }: Pick<Task, "contrast
   contrastive !== undefined || textParts !== undefined;
 
 /** Whether a task's rows may be conversations, which a chat template renders. */
-export const takesChats = ({ head, textParts }: Pick<Task, "head" | "textParts">): boolean =>
-  head.className === "ForCausalLM" || textParts !== undefined;
+export const takesChats = (task: Pick<Task, "head" | "textParts">): boolean =>
+  isOfLanguageModel(task) || task.textParts !== undefined;
 
 /** What a task can depend on besides its examples. */
 export interface TaskSource {

@@ -1,15 +1,14 @@
 /** Examples for embeddings: texts to embed, pairs, pairs with negatives, and pairs with a score. */
-import { BidoraError, checkArguments, own, UsageError } from "../../base/index.js";
+import { BidoraError, checkArguments, UsageError } from "../../base/index.js";
 import type { Dataset, Example } from "./example.js";
 import { type LoadRowsOptions, labeledRows, loadOptions, loadTable } from "./loadExamples.js";
+import { negativeColumns, readNegatives } from "./negatives.js";
 import {
   aRowSource,
   findColumns,
   findTextColumns,
-  isAbsent,
   type RowSource,
   readNumber,
-  readStrings,
   readText,
   requireColumns,
   type Table,
@@ -30,7 +29,6 @@ const ANCHORED: readonly (readonly string[])[] = [
   ["query", "positive"],
 ];
 const SCORES: readonly (readonly string[])[] = [["score"], ["similarity_score"], ["label"]];
-const NEGATIVE = /^negatives?$|^negative_\d+$/;
 
 /**
  * Examples of pairs; with `labels: "optional"` of one text each, to predict.
@@ -94,9 +92,9 @@ export function anchoredColumns(table: Pick<Table, "columns">): readonly string[
   return anchored && withNegatives(table, anchored);
 }
 
-const withNegatives = ({ columns }: Pick<Table, "columns">, anchored: readonly string[]): readonly string[] => [
+const withNegatives = (table: Pick<Table, "columns">, anchored: readonly string[]): readonly string[] => [
   ...anchored,
-  ...columns.filter((name) => NEGATIVE.test(name) && !anchored.includes(name)),
+  ...negativeColumns(table).filter((name) => !anchored.includes(name)),
 ];
 
 function pairOf(table: Table): readonly string[] {
@@ -149,17 +147,11 @@ function refuseScore({ file }: Table, texts: readonly string[], score: readonly 
   );
 }
 
-/** The anchor, the positive and the negatives, of which a column may hold one, a list, or none. */
+/** The anchor, the positive and the negatives. */
 function textsOf(table: Table, row: TableRow, [anchor, positive, ...negatives]: readonly string[]): string[] {
   return [
     readText(table, row, anchor as string),
     readText(table, row, positive as string),
-    ...negatives.flatMap((column) => negativesIn(table, row, column)),
+    ...readNegatives(table, row, negatives),
   ];
-}
-
-function negativesIn(table: Table, row: TableRow, column: string): readonly string[] {
-  const value = own(row.values, column);
-  if (isAbsent(value)) return [];
-  return Array.isArray(value) ? readStrings(table, row, column) : [readText(table, row, column)];
 }

@@ -2,14 +2,13 @@
 import { BidoraError, checkArguments, own, UsageError } from "../../base/index.js";
 import type { Dataset, Example } from "./example.js";
 import { type LoadRowsOptions, labeledRows, loadOptions, loadTable } from "./loadExamples.js";
+import { negativeColumns, readNegatives } from "./negatives.js";
 import {
   aRowSource,
   fail,
   findColumns,
-  isAbsent,
   type RowSource,
   readNumber,
-  readStrings,
   readText,
   requireColumns,
   type Table,
@@ -35,7 +34,6 @@ const LISTS: readonly (readonly string[])[] = [
   ["anchor", "positive"],
 ];
 const SCORES: readonly (readonly string[])[] = [["score"], ["label"]];
-const NEGATIVE = /^negatives?$|^negative_\d+$/;
 
 /**
  * Examples of a query and a document with a score, or of a query with a positive and negatives; with `labels: "optional"` of a query and a
@@ -80,8 +78,6 @@ function pairOf(table: Table): readonly string[] {
 
 const isOfList = (columns: readonly string[]): boolean =>
   LISTS.some((names) => names.every((name, i) => name === columns[i]));
-
-const negativeColumns = ({ columns }: Table): readonly string[] => columns.filter((name) => NEGATIVE.test(name));
 
 /** Whether a row of two texts is a query with its positive. */
 const isListed = (table: Table, columns: readonly string[], options: LoadRowsOptions): boolean =>
@@ -142,21 +138,15 @@ function lists(table: Table, columns: readonly string[]): Dataset<RerankingExamp
   return { examples, labelNames: undefined, columns: { text: columns, label: undefined } };
 }
 
-/** The query, the positive and the negatives, of which a column may hold one, a list, or none. */
+/** The query, the positive and the negatives. */
 function textsOf(
   table: Table,
   row: TableRow,
   [query, positive, ...negatives]: readonly string[],
 ): [string, ...string[]] {
   const best = readText(table, row, positive as string);
-  const others = negatives.flatMap((column) => negativesIn(table, row, column));
+  const others = readNegatives(table, row, negatives);
   if (others.includes(best))
     throw rowError(table.file, row.line, "the positive is among the negatives too: remove it from them.");
   return [readText(table, row, query as string), best, ...others];
-}
-
-function negativesIn(table: Table, row: TableRow, column: string): readonly string[] {
-  const value = own(row.values, column);
-  if (isAbsent(value)) return [];
-  return Array.isArray(value) ? readStrings(table, row, column) : [readText(table, row, column)];
 }

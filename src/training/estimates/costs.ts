@@ -127,7 +127,9 @@ export async function measureRows(
   const { config, choice, labels, loaded } = prepared;
   const { task } = choice;
   // A loss that is no sum over rows is computed from all of them at the end, which takes next to no time.
-  const onOutputs = (batch: Batch, outputs: torch.Tensor) => task.stepSums ?? void task.loss(outputs, batch).item();
+  const onOutputs = (batch: Batch, outputs: torch.Tensor) => {
+    if (!task.stepSums) task.loss(outputs, batch).item();
+  };
   const evaluated = arrangedRows(task, rows, config.batchSize).map((row) =>
     task.comparesWithStart ? { ...row, startOutputs: NO_OUTPUTS } : row,
   );

@@ -134,14 +134,21 @@ export class Level {
   }
 
   #step(gradients: readonly torch.Tensor[], decays: readonly number[], rates: readonly number[]): void {
-    const { steps, memories } = this.#state;
-    for (const places of this.#placesByPeak.values()) {
-      const of = <T>(all: readonly T[]): T[] => places.map((place) => all[place]!);
+    const { steps } = this.#state;
+    for (const { places, of, state, rate } of this.#partsByRate(rates)) {
       const members = places.map((place) => ({ tensor: this.trained[place]!.tensor, weightDecay: decays[place]! }));
-      const own = { steps, memories: of(memories) };
-      this.#optimizer.update(members, of(gradients), own, rates[places[0]!]!, this.options);
+      this.#optimizer.update(members, of(gradients), state, rate, this.options);
     }
     this.#state.steps = steps + 1;
+  }
+
+  /** The parts of the tensors that have a learning rate each, with the optimizer's state of each. @param rates of all tensors */
+  #partsByRate(rates: readonly number[]) {
+    const { steps, memories } = this.#state;
+    return Array.from(this.#placesByPeak.values(), (places) => {
+      const of = <T>(all: readonly T[]): T[] => places.map((place) => all[place]!);
+      return { places, of, state: { steps, memories: of(memories) }, rate: rates[places[0]!]! };
+    });
   }
 
   #decayOf(member: TrainedTensor): number {
@@ -188,10 +195,8 @@ export class Level {
     if (!derivative) throw new TypeError(`${this.options.optimizer} has no derivative.`);
     const clipped = torch.noGrad(() => torch.foreachMulScalar(gradients, clipFactor));
     const product = new Array<torch.Tensor>(v.length);
-    for (const places of this.#placesByPeak.values()) {
-      const of = <T>(all: readonly T[]): T[] => places.map((place) => all[place]!);
-      const own = { steps: this.#state.steps, memories: of(this.#state.memories) };
-      const found = derivative(of(v), of(clipped), own, rates[places[0]!]!, this.options);
+    for (const { places, of, state, rate } of this.#partsByRate(rates)) {
+      const found = derivative(of(v), of(clipped), state, rate, this.options);
       for (const [i, place] of places.entries()) product[place] = found[i]!;
     }
     return torch.noGrad(() => torch.foreachMulScalar(product, clipFactor));

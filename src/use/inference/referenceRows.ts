@@ -4,8 +4,8 @@ import { type PassOptions, withStartOutputs } from "../evaluation/evaluateRows.j
 import type { InferenceModel } from "./open.js";
 
 /**
- * The rows of a task that compares with a model before training, with the outputs of this one as `startOutputs`: of the base model. The
- * rows of another task as they are. A note says which model it is.
+ * The rows of a task that compares with the model before training, with the base model's outputs as `startOutputs`; those of another task
+ * as they are. A note says which model the reference is.
  */
 export async function referenceRows(
   open: InferenceModel,
@@ -16,8 +16,8 @@ export async function referenceRows(
   if (!options.task.comparesWithStart) return rows;
   onNote?.(
     open.adapter
-      ? "The reference is the base model without the adapter. That of a run which continued an adapter, or began with LoftQ, was that start."
-      : "No adapter is given, so the model is its own reference: rewards are 0 and say nothing of what it has learned.",
+      ? "The reference is the base model without the adapter. A run that continued an adapter, or began with LoftQ, had that start as its reference instead."
+      : "No adapter is given, so the model is its own reference: rewards are 0 and say nothing about what it has learned.",
   );
   return open.withBase((base) => withStartOutputs(base, rows, options));
 }

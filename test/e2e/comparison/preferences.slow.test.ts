@@ -1,28 +1,18 @@
 // Comparisons of methods that learn from preferences.
-import { join } from "node:path";
 import { expect, test } from "vitest";
 import { compare } from "../../../src/app/commands/compare.js";
-import { fresh, GOLDEN, jsonl, write } from "../support.js";
+import { fresh, write } from "../support.js";
+import { SMALL, train } from "../training/preferenceRows.js";
 
-const rows = jsonl(
-  { prompt: "The small boat", chosen: " left the harbour", rejected: " apples" },
-  { prompt: "A teacher wrote", chosen: " long words", rejected: " and then seven red apples" },
-  { prompt: "old", chosen: " stone wall near the river", rejected: " small small" },
-  { prompt: "seven red apples", chosen: " fell", rejected: " the stone" },
-  { prompt: "three long", chosen: " words on the board", rejected: " the" },
-);
-
-const SMALL = {
-  ...({ model: join(GOLDEN, "llama", "lm"), task: "preference", train: rows, validation: rows, batchSize: 2 } as const),
-  ...({ dtype: "float32", rank: 4, learningRate: 1e-2, warmupRatio: 0 } as const),
-};
+const { method: _, ...asked } = SMALL;
+const SETTINGS = { ...asked, validation: train, rank: 4 };
 
 test.each(["sigmoid", "orpo", "kto", "simpo"] as const)(
   "compare has the metrics and tests of --loss %s",
   async (loss) => {
     const output = fresh("field");
     const notes: string[] = [];
-    const asked = { ...SMALL, loss, output, methods: ["lora", "dora"], seeds: [0, 1], maxSteps: 2 };
+    const asked = { ...SETTINGS, loss, output, methods: ["lora", "dora"], seeds: [0, 1], maxSteps: 2 };
     const outcome = await compare(asked, { onNote: (note) => notes.push(note) });
     if (outcome.kind !== "compared") throw new Error(outcome.kind);
     const [task] = outcome.result.tasks;
@@ -41,7 +31,7 @@ test("methods with different losses or β are scored each by its own, and their 
     { name: "strong", method: "lora", beta: 0.5 },
     { name: "weak", method: "lora", beta: 0.05 },
   ];
-  const runFile = write("field.yaml", JSON.stringify({ ...SMALL, methods, seeds: [0, 1], maxSteps: 2 }));
+  const runFile = write("field.yaml", JSON.stringify({ ...SETTINGS, methods, seeds: [0, 1], maxSteps: 2 }));
   const asked = { runFile, output, mainMetric: "rewards_margin" };
   const outcome = await compare(asked);
   if (outcome.kind !== "compared") throw new Error(outcome.kind);

@@ -11,7 +11,6 @@ import {
   bytes,
   evaluated,
   fresh,
-  GOLDEN,
   json,
   jsonl,
   list,
@@ -21,20 +20,8 @@ import {
   stepsOf,
   write,
 } from "../support.js";
+import { MODEL, PAIRS, SMALL, train } from "./preferenceRows.js";
 
-const MODEL = join(GOLDEN, "llama", "lm");
-const PAIRS = [
-  { prompt: "The small boat", chosen: " left the harbour", rejected: " apples" },
-  { prompt: "A teacher wrote", chosen: " long words", rejected: " and then seven red apples" },
-  { prompt: "old", chosen: " stone wall near the river", rejected: " small small" },
-  { prompt: "seven red apples", chosen: " fell", rejected: " the stone" },
-  { prompt: "three long", chosen: " words on the board", rejected: " the" },
-];
-const train = jsonl(...PAIRS);
-const SMALL: RunSettings = {
-  ...({ model: MODEL, task: "preference", train, batchSize: 2, dtype: "float32" } as const),
-  ...({ method: "lora", learningRate: 1e-2, warmupRatio: 0 } as const),
-};
 const ASKED = { model: MODEL, task: "preference" } as const;
 
 test("a run evaluates as evaluate does, compared with the base, and predict says by how much", async () => {

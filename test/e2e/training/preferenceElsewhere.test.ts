@@ -10,22 +10,11 @@ import { evaluationCounts, measureRows } from "../../../src/training/estimates/c
 import { prepare } from "../../../src/training/run/prepare.js";
 import { startOf } from "../../../src/training/run/runInputs.js";
 import { openServer, post } from "../../use/server/openServer.js";
-import { bytes, evaluated, fresh, GOLDEN, json, jsonl, list, predicted, readRows, run } from "../support.js";
+import { bytes, evaluated, fresh, json, jsonl, list, predicted, readRows, run } from "../support.js";
+import { MODEL, PAIRS, SMALL, train } from "./preferenceRows.js";
 
-const MODEL = join(GOLDEN, "llama", "lm");
-const PAIRS = [
-  { prompt: "The small boat", chosen: " left the harbour", rejected: " apples" },
-  { prompt: "A teacher wrote", chosen: " long words", rejected: " and then seven red apples" },
-  { prompt: "old", chosen: " stone wall near the river", rejected: " small small" },
-  { prompt: "seven red apples", chosen: " fell", rejected: " the stone" },
-  { prompt: "three long", chosen: " words on the board", rejected: " the" },
-];
-const train = jsonl(...PAIRS);
-const SMALL: RunSettings = {
-  ...({ model: MODEL, task: "preference", train, batchSize: 2, dtype: "float32", rank: 4 } as const),
-  ...({ method: "lora", learningRate: 1e-2, warmupRatio: 0, maxSteps: 4 } as const),
-};
-const trained = (loss: RunSettings["loss"], more: RunSettings = {}) => run({ ...SMALL, loss, ...more });
+const trained = (loss: RunSettings["loss"], more: RunSettings = {}) =>
+  run({ ...SMALL, rank: 4, maxSteps: 4, loss, ...more });
 
 describe("kto", () => {
   test("evaluates all rows, whatever the batches: of 10 completions in batches of 4 the last has 2, of 3 all 10", async () => {
@@ -73,7 +62,7 @@ test("LoRA-GA starts from the whole loss, with its likelihood", async () => {
 });
 
 test.each(["sigmoid", "kto", "orpo"] as const)("the estimate of --loss %s measures its evaluations", async (loss) => {
-  const flags = checkSettings(runOptions, { ...SMALL, loss, validation: train });
+  const flags = checkSettings(runOptions, { ...SMALL, maxSteps: 4, loss, validation: train });
   const prepared = await prepare(await startOf({ flags }));
   const { seconds } = await measureRows(prepared, prepared.data.validation!, {
     ...{ until: performance.now() + 100, deadline: performance.now() + 10_000, clock: () => performance.now() },

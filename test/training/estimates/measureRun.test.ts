@@ -106,7 +106,8 @@ describe("a measurement", () => {
   });
 
   it("counts the evaluations of the run", () => {
-    const of = (config: object, data: object) => evaluationCounts({ config, data } as unknown as Prepared, 10);
+    const choice = { task: {} };
+    const of = (config: object, data: object) => evaluationCounts({ config, data, choice } as unknown as Prepared, 10);
     const [validation, test, holdout] = [[], [], []];
     expect(of({}, { validation, test })).toEqual({ validation: 1, test: 1, holdout: 0 });
     expect(of({ evalEvery: 4 }, { validation })).toEqual({ validation: 3, test: 0, holdout: 0 });

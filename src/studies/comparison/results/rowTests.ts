@@ -50,11 +50,9 @@ export function rowTests(
     );
   const { main, loss } = scoring;
   const sides = compared.map((one) => sideOf(one, scoring));
-  const ofMain = areKnown(sides)
-    ? testsOf(main, sides, (given) => [...overSeedsAndRows(given, margin), overRows(given)])
-    : [];
-  if (!areKnown(sides))
-    context.onNote?.(`${main.name} on ${task} is not tested over rows, because it is no mean over them.`);
+  const isKnown = areKnown(sides);
+  if (!isKnown) context.onNote?.(`${main.name} on ${task} is not tested over rows, because it is no mean over them.`);
+  const ofMain = isKnown ? testsOf(main, sides, (given) => [...overSeedsAndRows(given, margin), overRows(given)]) : [];
   const losses = loss && compared.map((one) => lossSide(one, loss));
   const ofLoss = loss && losses && areKnown(losses) ? testsOf(loss, losses, overSeedsAndRows) : [];
   if (losses?.includes(undefined) && ofMain.some(({ test }) => test === "two-level"))

@@ -14,7 +14,7 @@ import type { HubContext } from "../../../formats/hub/index.js";
 import { isSentenceTransformer, type Pooling, readConfig } from "../../../formats/index.js";
 import { mergedParameters } from "../../../models/adapters/index.js";
 import { architectureOf, refuseBadWeights, weightsIn } from "../../../models/index.js";
-import { inferTask, type NamedTask, type ResolvedHead } from "../../../tasks/index.js";
+import { inferTask, isOfLanguageModel, type NamedTask, type ResolvedHead } from "../../../tasks/index.js";
 import { loadTokenizer } from "../../../text/index.js";
 import { type FoundModel, findModel, foldersOf, open, trainedTemplate } from "../../inference/open.js";
 import type { Exported, ModelToExport } from "../exporting.js";
@@ -119,7 +119,7 @@ export function refuseBare({ folder, adapter }: FoundModel, { json, isEncoder }:
 
 /** @throws BidoraError `EXPORT` for a model that is neither a language model nor embeds texts */
 export function refuseOtherHeads({ kind, task }: ResolvedHead, { isEncoder }: Pick<Writable, "isEncoder">): void {
-  if (task.embedding || (task.head.className === "ForCausalLM" && !isEncoder)) return;
+  if (task.embedding || (isOfLanguageModel(task) && !isEncoder)) return;
   if (task.reranking)
     throw exportError(
       "it is a reranker, of which bidora writes no GGUF file, and llama.cpp gives both texts of a pair the first token type, with which BERT's " +

@@ -1,6 +1,7 @@
 import { shellLine } from "../../../base/index.js";
 import { architectureFor, ENCODER_TYPES, encoderNames, writableModelTypes } from "../../../formats/gguf/index.js";
 import type { AdapterConfig, LowRankConfig } from "../../../models/adapters/index.js";
+import { isOfLanguageModel } from "../../../tasks/index.js";
 import type { AdapterSubject, Subject } from "./subject.js";
 import {
   baseName,
@@ -58,7 +59,7 @@ function embedding(subject: Subject, { command, output }: Way): Verdict {
 export function whyNoGguf(subject: Subject): Verdict | undefined {
   const { adapter, className, modelType, task } = subject;
   if (adapter && !isMergeable(adapter.config)) return no(["No GGUF file can hold a bottleneck adapter."]);
-  const mayBeLanguageModel = task === undefined ? adapter !== undefined : task.head.className === "ForCausalLM";
+  const mayBeLanguageModel = task === undefined ? adapter !== undefined : isOfLanguageModel(task);
   if (mayBeLanguageModel && (modelType === undefined || architectureFor(modelType))) return undefined;
   const embeds = task?.embedding !== undefined;
   if (embeds && (modelType === undefined || architectureFor(modelType) || encoderNames(modelType))) return undefined;
