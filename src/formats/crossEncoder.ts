@@ -14,15 +14,15 @@ import {
 } from "../base/records/index.js";
 import { readConfig } from "./checkpoint.js";
 
-/** The functions that make a score of a model's output, by the names of their classes in torch. */
-const ACTIVATIONS = {
+/** What makes a score of a model's output. */
+export type ScoreActivation = "sigmoid" | "identity" | "tanh";
+
+/** Each activation, with the path of its class in torch. */
+const ACTIVATIONS: Readonly<Record<ScoreActivation, { readonly path: string; of(output: number): number }>> = {
   sigmoid: { path: "torch.nn.modules.activation.Sigmoid", of: (x: number) => 1 / (1 + Math.exp(-x)) },
   identity: { path: "torch.nn.modules.linear.Identity", of: (x: number) => x },
   tanh: { path: "torch.nn.modules.activation.Tanh", of: Math.tanh },
-} as const;
-
-/** What makes a score of a model's output. */
-export type ScoreActivation = keyof typeof ACTIVATIONS;
+};
 
 /** How a reranker scores a query with a document. */
 export interface CrossEncoderFormat {

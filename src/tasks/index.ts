@@ -16,8 +16,7 @@ export { checkIds, type ExampleEncoding, encodeExamples, maxLengthOf, type Vocab
 export { encodePrompts, encodePromptUpTo } from "./encodeLanguage.js";
 export { requireTextScores } from "./metrics/textMetrics.js";
 export { type LabelsPrediction, multiLabelClassification } from "./multiLabelClassification.js";
-export type { PreferenceLossName, PreferenceSettings } from "./preference/losses.js";
-export { preference } from "./preference/preference.js";
+export type { PreferenceLossName, PreferenceSettings, RewardSettings } from "./preference/losses.js";
 export { type EncodedQuestionExample, questionAnswering, type SpanPrediction } from "./questionAnswering.js";
 export { type NumberPrediction, regression } from "./regression.js";
 export type { ScorePrediction } from "./reranking/scored.js";
@@ -39,6 +38,7 @@ export {
   type ContrastiveTask,
   type EmbeddedText,
   type EvaluatedSplits,
+  type ExamplePart,
   groupLosses,
   hasSeveralTexts,
   isOfLanguageModel,
@@ -50,7 +50,6 @@ export {
   type Task,
   type TaskSettings,
   type TaskSource,
-  type TextPart,
   type Together,
   takesChats,
 } from "./task.js";

@@ -50,7 +50,7 @@ export interface Task<
   /** Whether `trainOn` applies. */
   readonly takesTrainOn?: boolean;
   /** The parts of an example's tokens, in order, for a task whose examples have several texts. */
-  textParts?(example: X): readonly TextPart[];
+  textParts?(example: X): readonly ExamplePart[];
   /** Whether `predict` generates text. */
   readonly isGenerative?: boolean;
   /** How embeddings are made, for the task of embedding texts. */
@@ -175,7 +175,7 @@ export interface ContrastiveTask {
 }
 
 /** Consecutive tokens of an example. */
-export interface TextPart {
+export interface ExamplePart {
   readonly name: string;
   readonly tokens: number;
   /** Whether they count in the loss. */

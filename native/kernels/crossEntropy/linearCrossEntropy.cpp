@@ -129,7 +129,8 @@ void lossesOf(const Operands& of, const Gradients& gradients, SumOf<Stored<T>>* 
   });
 }
 
-// The loss or losses, the number of targets with the largest logit, and the gradients of x, W and b, undefined unless requested.
+// The loss or losses, the number of targets with the largest logit, and the gradients of x, W and b, undefined unless
+// requested.
 using Results = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor>;
 using Wants = std::array<bool, 3>;
 
@@ -170,8 +171,8 @@ struct LinearCrossEntropy {
                                                                     const Maybe& packed, int64_t chunk, bool each) {
     const auto wants = [](const Tensor& tensor) { return at::GradMode::is_enabled() && tensor.requires_grad(); };
     const auto [loss, correct, ofHidden, ofWeight, ofBias] =
-        callKernel<forwardKernel>("bidora::_linear_cross_entropy", hidden, weight, bias, targets, packed, chunk,
-                                  each, Wants{wants(hidden), wants(weight), bias && wants(*bias)});
+        callKernel<forwardKernel>("bidora::_linear_cross_entropy", hidden, weight, bias, targets, packed, chunk, each,
+                                  Wants{wants(hidden), wants(weight), bias && wants(*bias)});
     const Tensor gradient = ofHidden.defined() ? ofHidden : at::empty({0, hidden.size(1)}, hidden.options());
     return {{loss, gradient, correct}, {ofHidden, ofWeight, ofBias, hidden.scalar_type()}};
   }
@@ -218,7 +219,8 @@ Tensor tangent(const Tensor& hidden, const Tensor& hiddenDot, const Tensor& weig
       "chunk=0, bool each=False) -> (Tensor loss, Tensor input_gradient, Tensor correct)");
   library.define<forwardKernel, NoDerivative::refuse>(
       "_linear_cross_entropy(Tensor input, Tensor weight, Tensor? bias, Tensor target, Tensor? packed, int chunk, "
-      "bool each, bool[3] wants) -> (Tensor loss, Tensor correct, Tensor input_grad, Tensor weight_grad, Tensor bias_grad)");
+      "bool each, bool[3] wants) -> (Tensor loss, Tensor correct, Tensor input_grad, Tensor weight_grad, Tensor "
+      "bias_grad)");
   library.define<tangent, NoDerivative::refuse>(
       "linear_cross_entropy_tangent(Tensor input, Tensor input_dot, Tensor weight, Tensor? bias=None, *, int chunk=0) "
       "-> Tensor");

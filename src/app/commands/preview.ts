@@ -3,7 +3,7 @@ import { isObject, oneLine } from "../../base/index.js";
 import { filled, type Given, omit, option, whole } from "../../base/settings/index.js";
 import { IGNORED_LABEL } from "../../models/nn/index.js";
 import { askedRun, runFile, runOptions } from "../../tasks/config/index.js";
-import { type EncodedExample, encodeExamples, type Task, type TextPart } from "../../tasks/index.js";
+import { type EncodedExample, encodeExamples, type Task, type ExamplePart } from "../../tasks/index.js";
 import type { Tokenizer } from "../../text/index.js";
 import { nestedNotes, readRunData, startOf } from "../../training/run/index.js";
 import { call, defineRunCommand, HUB_HOOKS, type HubHooks, type Shown } from "./command.js";
@@ -115,14 +115,14 @@ const lossMask = (targets: readonly number[]): boolean[] =>
   targets.map((_, i) => i > 0 && targets[i - 1] !== IGNORED_LABEL);
 
 /** Whether each token counts in the loss; those after the parts of a row that is left out do not. */
-function marksOf({ inputIds }: EncodedExample, parts: readonly TextPart[] = []): boolean[] {
+function marksOf({ inputIds }: EncodedExample, parts: readonly ExamplePart[] = []): boolean[] {
   const marks = parts.flatMap(({ tokens, bearsLoss }) => new Array<boolean>(tokens).fill(bearsLoss));
   return inputIds.map((_, i) => marks[i] ?? false);
 }
 
 async function namedParts(
   ids: readonly number[],
-  parts: readonly TextPart[],
+  parts: readonly ExamplePart[],
   tokenizer: Tokenizer,
 ): Promise<PreviewPart[]> {
   let end = 0;

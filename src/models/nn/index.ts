@@ -27,6 +27,7 @@ export {
   attend,
   type CausalOptions,
   causalAttention,
+  type EarlierKeys,
   type SharedKeys,
 } from "./attention.js";
 export { Dropout, EVALUATION, type ForwardContext, type MaskSource, type OwnPart, SeededMasks } from "./context.js";

@@ -77,7 +77,5 @@ export function learningRates(): string {
   const common = METHODS.bidora.learningRate;
   const others = methodNames.filter((name) => METHODS[name].learningRate !== common);
   const named = others.map((name) => `${name}: ${METHODS[name].learningRate.toExponential()}`);
-  const { full, dividedBy } = PREFERENCES;
-  const ofPreferences = `with --task preference a ${dividedBy}th of it, full: ${full.toExponential()}`;
-  return [common.toExponential(), ...named, ofPreferences].join("; ");
+  return [common.toExponential(), ...named].join("; ");
 }

@@ -7,7 +7,7 @@ import { ChatRenderer } from "../chatSpans.js";
 import { rowError } from "../data/index.js";
 import type { PreferenceExample, PreferenceLabel } from "../data/preferenceExamples.js";
 import { withExampleInErrors } from "../encodeExamples.js";
-import type { TextPart } from "../task.js";
+import type { ExamplePart } from "../task.js";
 
 /** A prompt and its answers as tokens: the prompt's end where the first answer begins to differ from it. */
 export interface EncodedAnswers extends EncodedExample<PreferenceLabel>, Branches {
@@ -121,7 +121,7 @@ function encoded(
 }
 
 /** The prompt, and each answer. */
-export function textParts({ prefix, lengths, target }: EncodedAnswers, bearsPrompt = false): TextPart[] {
+export function textParts({ prefix, lengths, target }: EncodedAnswers, bearsPrompt = false): ExamplePart[] {
   const names = lengths.length === 1 ? [target?.isGood === false ? "bad" : "good"] : ["chosen", "rejected"];
   return [
     { name: "prompt", tokens: prefix, bearsLoss: bearsPrompt },

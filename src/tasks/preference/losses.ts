@@ -94,8 +94,23 @@ function kto({ chosen, isGood, kl }: Scores, { beta, desirableWeight, undesirabl
   return torch.add(torch.mul(ofGood, isGood), torch.mul(ofBad, plus(torch.neg(isGood), 1)));
 }
 
+/** The name of a loss of preferences. */
+export type PreferenceLossName =
+  | "sigmoid"
+  | "hinge"
+  | "ipo"
+  | "robust"
+  | "sigmoid-norm"
+  | "sppo"
+  | "apo-zero"
+  | "apo-down"
+  | "kto"
+  | "orpo"
+  | "cpo"
+  | "simpo";
+
 /** Every loss by its name for `--loss`. */
-export const PREFERENCE_LOSSES = {
+export const PREFERENCE_LOSSES: Readonly<Record<PreferenceLossName, PreferenceLoss>> = {
   /** Direct preference optimization (arXiv 2305.18290), equation 7. */
   sigmoid: {
     hasReference: true,
@@ -171,10 +186,7 @@ export const PREFERENCE_LOSSES = {
     likelihood: { weight: ({ nllWeight }) => nllWeight, includesPrompt: false },
     of: (scores, { beta, gamma }) => softplusOfMinus(plus(scaled(differenceOfMeans(scores), beta), -gamma)),
   },
-} as const satisfies Readonly<Record<string, PreferenceLoss>>;
-
-/** The name of a loss of preferences. */
-export type PreferenceLossName = keyof typeof PREFERENCE_LOSSES;
+};
 
 export const preferenceLossNames = Object.keys(PREFERENCE_LOSSES) as readonly PreferenceLossName[];
 
