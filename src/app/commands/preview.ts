@@ -3,7 +3,7 @@ import { isObject, oneLine } from "../../base/index.js";
 import { filled, type Given, omit, option, whole } from "../../base/settings/index.js";
 import { IGNORED_LABEL } from "../../models/nn/index.js";
 import { askedRun, runFile, runOptions } from "../../tasks/config/index.js";
-import { type EncodedExample, encodeExamples, type Task, type ExamplePart } from "../../tasks/index.js";
+import { type EncodedExample, type ExamplePart, encodeExamples, type Task } from "../../tasks/index.js";
 import type { Tokenizer } from "../../text/index.js";
 import { nestedNotes, readRunData, startOf } from "../../training/run/index.js";
 import { call, defineRunCommand, HUB_HOOKS, type HubHooks, type Shown } from "./command.js";
