@@ -133,10 +133,19 @@ function batchOutputs(
   );
 }
 
-/** The rows that a task uses, with a note on the others. @param what the split @throws BidoraError `NO_LOSS` if there are none */
+/**
+ * The rows that a task uses, with a note on the others.
+ * @param what the split
+ * @throws BidoraError `NO_LOSS` if there are none, or one whose loss compares it with others
+ */
 export function usedRows(task: Task, rows: Rows, what: string, { onNote }: CallContext): Rows {
   const used = rows.filter((row) => !task.isLeftOut?.(row));
   const left = rows.length - used.length;
+  if (task.arranged && used.length === 1)
+    throw new BidoraError(
+      "NO_LOSS",
+      `The loss compares the rows of a batch with each other, and there is only one ${what} row: give 2 or more.`,
+    );
   if (left === 0) return rows;
   const note = `${left} of ${rows.length} ${what} rows are left out: their prompts are as long as --max-length allows, or longer.`;
   if (used.length === 0) throw new BidoraError("NO_LOSS", note);
@@ -147,16 +156,10 @@ export function usedRows(task: Task, rows: Rows, what: string, { onNote }: CallC
 /**
  * The rows of each batch as the task arranges them, in order. The last batch may have fewer rows, and a last row that would be alone belongs
  * to the batch before it.
- * @throws BidoraError `NO_LOSS` for a single row
  */
 export function arrangedRows(task: Task, rows: Rows, batchSize: number): Rows {
   const { arranged } = task;
   if (!arranged) return rows;
-  if (rows.length < 2)
-    throw new BidoraError(
-      "NO_LOSS",
-      "The loss compares the rows of a batch with each other, so one row can't be evaluated: give 2 or more.",
-    );
   const size = Math.max(2, batchSize);
   const starts = Array.from({ length: Math.ceil((rows.length - 1) / size) }, (_, i) => i * size);
   return starts.flatMap((start, i) => arranged(rows.slice(start, starts[i + 1])));

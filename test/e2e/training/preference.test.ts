@@ -158,6 +158,12 @@ describe("refused", () => {
     expect(await refusal(good, "--text-columns", "a,b")).toContain("--text-columns");
   });
 
+  test("a single completion to evaluate on, before the run", async () => {
+    const { prompt, chosen } = good;
+    const single = jsonl({ prompt, completion: chosen, label: true });
+    expect(await refusal(good, "--loss", "kto", "--validation", single)).toContain("only one validation row");
+  });
+
   test("rows whose prompts fill the maximum length, of which some are left out", async () => {
     expect(await refusal(good, "--max-length", "3")).toContain("1 of 1 train rows are left out");
     const { notes } = await run({ ...SMALL, maxLength: 7, maxSteps: 1 });
