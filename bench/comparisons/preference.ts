@@ -11,7 +11,7 @@ import type { PeerPrecision, RowsFile } from "../turns/protocol.js";
 import { LANGUAGE_MODELS, type LanguageModel } from "./language.js";
 import { memory, peftRows } from "./stepRows.js";
 
-const PAIRS = 8;
+const PAIRS = 4;
 /** So many that no row comes twice: the reference is computed in every step, as in the first epoch of a run. */
 const BATCHES = 60;
 
@@ -47,15 +47,16 @@ async function besideTrl(
     program: preferenceWorker(context.python),
   });
   const plain: Cell = { ...cell, data: whole, batchSize: 2 * PAIRS };
+  const effort = { ...context.effort, counts: 1 };
+  const ours = own(context, cell, choice, { ...options, kind: "preference" });
   const sides = await compare(
-    {
-      ours: own(context, cell, choice, { ...options, kind: "preference" }),
-      plain: own(context, plain, choice, { ...options, kind: "causal-lm" }),
-      autocast: trl("bfloat16-autocast"),
-      weights: trl("bfloat16-weights"),
-      float32: trl("float32"),
-    },
-    { ...context.effort, counts: 1 },
+    { ours, autocast: trl("bfloat16-autocast"), weights: trl("bfloat16-weights"), float32: trl("float32") },
+    effort,
+  );
+  // TRL's logits of all sides take most of a machine's memory, so plain fine-tuning waits until they are gone.
+  const besidePlain = await compare(
+    { ours, plain: own(context, plain, choice, { ...options, kind: "causal-lm" }) },
+    { ...effort, rounds: 1 },
   );
   const setting = `${LANGUAGE_MODELS[name]}, all linear, ${PAIRS} pairs, ${kind}`;
   const { goals } = context;
@@ -69,8 +70,8 @@ async function besideTrl(
         against: "our fine-tuning on chosen and rejected answers as rows",
         goal: goals.preference.memory,
       },
-      sides.ours,
-      sides.plain,
+      besidePlain.ours,
+      besidePlain.plain,
     ),
   ];
 }
