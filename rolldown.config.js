@@ -49,4 +49,9 @@ export default defineConfig([
     output: { dir: "dist", entryFileNames: "index.d.cts" },
     checks: { bundlerTimings: false, pluginTimings: false },
   },
+  {
+    // The script of the studio's pages.
+    ...{ input: { studio: "src/app/studio/browser/main.ts" }, platform: "browser", tsconfig: "src/app/studio/browser/tsconfig.json" },
+    output: { dir: "dist", entryFileNames: "studio.js", minify: true },
+  },
 ]);

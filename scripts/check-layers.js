@@ -21,7 +21,7 @@ const ROOMS = {
   use: [["evaluation"], ["inference"], ["export", "server"]],
   training: [["."], ["run"], ["estimates"]],
   studies: [["statistics"], ["report"], ["dashboard"], ["analysis", "comparison"]],
-  app: [["quickstart", "setup", "launcher"], ["commands"], ["init"], ["cli"]],
+  app: [["quickstart", "setup", "launcher"], ["commands"], ["init"], ["studio"], ["cli"]],
   "index.ts": [["."]],
 };
 

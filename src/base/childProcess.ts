@@ -25,15 +25,16 @@ export const spawnLinkedChild = (program: string, words: readonly string[]): Chi
 
 type Stream = "ignore" | "inherit" | "pipe";
 
-/** The same with other streams, and variables in addition to this process's. */
+/** The same with other streams, variables in addition to this process's, and a working folder of its own. */
 export function spawnLinked(
   program: string,
   words: readonly string[],
   streams: readonly [stdin: Stream, stdout: Stream, stderr: Stream],
   variables: Readonly<Record<string, string>> = {},
+  cwd?: string,
 ): ChildProcess {
   const env = { ...process.env, ...variables, [VARIABLE]: String(DESCRIPTOR) };
-  const child = spawn(program, words, { stdio: [...streams, "pipe"], env, detached: true });
+  const child = spawn(program, words, { stdio: [...streams, "pipe"], env, cwd, detached: true });
   // The child may exit first, which is no error.
   child.stdio[DESCRIPTOR]?.on("error", () => {});
   return child;

@@ -51,6 +51,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     () => import("../commands/quickstart.js"),
     trains,
   ),
+  studio: entry("do all of this in a browser", () => import("../studio/studio.js"), { ...waits, isService: true }),
   init: entry("write a run.yaml from a file of rows", () => import("../init/init.js"), {
     ...waits,
     inTerminal: async () => (await import("./init.js")).initInTerminal as unknown as InTerminal,

@@ -1,0 +1,29 @@
+/** What the screens work on: a folder, its run file, and what runs for them. */
+import { Commands } from "./commands.js";
+import { StudioFolder } from "./folder.js";
+import { News } from "./news.js";
+import { RunFile } from "./runFile.js";
+import { Works } from "./works.js";
+
+export class Studio {
+  readonly news = new News();
+  readonly folder: StudioFolder;
+  readonly runFile: RunFile;
+  readonly commands: Commands;
+  readonly works: Works;
+
+  /** @param path of the folder, absolute */
+  constructor(path: string) {
+    this.folder = new StudioFolder(path);
+    this.runFile = new RunFile(this.folder, () => this.news.changed("run"));
+    this.commands = new Commands(path);
+    this.works = new Works(() => this.news.changed("work"));
+  }
+
+  /** Stops what runs; runs save their state first. */
+  async close(): Promise<void> {
+    this.news.close();
+    await this.works.close();
+    await this.commands.close();
+  }
+}
