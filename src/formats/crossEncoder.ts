@@ -24,6 +24,10 @@ const ACTIVATIONS: Readonly<Record<ScoreActivation, { readonly path: string; of(
   tanh: { path: "torch.nn.modules.activation.Tanh", of: Math.tanh },
 };
 
+/** The activation of this name; undefined if there is none. */
+export const scoreActivationOf = (name: string): ScoreActivation | undefined =>
+  Object.hasOwn(ACTIVATIONS, name) ? (name as ScoreActivation) : undefined;
+
 /** How a reranker scores a query with a document. */
 export interface CrossEncoderFormat {
   readonly activation: ScoreActivation;
