@@ -5,17 +5,21 @@ import * as torch from "../../../../src/torch/index.js";
 import { BYTE_LEVEL, COMPOSED, MODERNBERT, ROBERTA, UNIGRAM, WORD_PIECE } from "./encoders.js";
 import { tinyReranker } from "./tinyModels.js";
 
+/** Room for pairs of texts. */
+const LONG = { max_position_embeddings: 130 };
+const ROOM = { tokenizerConfig: { model_max_length: 110 } };
+
 type Format = Parameters<typeof tinyReranker>[2];
 
 export const xlmRoberta = (folder: string, format?: Format, change: JsonObject = {}): string =>
-  tinyReranker(folder, { config: { ...ROBERTA, model_type: "xlm-roberta", ...change }, tokenizer: UNIGRAM }, format);
+  tinyReranker(folder, { config: { ...LONG, ...ROBERTA, model_type: "xlm-roberta", ...change }, tokenizer: UNIGRAM, ...ROOM }, format);
 
 export const roberta = (folder: string, format?: Format): string =>
-  tinyReranker(folder, { config: { ...ROBERTA, model_type: "roberta" }, tokenizer: BYTE_LEVEL }, format);
+  tinyReranker(folder, { config: { ...LONG, ...ROBERTA, model_type: "roberta" }, tokenizer: BYTE_LEVEL, ...ROOM }, format);
 
 /** BERT, whose second token type is random, or as the first. */
 export function bert(folder: string, format?: Format, { tellsApart = false, ...change }: BertChange = {}): string {
-  tinyReranker(folder, { config: { model_type: "bert" }, tokenizer: WORD_PIECE, ...change }, format);
+  tinyReranker(folder, { config: { ...LONG, model_type: "bert" }, tokenizer: WORD_PIECE, ...ROOM, ...change }, format);
   if (!tellsApart) withOneType(folder);
   return folder;
 }
@@ -39,12 +43,17 @@ function withOneType(folder: string): void {
   saveSafetensors(path, changed, { format: "pt" });
 }
 
-export const modernBert = (folder: string, change: JsonObject = {}): string =>
-  tinyReranker(folder, {
-    config: { ...MODERNBERT, classifier_pooling: "mean", ...change },
-    tokenizer: BYTE_LEVEL,
-    tokenizerJson: COMPOSED,
-  });
+export const modernBert = (folder: string, format?: Format, change: JsonObject = {}): string =>
+  tinyReranker(
+    folder,
+    {
+      config: { ...LONG, ...MODERNBERT, classifier_pooling: "mean", ...change },
+      tokenizer: BYTE_LEVEL,
+      tokenizerJson: COMPOSED,
+      ...ROOM,
+    },
+    format,
+  );
 
 /** Pairs of several lengths, one with an empty text, some with characters that tokenizers replace or don't know. */
 export const PAIRS = [

@@ -146,7 +146,8 @@ export async function tinyAdapter(
 ): Promise<string> {
   mkdirSync(folder, { recursive: true });
   const generator = new torch.Generator(5);
-  const { model } = await loadModel(base, { head: TASKS[task].head, outputs: 0, dtype: "float32", generator });
+  const outputs = TASKS[task].problem?.outputs[0] ?? 0;
+  const { model } = await loadModel(base, { head: TASKS[task].head, outputs, dtype: "float32", generator });
   const adapted = inject(model, config, { generator });
   torch.noGrad(() => {
     for (const { tensor } of adapted.trained)
