@@ -12,7 +12,7 @@ import {
   readOptionalJsonObject,
   writeFileAtomic,
 } from "../base/records/index.js";
-import { readConfig } from "./checkpoint.js";
+import { readConfig } from "./readConfig.js";
 
 /** What makes a score of a model's output. */
 export type ScoreActivation = "sigmoid" | "identity" | "tanh";

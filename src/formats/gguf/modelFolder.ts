@@ -137,13 +137,12 @@ function modelContents(file: GgufFile): Contents {
 
 function rerankerContents(file: GgufFile): Contents {
   const config = rerankerConfig(file);
-  const types = config.type_vocab_size as number;
   return {
     [CONFIG_FILE]: config,
-    "tokenizer.json": pairTokenizerOf(file.metadata, types),
+    "tokenizer.json": pairTokenizerOf(file.metadata),
     "tokenizer_config.json": {
       ...tokenizerConfigOf(file.metadata, config.max_position_embeddings as number),
-      model_input_names: ["input_ids", ...(types > 1 ? ["token_type_ids"] : []), "attention_mask"],
+      model_input_names: ["input_ids", "attention_mask"],
     },
   };
 }

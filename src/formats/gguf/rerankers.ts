@@ -74,7 +74,10 @@ export function rerankerConfig(file: GgufFile): JsonObject {
   const [vocab_size = 0, hidden_size = 0] = file.info(EMBEDDINGS).shape;
   const tokens = metadata.texts("tokenizer.ggml.tokens")?.length ?? 0;
   if (tokens > vocab_size)
-    throw ggufError(file.path, `tokenizer.ggml.tokens has ${tokens} entries, but '${EMBEDDINGS}' has ${vocab_size} rows.`);
+    throw ggufError(
+      file.path,
+      `tokenizer.ggml.tokens has ${tokens} entries, but '${EMBEDDINGS}' has ${vocab_size} rows.`,
+    );
   const heads = read.size("attention.head_count");
   if (hidden_size % heads !== 0)
     throw read.fault("attention.head_count", `is ${heads}, of which ${hidden_size} dimensions are no multiple.`);
@@ -86,15 +89,12 @@ export function rerankerConfig(file: GgufFile): JsonObject {
     max_position_embeddings: read.size("context_length"),
     layer_norm_eps: read.number("attention.layer_norm_epsilon"),
     hidden_act: read.optionalText(HIDDEN_ACTIVATION) ?? "gelu",
-    type_vocab_size: tokenTypes(file),
+    type_vocab_size: file.info("token_types.weight").shape[0] ?? 1,
     pad_token_id: tokenId(metadata, "padding", vocab_size) ?? 0,
     ...labelKeys(read),
     ...{ problem_type: "regression", dtype: "float32" },
   };
 }
-
-/** The number of token types that a file has. */
-export const tokenTypes = (file: GgufFile): number => file.info("token_types.weight").shape[0] ?? 1;
 
 /** @throws BidoraError `GGUF` for a classifier of several labels */
 function labelKeys(read: ArchitectureKeys): JsonObject {

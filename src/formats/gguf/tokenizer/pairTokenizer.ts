@@ -11,13 +11,12 @@ import { plainPiece } from "./wordPiece.js";
 
 /**
  * The `tokenizer.json` of a file's tokenizer of pairs.
- * @param types the model's number of token types
  * @throws BidoraError `GGUF` for a tokenizer model or a pre-tokenizer that is not supported
  */
-export function pairTokenizerOf(metadata: GgufMetadata, types: number): JsonObject {
+export function pairTokenizerOf(metadata: GgufMetadata): JsonObject {
   const kind = metadata.required("tokenizer.ggml.model", metadata.text("tokenizer.ggml.model"));
   const vocabulary = vocabularyOf(metadata);
-  const post_processor = pairTemplate(metadata, vocabulary, types);
+  const post_processor = pairTemplate(metadata, vocabulary);
   if (kind === "gpt2") return { ...tokenizerOf(metadata), post_processor };
   const common = { version: "1.0", added_tokens: vocabulary.added, post_processor };
   if (kind === "bert") return { ...common, ...wordPiece(metadata, vocabulary) };
@@ -29,24 +28,24 @@ export function pairTokenizerOf(metadata: GgufMetadata, types: number): JsonObje
 }
 
 /**
- * The tokens around texts, as llama.cpp's server puts them: start, query, end, perhaps a separator, document, end. Files of older
- * converters don't say whether there is a separator: RoBERTa's have one, BERT's none.
+ * The tokens around texts, as llama.cpp's server puts them: start, query, end, perhaps a separator, document, end; all of the
+ * first type. Files of older converters don't say whether there is a separator: RoBERTa's have one, BERT's none.
  */
-function pairTemplate(metadata: GgufMetadata, { tokens, roles }: Vocabulary, types: number): JsonObject {
+function pairTemplate(metadata: GgufMetadata, { tokens, roles }: Vocabulary): JsonObject {
   const named = (role: string): string | undefined => tokens[tokenId(metadata, role, tokens.length) ?? -1];
   const adds = (role: string, usual: boolean) => metadata.flag(`tokenizer.ggml.add_${role}_token`) ?? usual;
   const separator = named("seperator");
   const start = adds("bos", true) ? roles.bos : undefined;
   const end = adds("eos", true) ? (roles.eos ?? separator) : undefined;
   const between = adds("sep", metadata.text("tokenizer.ggml.model") !== "bert") ? separator : undefined;
-  const token = (id: string | undefined, type_id = 0) => (id === undefined ? [] : [{ SpecialToken: { id, type_id } }]);
-  const single = [...token(start), { Sequence: { id: "A", type_id: 0 } }, ...token(end)];
-  const second = types > 1 ? 1 : 0;
+  const token = (id: string | undefined) => (id === undefined ? [] : [{ SpecialToken: { id, type_id: 0 } }]);
+  const text = (id: "A" | "B") => ({ Sequence: { id, type_id: 0 } });
+  const single = [...token(start), text("A"), ...token(end)];
   const used = [...new Set([start, end, between].filter((one) => one !== undefined))];
   return {
     type: "TemplateProcessing",
     single,
-    pair: [...single, ...token(between), { Sequence: { id: "B", type_id: second } }, ...token(end, second)],
+    pair: [...single, ...token(between), text("B"), ...token(end)],
     special_tokens: Object.fromEntries(used.map((id) => [id, { id, ids: [tokens.indexOf(id)], tokens: [id] }])),
   };
 }
@@ -77,7 +76,10 @@ function wordPiece(metadata: GgufMetadata, { tokens, roles }: Vocabulary): JsonO
   };
 }
 
-/** SentencePiece's Unigram. The score of an unknown character follows from the lowest one, so that unused ids have none below it. */
+/**
+ * SentencePiece's Unigram as XLM-RoBERTa has it, whatever the file says of spaces, which llama.cpp's converter takes from another setting.
+ * The score of an unknown character follows from the lowest one, so that unused ids have none below it.
+ */
 function unigram(metadata: GgufMetadata, vocabulary: Vocabulary): JsonObject {
   const { tokens } = vocabulary;
   const [kinds, scores] = [kindsOf(metadata), scoresOf(metadata, vocabulary)];

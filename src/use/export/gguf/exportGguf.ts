@@ -126,8 +126,8 @@ export function refuseBare({ folder, adapter }: FoundModel, { json, isEncoder }:
 
 /** @throws BidoraError `EXPORT` for a model that is no language model, embeds no texts, and ranks none as llama.cpp does */
 export function refuseOtherHeads({ kind, task }: ResolvedHead, writable: Writable): void {
-  if (task.reranking) return refuseOtherRankings(writable);
-  if (task.embedding || (isOfLanguageModel(task) && !writable.isEncoder)) return;
+  if (task.reranking) refuseOtherRankings(writable);
+  if (task.embedding || task.reranking || (isOfLanguageModel(task) && !writable.isEncoder)) return;
   throw exportError(
     `it is for ${kind}, but llama.cpp runs only causal language models (--task causal-lm), models that embed texts (--task embedding) and ` +
       "rerankers (--task reranking): use --to onnx.",

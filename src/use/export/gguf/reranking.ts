@@ -95,7 +95,11 @@ export async function refuseTokenTypes(
 }
 
 /** Notes on what llama.cpp does differently, and what makes a score of its output. */
-export function notesOnReranking({ activation }: CrossEncoderFormat, { context }: Form, parts: TokenizerParts): string[] {
+export function notesOnReranking(
+  { activation }: CrossEncoderFormat,
+  { context }: Form,
+  parts: TokenizerParts,
+): string[] {
   const score = activation === "identity" ? "which is the score" : `of which the score is the ${activation}`;
   return [
     `llama-server --reranking gives the model's raw output, ${score}. Ollama runs no rerankers.`,

@@ -54,7 +54,11 @@ export async function exportOnnx(
     const rows = settings.data === undefined ? [] : [settings.data];
     refuseOccupied(path, settings.overwrite, [...foldersOf(found), ...rows]);
     const tokenizer = await loadTokenizer(found.folder, { chatTemplate: trainedTemplate(found) });
-    const opened = await openToExport(found, { task, pooling: settings.pooling }, settings.task === "feature-extraction");
+    const opened = await openToExport(
+      found,
+      { task, pooling: settings.pooling },
+      settings.task === "feature-extraction",
+    );
     refuseBadWeights(weightsIn({ folder: found.folder, model: opened.model }));
     const { graph } = graphOf(family, opened);
     const dtypes = [...new Set(settings.dtype ?? (["fp32"] as const))];

@@ -61,7 +61,12 @@ describe.runIf(hasLlamaCpp())("llama.cpp", () => {
 
   test("ranks pairs with a merged adapter and its trained head", async () => {
     const base = xlmRoberta(newModel(), IDENTITY);
-    const config = loraConfig({ rank: 3, alpha: 5, targetModules: ["query", "output.dense"], modulesToSave: ["classifier"] });
+    const config = loraConfig({
+      rank: 3,
+      alpha: 5,
+      targetModules: ["query", "output.dense"],
+      modulesToSave: ["classifier"],
+    });
     const adapter = await tinyAdapter(join(newFolder(), "adapter"), base, config, { task: "reranking" });
     const [merged] = await differences([{ model: base, adapter }]);
     expect(merged).toBeLessThan(GELU_BOUND);

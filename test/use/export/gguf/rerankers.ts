@@ -12,20 +12,37 @@ const ROOM = { tokenizerConfig: { model_max_length: 110 } };
 type Format = Parameters<typeof tinyReranker>[2];
 
 export const xlmRoberta = (folder: string, format?: Format, change: JsonObject = {}): string =>
-  tinyReranker(folder, { config: { ...LONG, ...ROBERTA, model_type: "xlm-roberta", ...change }, tokenizer: UNIGRAM, ...ROOM }, format);
+  tinyReranker(
+    folder,
+    { config: { ...LONG, ...ROBERTA, model_type: "xlm-roberta", ...change }, tokenizer: UNIGRAM, ...ROOM },
+    format,
+  );
 
 export const roberta = (folder: string, format?: Format): string =>
-  tinyReranker(folder, { config: { ...LONG, ...ROBERTA, model_type: "roberta" }, tokenizer: BYTE_LEVEL, ...ROOM }, format);
+  tinyReranker(
+    folder,
+    { config: { ...LONG, ...ROBERTA, model_type: "roberta" }, tokenizer: BYTE_LEVEL, ...ROOM },
+    format,
+  );
 
 /** BERT, whose second token type is random, or as the first. */
-export function bert(folder: string, format?: Format, { tellsApart = false, ...change }: BertChange = {}): string {
-  tinyReranker(folder, { config: { ...LONG, model_type: "bert" }, tokenizer: WORD_PIECE, ...ROOM, ...change }, format);
+export function bert(
+  folder: string,
+  format?: Format,
+  { tellsApart = false, config, ...change }: BertChange = {},
+): string {
+  tinyReranker(
+    folder,
+    { config: { ...LONG, model_type: "bert", ...config }, tokenizer: WORD_PIECE, ...ROOM, ...change },
+    format,
+  );
   if (!tellsApart) withOneType(folder);
   return folder;
 }
 
 interface BertChange {
   readonly tellsApart?: boolean;
+  readonly config?: JsonObject;
   readonly tokenizerJson?: JsonObject;
   readonly tokenizerConfig?: JsonObject;
 }

@@ -1,10 +1,14 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type JsonObject, readJsonObject } from "../../../../src/base/records/json.js";
+import {
+  type CrossEncoderFormat,
+  PLAIN_RERANKER,
+  writeCrossEncoderFormat,
+} from "../../../../src/formats/crossEncoder.js";
 import { openGguf } from "../../../../src/formats/gguf/file.js";
 import { tokenizerConfigOf, tokenizerOf } from "../../../../src/formats/gguf/tokenizer/tokenizer.js";
 import { saveSafetensors } from "../../../../src/formats/safetensors/safetensors.js";
-import { type CrossEncoderFormat, PLAIN_RERANKER, writeCrossEncoderFormat } from "../../../../src/formats/crossEncoder.js";
 import {
   type EmbeddingFormat,
   PLAIN_FORMAT,
@@ -17,7 +21,14 @@ import {
   savedTensors,
   writeAdapter,
 } from "../../../../src/models/adapters/index.js";
-import { architectureOf, buildModel, classNameOf, type HeadKind, loadModel, NO_HEAD } from "../../../../src/models/index.js";
+import {
+  architectureOf,
+  buildModel,
+  classNameOf,
+  type HeadKind,
+  loadModel,
+  NO_HEAD,
+} from "../../../../src/models/index.js";
 import { TASKS, type TaskKind } from "../../../../src/tasks/index.js";
 import * as torch from "../../../../src/torch/index.js";
 import { GOLDEN } from "../../../support/golden.js";
