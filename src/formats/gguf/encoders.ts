@@ -130,12 +130,14 @@ function backbonePart({ prefix, layers, outside, layer }: EncoderNames, path: st
   return part && `blk.${number}.${part}`;
 }
 
-/** The parameter of BERT with a classifier for a tensor in a file of llama.cpp's `bert`; undefined if it has none. */
-export function bertParameter(tensor: string): string | undefined {
+/** Encoders whose files are read, as transformers' class for them, by `general.architecture`. */
+export const READ_ENCODERS = { bert: BERT, "modern-bert": MODERNBERT } as const;
+
+/** The parameter of an encoder with a classifier for a tensor of a file; undefined if it has none. */
+export function encoderParameter(names: EncoderNames, tensor: string): string | undefined {
+  const { prefix, layers, outside, layer, head = {} } = names;
   const [, number, part = "", kind] = /^(?:blk\.(0|[1-9]\d*)\.)?([\w.]+)\.(weight|bias)$/.exec(tensor) ?? [];
-  const { prefix, layers, outside, layer, head = {} } = BERT;
-  const pathIn = (names: Readonly<Record<string, string>>) =>
-    Object.entries(names).find(([, name]) => name === part)?.[0];
+  const pathIn = (of: Readonly<Record<string, string>>) => Object.entries(of).find(([, name]) => name === part)?.[0];
   const within = pathIn(number === undefined ? outside : layer);
   const inside = within && (number === undefined ? within : `${layers}.${number}.${within}`);
   const path = inside ? `${prefix}.${inside}` : number === undefined ? pathIn(head) : undefined;

@@ -26,7 +26,8 @@ import {
 import { writeCrossEncoderFormat } from "../crossEncoder.js";
 import { type GgufFile, openGguf } from "./file.js";
 import { configOf, endTokens } from "./modelConfig.js";
-import { isReranker, rerankerConfig, rerankerFormat } from "./rerankers.js";
+import { rerankerConfig } from "./rerankerConfig.js";
+import { type RerankerArchitecture, rerankerArchitecture, rerankerFormat } from "./rerankers.js";
 import { pairTokenizerOf } from "./tokenizer/pairTokenizer.js";
 import { tokenizerConfigOf, tokenizerOf } from "./tokenizer/tokenizer.js";
 import { ggufError } from "./types.js";
@@ -135,8 +136,8 @@ function modelContents(file: GgufFile): Contents {
   };
 }
 
-function rerankerContents(file: GgufFile): Contents {
-  const config = rerankerConfig(file);
+function rerankerContents(file: GgufFile, architecture: RerankerArchitecture): Contents {
+  const config = rerankerConfig(file, architecture);
   return {
     [CONFIG_FILE]: config,
     "tokenizer.json": pairTokenizerOf(file.metadata),
@@ -148,8 +149,9 @@ function rerankerContents(file: GgufFile): Contents {
 }
 
 function write(folder: string, file: GgufFile, source: JsonObject): void {
-  const contents = isReranker(file) ? rerankerContents(file) : modelContents(file);
-  if (isReranker(file)) writeCrossEncoderFormat(folder, rerankerFormat(file));
+  const reranker = rerankerArchitecture(file);
+  if (reranker) writeCrossEncoderFormat(folder, rerankerFormat(file, reranker));
+  const contents = reranker ? rerankerContents(file, reranker) : modelContents(file);
   for (const [name, content] of Object.entries({ ...contents, [GGUF_SOURCE]: source })) {
     writeFileAtomic(join(folder, name), `${JSON.stringify(content, undefined, 2)}\n`);
   }

@@ -14,7 +14,7 @@ import {
 import { decoded, elementDtype, isReadable, READABLE_TYPES, type ReadableType, storedCount } from "./elements.js";
 import { type GgufFile, type GgufTensorInfo, openGguf } from "./file.js";
 import { ArchitectureKeys } from "./metadata.js";
-import { isReranker, rerankerNames } from "./rerankers.js";
+import { rerankerArchitecture, rerankerNames } from "./rerankers.js";
 import { blockOf, type GgmlType, ggufError } from "./types.js";
 
 /** Rows and values as transformers has them. */
@@ -31,9 +31,10 @@ class GgufWeights {
 
   constructor(private readonly file: GgufFile) {
     const { metadata } = file;
-    if (isReranker(file)) {
+    const reranker = rerankerArchitecture(file);
+    if (reranker) {
       this.#architecture = PLAIN;
-      this.#names = rerankerNames(file);
+      this.#names = rerankerNames(file, reranker);
       this.#heads = { attn_q: 1, attn_k: 1 };
       return;
     }

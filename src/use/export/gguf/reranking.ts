@@ -32,7 +32,7 @@ export function refuseOtherRankings({ json, config, ranks }: Pick<Writable, "jso
     );
   if (json.model_type !== "modernbert") return;
   const { pooling, classifierBias, classifierActivation } = config as ModernBertConfig;
-  if (pooling === "mean" && !classifierBias && classifierActivation.startsWith("gelu")) return;
+  if (pooling === "mean" && !classifierBias && classifierActivation === "gelu") return;
   throw exportError(
     "llama.cpp's modern-bert ranks by the mean of all tokens and a head with GELU and without bias, and classifier_pooling, " +
       "classifier_activation or classifier_bias say otherwise: use --to onnx.",

@@ -9,7 +9,7 @@ import { type GgufFile, openGguf } from "../../../../src/formats/gguf/file.js";
 import { loraConfig } from "../../../../src/models/adapters/index.js";
 import { temporaryFolders } from "../../../formats/temporaryFolder.js";
 import { GOLDEN } from "../../../parity/goldenFiles.js";
-import { bert, modernBert, PAIRS, ROWS, roberta, xlmRoberta } from "./rerankers.js";
+import { bert, camembert, modernBert, PAIRS, ROWS, roberta, xlmRoberta } from "./rerankers.js";
 import { tinyAdapter } from "./tinyModels.js";
 
 const newFolder = temporaryFolders();
@@ -129,7 +129,9 @@ describe("read back", () => {
   test.each([
     ["XLM-RoBERTa", xlmRoberta],
     ["RoBERTa", roberta],
+    ["CamemBERT whose tokenizer cleans spaces by its normalizer", camembert],
     ["BERT", bert],
+    ["ModernBERT", modernBert],
   ] as const)("%s gives the scores of its folder", async (_, write) => {
     for (const activation of ["sigmoid", "identity", "tanh"] as const) {
       const folder = model((path) => write(path, { activation }));
@@ -153,6 +155,13 @@ describe("read back", () => {
     const worst = Math.max(...(await scoresOf({ model: output })).map((score, i) => Math.abs(score - own[i]!)));
     expect(worst).toBeGreaterThan(0);
     expect(worst / largest).toBeLessThan(bound);
+  });
+
+  test("ModernBERT has its own windows, frequencies and epsilon", async () => {
+    const change = { local_rope_theta: 500, global_rope_theta: 7000, norm_eps: 1e-3, local_attention: 12 };
+    const folder = model((path) => modernBert(path, {}, change));
+    const { output } = await exported(folder);
+    expectAlike(await scoresOf({ model: output }), await scoresOf({ model: folder }));
   });
 
   test("BERT whose tokenizer gives no types has the first one for both texts", async () => {

@@ -14,7 +14,7 @@ import * as torch from "../../../../src/torch/index.js";
 import { temporaryFolders } from "../../../formats/temporaryFolder.js";
 import { GOLDEN } from "../../../parity/goldenFiles.js";
 import { WORD_PIECE } from "./encoders.js";
-import { bert, modernBert, xlmRoberta } from "./rerankers.js";
+import { bert, modernBert, roberta, xlmRoberta } from "./rerankers.js";
 import { tinyAdapter, tinyReranker } from "./tinyModels.js";
 
 const newFolder = temporaryFolders();
@@ -118,14 +118,16 @@ describe("refused is", () => {
 const CONVERTED = join(GOLDEN, "io/gguf/converted/xlm-roberta-reranker.gguf");
 
 interface Change {
+  /** The file that is changed; by default the converter's. */
+  readonly of?: string;
   readonly metadata?: Readonly<Record<string, GgufValue | undefined>>;
   readonly without?: string;
   readonly extra?: string;
 }
 
-/** The converter's file with changed metadata (undefined removes a key), without a tensor, or with another one. */
-function changed({ metadata = {}, without, extra }: Change): string {
-  const file = openGguf(CONVERTED);
+/** A file with changed metadata (undefined removes a key), without a tensor, or with another one. */
+function changed({ of = CONVERTED, metadata = {}, without, extra }: Change): string {
+  const file = openGguf(of);
   const pairs = new Map(file.metadata.keys.map((key) => [key, file.metadata.value(key)]));
   for (const [key, value] of Object.entries(metadata)) pairs.set(key, value);
   const path = join(newFolder(), "model.gguf");
@@ -156,7 +158,7 @@ describe("a file is not read", () => {
     [
       "with a layer too many",
       { extra: "blk.2.attn_q.bias" },
-      /'blk.2.attn_q.bias' is not part of a reranker of BERT with 2 layers/,
+      /'blk.2.attn_q.bias' is not part of a reranker of bert with 2 layers/,
     ],
     [
       "with several labels",
@@ -184,7 +186,7 @@ describe("a file is not read", () => {
   test("of BERT that embeds texts", async () => {
     const path = join(GOLDEN, "io/gguf/converted/bert-mean.gguf");
     await expect(resolveModel(path)).rejects.toThrow(
-      /"bert" is not supported; supported are llama, .*, and bert with a reranker's head/,
+      /"bert" is not supported; supported are llama, .*, and bert and modern-bert with a reranker's head/,
     );
   });
 });
@@ -203,4 +205,12 @@ test("a file that does not say whether pairs have a separator has RoBERTa's", as
   expect(await separates(named(undefined))).toBe(true);
   expect(await separates(named(true))).toBe(true);
   expect(await separates(named(false))).toBe(false);
+});
+
+test("a file that names RoBERTa's way of splitting texts as llama.cpp's converter does has the same tokenizer", async () => {
+  const of = join(newFolder(), "model.gguf");
+  await exportModel({ model: roberta(newModel()), to: "gguf", output: of });
+  const tokenizerIn = async (path: string) => readJsonObject(join(await resolveModel(path), "tokenizer.json"));
+  const path = changed({ of, metadata: { "tokenizer.ggml.pre": text("roberta-bpe") } });
+  expect(await tokenizerIn(path)).toEqual(await tokenizerIn(of));
 });

@@ -7,7 +7,7 @@ import { loraConfig } from "../../../../src/models/adapters/index.js";
 import { loadTokenizer } from "../../../../src/text/index.js";
 import { temporaryFolders } from "../../../formats/temporaryFolder.js";
 import { askLlamaCpp, hasLlamaCpp } from "./llamaCpp.js";
-import { bert, modernBert, PAIRS, ROWS, roberta, xlmRoberta } from "./rerankers.js";
+import { bert, camembert, modernBert, PAIRS, ROWS, roberta, xlmRoberta } from "./rerankers.js";
 import { tinyAdapter } from "./tinyModels.js";
 
 const newFolder = temporaryFolders();
@@ -47,7 +47,7 @@ const IDENTITY = { activation: "identity" } as const;
 
 const MODELS: readonly (readonly [name: string, model: () => string])[] = [
   ["XLM-RoBERTa with a Unigram tokenizer", () => xlmRoberta(newModel(), IDENTITY)],
-  ["CamemBERT", () => xlmRoberta(newModel(), IDENTITY, { model_type: "camembert" })],
+  ["CamemBERT", () => camembert(newModel(), IDENTITY)],
   ["RoBERTa", () => roberta(newModel(), IDENTITY)],
   ["BERT whose token types are alike", () => bert(newModel(), IDENTITY)],
   ["ModernBERT, longer than its window", () => modernBert(newModel(), IDENTITY)],

@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import type { JsonObject } from "../../../../src/base/records/json.js";
+import { type JsonObject, readJsonObject } from "../../../../src/base/records/json.js";
 import { openSafetensors, saveSafetensors } from "../../../../src/formats/safetensors/safetensors.js";
 import * as torch from "../../../../src/torch/index.js";
-import { BYTE_LEVEL, COMPOSED, MODERNBERT, ROBERTA, UNIGRAM, WORD_PIECE } from "./encoders.js";
+import { BYTE_LEVEL, COMPOSED, cleaned, MODERNBERT, ROBERTA, UNIGRAM, WORD_PIECE } from "./encoders.js";
 import { tinyReranker } from "./tinyModels.js";
 
 /** Room for pairs of texts. */
@@ -15,6 +15,18 @@ export const xlmRoberta = (folder: string, format?: Format, change: JsonObject =
   tinyReranker(
     folder,
     { config: { ...LONG, ...ROBERTA, model_type: "xlm-roberta", ...change }, tokenizer: UNIGRAM, ...ROOM },
+    format,
+  );
+
+export const camembert = (folder: string, format?: Format): string =>
+  tinyReranker(
+    folder,
+    {
+      config: { ...LONG, ...ROBERTA, model_type: "camembert" },
+      tokenizer: UNIGRAM,
+      tokenizerJson: cleaned(readJsonObject(join(UNIGRAM, "tokenizer.json"))),
+      ...ROOM,
+    },
     format,
   );
 

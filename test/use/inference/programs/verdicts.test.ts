@@ -384,7 +384,10 @@ test("a reranker is exported for llama.cpp, merged with its adapter, where llama
   const path = join(GOLDEN, "reranking/roberta-4");
   const { ollama, "llama.cpp": llamaCpp } = await verdicts(path);
   const exporting = `${HINTED_COMMAND} export --to gguf --model ${path} --output roberta-4.gguf`;
-  expect([llamaCpp.takes, llamaCpp.commands]).toEqual(["no", [exporting, "llama-server --reranking -m roberta-4.gguf"]]);
+  expect([llamaCpp.takes, llamaCpp.commands]).toEqual([
+    "no",
+    [exporting, "llama-server --reranking -m roberta-4.gguf"],
+  ]);
   expect(llamaCpp.notes).toEqual([expect.stringContaining("raw output")]);
   expect([ollama.takes, ollama.commands]).toEqual(["no", []]);
   const base = join(GOLDEN, "reranking/bert-6");
