@@ -5,11 +5,12 @@ import { beforeEach, describe, expect, test, vi } from "vitest";
 import { type ExportSettings, exportModel } from "../../../../src/app/commands/models/export.js";
 import { type JsonObject, readJsonObject } from "../../../../src/base/records/json.js";
 import { openGguf } from "../../../../src/formats/gguf/file.js";
-import { count, text, texts } from "../../../../src/formats/gguf/metadata.js";
+import { count, integers, numbers, text, texts } from "../../../../src/formats/gguf/metadata.js";
 import type { GgufValue } from "../../../../src/formats/gguf/types.js";
 import { writeGguf } from "../../../../src/formats/gguf/writer.js";
 import { resolveModel } from "../../../../src/formats/resolveModel.js";
 import { loraConfig } from "../../../../src/models/adapters/index.js";
+import { loadTokenizer } from "../../../../src/text/index.js";
 import * as torch from "../../../../src/torch/index.js";
 import { temporaryFolders } from "../../../formats/temporaryFolder.js";
 import { GOLDEN } from "../../../parity/goldenFiles.js";
@@ -82,12 +83,15 @@ describe("refused is", () => {
     ],
   ])("%s", (_, model, message) => refused(model(), message));
 
-  test("a pair with a separator is written as such", async () => {
+  test("a pair with a separator is written as such, and read", async () => {
     const output = join(newFolder(), "model.gguf");
     await exportModel({ model: paired(["[CLS]", A, "[SEP]", "[CLS]", B, "[SEP]"]), to: "gguf", output });
     const { metadata } = openGguf(output);
     expect(metadata.flag("tokenizer.ggml.add_sep_token")).toBe(true);
     expect(metadata.count("tokenizer.ggml.seperator_token_id")).toBe(metadata.count("tokenizer.ggml.bos_token_id"));
+    const { inputIds } = await (await loadTokenizer(await resolveModel(output))).encode(["", ""]);
+    const [start, end] = ["bos", "eos"].map((role) => metadata.count(`tokenizer.ggml.${role}_token_id`));
+    expect(inputIds).toEqual([start, end, start, end]);
   });
 
   test("a merged adapter that tells the texts apart", async () => {
@@ -205,6 +209,19 @@ test("a file that does not say whether pairs have a separator has RoBERTa's", as
   expect(await separates(named(undefined))).toBe(true);
   expect(await separates(named(true))).toBe(true);
   expect(await separates(named(false))).toBe(false);
+});
+
+test("ids without a token have the lowest score, so that an unknown character's does not change", async () => {
+  const { metadata } = openGguf(CONVERTED);
+  const [kinds, scores] = ["token_type", "scores"].map((key) => [...metadata.numbers(`tokenizer.ggml.${key}`)!]);
+  [kinds![20], scores![20]] = [5, -10000];
+  const change = { "tokenizer.ggml.token_type": integers(kinds!), "tokenizer.ggml.scores": numbers(scores!) };
+  const folder = await resolveModel(changed({ metadata: change }));
+  const { vocab } = readJsonObject(join(folder, "tokenizer.json")).model as { vocab: [string, number][] };
+  const own = vocab.map(([, score]) => score);
+  expect(own.length).toBe(kinds!.findLastIndex((kind) => kind !== 5) + 1);
+  expect(own[20]).toBe(Math.min(...own.filter((_, id) => id !== 20)));
+  expect(own[20]).toBeGreaterThan(-100);
 });
 
 test("a file that names RoBERTa's way of splitting texts as llama.cpp's converter does has the same tokenizer", async () => {
