@@ -1,22 +1,16 @@
 import { existsSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
-import {
-  ADAPTER_CONFIG,
-  aText,
-  BidoraError,
-  CONFIG_FILE,
-  checkArguments,
-  statOf,
-  WEIGHTS_FILE,
-  WEIGHTS_INDEX,
-} from "../base/index.js";
-import { type JsonObject, readJsonObject } from "../base/records/index.js";
+import { aText, BidoraError, checkArguments, WEIGHTS_FILE, WEIGHTS_INDEX } from "../base/index.js";
+import type { JsonObject } from "../base/records/index.js";
 import { withPackedLayers } from "./bitsandbytes/weights.js";
 import { checkSource, GGUF_FILE } from "./gguf/modelFolder.js";
 import { openGgufWeights } from "./gguf/weights.js";
 import { noWeights, readWeightMap } from "./modelFiles.js";
+import { readConfig } from "./readConfig.js";
 import { openSafetensors, type SafetensorsFile } from "./safetensors/safetensors.js";
 import type { Weights } from "./weights.js";
+
+export { readConfig };
 
 /** A Hugging Face model folder: its configuration, and its weights under their original names. */
 export interface Checkpoint extends Weights {
@@ -32,30 +26,6 @@ export function openCheckpoint(folder: string): Checkpoint {
   checkArguments("openCheckpoint", ["folder", folder, aText]);
   const config = readConfig(folder);
   return { folder, config, ...openWeights(folder) };
-}
-
-/** The `config.json` of a model folder. @throws as `openCheckpoint` */
-export function readConfig(folder: string): JsonObject {
-  if (!statOf(folder)?.isDirectory()) {
-    throw new BidoraError(
-      "CHECKPOINT",
-      `${folder} is not a folder; expected a model folder with config.json and model.safetensors.`,
-    );
-  }
-  const path = join(folder, CONFIG_FILE);
-  if (existsSync(path)) return readJsonObject(path);
-  if (existsSync(join(folder, ADAPTER_CONFIG))) {
-    throw new BidoraError(
-      "CHECKPOINT",
-      `${folder} holds an adapter, not a model: pass it as the adapter, and its base model as the model.`,
-    );
-  }
-  const gguf = readdirSync(folder).find((name) => /\.gguf$/i.test(name));
-  const advice =
-    gguf === undefined
-      ? "expected a Hugging Face model folder"
-      : `pass the file ${join(folder, gguf)} itself as the model`;
-  throw new BidoraError("CHECKPOINT", `${folder} has no config.json; ${advice}.`);
 }
 
 /**

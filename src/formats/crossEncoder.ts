@@ -12,7 +12,7 @@ import {
   readOptionalJsonObject,
   writeFileAtomic,
 } from "../base/records/index.js";
-import { readConfig } from "./checkpoint.js";
+import { readConfig } from "./readConfig.js";
 
 /** What makes a score of a model's output. */
 export type ScoreActivation = "sigmoid" | "identity" | "tanh";
@@ -23,6 +23,10 @@ const ACTIVATIONS: Readonly<Record<ScoreActivation, { readonly path: string; of(
   identity: { path: "torch.nn.modules.linear.Identity", of: (x: number) => x },
   tanh: { path: "torch.nn.modules.activation.Tanh", of: Math.tanh },
 };
+
+/** The activation of this name; undefined if there is none. */
+export const scoreActivationOf = (name: string): ScoreActivation | undefined =>
+  Object.hasOwn(ACTIVATIONS, name) ? (name as ScoreActivation) : undefined;
 
 /** How a reranker scores a query with a document. */
 export interface CrossEncoderFormat {

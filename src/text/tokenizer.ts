@@ -135,12 +135,12 @@ export class Tokenizer {
 
   /** The special tokens that the tokenizer adds after a text. */
   async suffixIds(): Promise<readonly number[]> {
-    return (await this.#layout(1)).pieces[1]!.ids;
+    return (await this.layoutOf(1)).pieces[1]!.ids;
   }
 
   /** The special tokens that the tokenizer adds before a text. */
   async prefixIds(): Promise<readonly number[]> {
-    return (await this.#layout(1)).pieces[0]!.ids;
+    return (await this.layoutOf(1)).pieces[0]!.ids;
   }
 
   /** The tokens of texts with their offsets. Special tokens in the texts are recognized, none are added. */
@@ -182,7 +182,7 @@ export class Tokenizer {
    * @throws RefusedText for a text with a lone surrogate, or a long text that has no place to split it
    */
   async encodeBatch(rows: readonly Texts[], options: TokenizeOptions = {}): Promise<Encoded[]> {
-    const layouts = { 1: await this.#layout(1), 2: await this.#layout(2) };
+    const layouts = { 1: await this.layoutOf(1), 2: await this.layoutOf(2) };
     const starts = await this.#encoder.encode(rows.flat(), this.#wanted(options));
     const encoded: Encoded[] = [];
     let next = 0;
@@ -218,7 +218,7 @@ export class Tokenizer {
     pairs: readonly (readonly [string, string])[],
     { maxLength, overlap }: { readonly maxLength: number; readonly overlap: number },
   ): Promise<Window[][]> {
-    const layout = await this.#layout(2);
+    const layout = await this.layoutOf(2);
     const tokens = await tokensOf(this.#native, pairs.flat());
     return pairs.map((_, i) => {
       const [first, second] = tokens.slice(2 * i, 2 * i + 2) as [TextTokens, TextTokens];
@@ -239,7 +239,7 @@ export class Tokenizer {
    * before every word.
    */
   async encodeWordsBatch(rows: readonly (readonly string[])[], options: TokenizeOptions = {}): Promise<EncodedWords[]> {
-    const layout = await this.#layout(1);
+    const layout = await this.layoutOf(1);
     const idsOf = await this.#encodeVocabulary(new Set(rows.flat()), options);
     const first = layout.pieces[0]!.ids.length;
     return rows.map((words) => {
@@ -260,7 +260,7 @@ export class Tokenizer {
     texts: readonly (readonly string[])[],
     options: TokenizeOptions = {},
   ): Promise<EncodedWords[][]> {
-    const layout = await this.#layout(1);
+    const layout = await this.layoutOf(1);
     const idsOf = await this.#encodeVocabulary(new Set(texts.flat()), options);
     const room = options.maxLength === undefined ? Number.POSITIVE_INFINITY : roomForText(layout, options.maxLength);
     const first = layout.pieces[0]!.ids.length;
@@ -290,7 +290,8 @@ export class Tokenizer {
     return { tokens: this.#side === "right" ? maxLength : undefined, characters: firstCharacters };
   }
 
-  #layout(texts: 1 | 2): Promise<Layout> {
+  /** The special tokens around one text, or around the texts of a pair. @internal */
+  layoutOf(texts: 1 | 2): Promise<Layout> {
     const layout = this.#layouts.get(texts) ?? probeLayout(this.#native, texts);
     this.#layouts.set(texts, layout);
     return layout;

@@ -115,7 +115,7 @@ export function ggufArchitectureOf(metadata: GgufMetadata): NamedArchitecture {
   const known = ALL.map((architecture) => architecture.name);
   throw ggufError(
     metadata.path,
-    `${ARCHITECTURE_KEY} ${JSON.stringify(name)} is not supported; supported are ${known.join(", ")}.${didYouMean(name, known)}`,
+    `${ARCHITECTURE_KEY} ${JSON.stringify(name)} is not supported; supported are ${known.join(", ")}, and bert and modern-bert with a reranker's head.${didYouMean(name, known)}`,
   );
 }
 

@@ -1,21 +1,29 @@
-// The encoders that are written, with llama.cpp's names for their parameters. Files of encoders are not read.
+// The encoders that are written, with llama.cpp's names for their parameters. Of their files, only rerankers' are read.
 
 import { own } from "../../base/index.js";
 
-/** llama.cpp's names for the parameters of an encoder without a head. */
+/** llama.cpp's names for the parameters of an encoder. */
 export interface EncoderNames {
   /** `general.architecture`. */
   readonly name: "bert" | "modern-bert";
+  /** The path of the encoder in a model with a head. */
+  readonly prefix: string;
   /** The path of the layers. */
   readonly layers: string;
   /** The file's names of modules outside of layers, by their path. */
   readonly outside: Readonly<Record<string, string>>;
   /** The file's names of a layer's modules, by their path within the layer. */
   readonly layer: Readonly<Record<string, string>>;
+  /** The file's names of a classifier's modules, by their path; undefined if llama.cpp computes another head. */
+  readonly head?: Readonly<Record<string, string>>;
 }
+
+/** The dense layer of a head, before tanh (in ModernBERT GELU and a norm), and its output layer. */
+const [DENSE, HEAD_OUTPUT] = ["cls", "cls.output"];
 
 const BERT: EncoderNames = {
   name: "bert",
+  prefix: "bert",
   layers: "encoder.layer",
   outside: {
     "embeddings.word_embeddings": "token_embd",
@@ -33,10 +41,21 @@ const BERT: EncoderNames = {
     "output.dense": "ffn_down",
     "output.LayerNorm": "layer_output_norm",
   },
+  head: { "bert.pooler.dense": DENSE, classifier: HEAD_OUTPUT },
 };
 
-const DISTILBERT: EncoderNames = {
+const ROBERTA: EncoderNames = {
   ...BERT,
+  prefix: "roberta",
+  head: { "classifier.dense": DENSE, "classifier.out_proj": HEAD_OUTPUT },
+};
+
+/** Its head has no tanh. */
+const { head: _pooled, ...HEADLESS } = BERT;
+
+const DISTILBERT: EncoderNames = {
+  ...HEADLESS,
+  prefix: "distilbert",
   layers: "transformer.layer",
   layer: {
     "attention.q_lin": "attn_q",
@@ -52,6 +71,7 @@ const DISTILBERT: EncoderNames = {
 
 const MODERNBERT: EncoderNames = {
   name: "modern-bert",
+  prefix: "model",
   layers: "layers",
   outside: {
     "embeddings.tok_embeddings": "token_embd",
@@ -66,15 +86,16 @@ const MODERNBERT: EncoderNames = {
     "mlp.Wi": "ffn_up",
     "mlp.Wo": "ffn_down",
   },
+  head: { "head.dense": DENSE, "head.norm": "cls.norm", classifier: HEAD_OUTPUT },
 };
 
 /** By `model_type`. */
 const ENCODERS = {
   bert: BERT,
   distilbert: DISTILBERT,
-  roberta: BERT,
-  "xlm-roberta": BERT,
-  camembert: BERT,
+  roberta: ROBERTA,
+  "xlm-roberta": ROBERTA,
+  camembert: ROBERTA,
   modernbert: MODERNBERT,
 } as const satisfies Readonly<Record<string, EncoderNames>>;
 
@@ -88,12 +109,37 @@ export const ENCODER_TYPES = Object.keys(ENCODERS) as EncoderType[];
 export const encoderNames = (modelType: unknown): EncoderNames | undefined =>
   typeof modelType === "string" ? own<EncoderNames>(ENCODERS, modelType) : undefined;
 
+/** Every encoder's `model_type` whose rerankers can be written. */
+export const RERANKER_TYPES = ENCODER_TYPES.filter((type) => (ENCODERS[type] as EncoderNames).head);
+
 /** The tensor name in a file for a parameter of transformers; undefined if files have no such tensor. */
-export function encoderTensor({ layers, outside, layer }: EncoderNames, parameter: string): string | undefined {
-  const [, module = "", kind] = /^(.+)\.(weight|bias)$/.exec(parameter) ?? [];
+export function encoderTensor(names: EncoderNames, parameter: string): string | undefined {
+  const [, path = "", kind] = /^(.+)\.(weight|bias)$/.exec(parameter) ?? [];
+  const part = own(names.head ?? {}, path) ?? backbonePart(names, path);
+  return part && `${part}.${kind}`;
+}
+
+/** The file's name of a module, without its head. @param path with the prefix or, in a model without a head, without it */
+function backbonePart({ prefix, layers, outside, layer }: EncoderNames, path: string): string | undefined {
+  const module = path.startsWith(`${prefix}.`) ? path.slice(prefix.length + 1) : path;
   const [, number, inner = ""] = module.startsWith(`${layers}.`)
     ? (/^(\d+)\.(.+)$/.exec(module.slice(layers.length + 1)) ?? [])
     : [];
-  const part = number === undefined ? own(outside, module) : own(layer, inner);
-  return part && `${number === undefined ? "" : `blk.${number}.`}${part}.${kind}`;
+  if (number === undefined) return own(outside, module);
+  const part = own(layer, inner);
+  return part && `blk.${number}.${part}`;
+}
+
+/** Encoders whose files are read, as transformers' class for them, by `general.architecture`. */
+export const READ_ENCODERS = { bert: BERT, "modern-bert": MODERNBERT } as const;
+
+/** The parameter of an encoder with a classifier for a tensor of a file; undefined if it has none. */
+export function encoderParameter(names: EncoderNames, tensor: string): string | undefined {
+  const { prefix, layers, outside, layer, head = {} } = names;
+  const [, number, part = "", kind] = /^(?:blk\.(0|[1-9]\d*)\.)?([\w.]+)\.(weight|bias)$/.exec(tensor) ?? [];
+  const pathIn = (of: Readonly<Record<string, string>>) => Object.entries(of).find(([, name]) => name === part)?.[0];
+  const within = pathIn(number === undefined ? outside : layer);
+  const inside = within && (number === undefined ? within : `${layers}.${number}.${within}`);
+  const path = inside ? `${prefix}.${inside}` : number === undefined ? pathIn(head) : undefined;
+  return path && `${path}.${kind}`;
 }

@@ -23,8 +23,12 @@ import {
   sweepTemporary,
   writeFileAtomic,
 } from "../../base/records/index.js";
+import { writeCrossEncoderFormat } from "../crossEncoder.js";
 import { type GgufFile, openGguf } from "./file.js";
 import { configOf, endTokens } from "./modelConfig.js";
+import { rerankerConfig } from "./rerankerConfig.js";
+import { type RerankerArchitecture, rerankerArchitecture, rerankerFormat } from "./rerankers.js";
+import { pairTokenizerOf } from "./tokenizer/pairTokenizer.js";
 import { tokenizerConfigOf, tokenizerOf } from "./tokenizer/tokenizer.js";
 import { ggufError } from "./types.js";
 
@@ -118,18 +122,37 @@ function sourceOf(path: string, file: GgufFile): JsonObject {
   return { path, bytes: size, modified: mtimeMs, header: sha256(file.headerBytes) };
 }
 
-function write(folder: string, file: GgufFile, source: JsonObject): void {
+/** The JSON files of a converted folder, by name. */
+type Contents = Readonly<Record<string, JsonObject>>;
+
+function modelContents(file: GgufFile): Contents {
   const { metadata } = file;
   const config = configOf(file);
-  const vocabSize = config.vocab_size as number;
-  const contents: Readonly<Record<string, JsonObject>> = {
+  return {
     [CONFIG_FILE]: config,
-    [GENERATION_CONFIG]: { eos_token_id: endTokens(metadata, vocabSize) },
+    [GENERATION_CONFIG]: { eos_token_id: endTokens(metadata, config.vocab_size as number) },
     "tokenizer.json": tokenizerOf(metadata),
     "tokenizer_config.json": tokenizerConfigOf(metadata, config.max_position_embeddings as number),
-    [GGUF_SOURCE]: source,
   };
-  for (const [name, content] of Object.entries(contents)) {
+}
+
+function rerankerContents(file: GgufFile, architecture: RerankerArchitecture): Contents {
+  const config = rerankerConfig(file, architecture);
+  return {
+    [CONFIG_FILE]: config,
+    "tokenizer.json": pairTokenizerOf(file.metadata),
+    "tokenizer_config.json": {
+      ...tokenizerConfigOf(file.metadata, config.max_position_embeddings as number),
+      model_input_names: ["input_ids", "attention_mask"],
+    },
+  };
+}
+
+function write(folder: string, file: GgufFile, source: JsonObject): void {
+  const reranker = rerankerArchitecture(file);
+  if (reranker) writeCrossEncoderFormat(folder, rerankerFormat(file, reranker));
+  const contents = reranker ? rerankerContents(file, reranker) : modelContents(file);
+  for (const [name, content] of Object.entries({ ...contents, [GGUF_SOURCE]: source })) {
     writeFileAtomic(join(folder, name), `${JSON.stringify(content, undefined, 2)}\n`);
   }
   symlinkSync(source.path as string, join(folder, GGUF_FILE));

@@ -14,19 +14,30 @@ import {
 import { decoded, elementDtype, isReadable, READABLE_TYPES, type ReadableType, storedCount } from "./elements.js";
 import { type GgufFile, type GgufTensorInfo, openGguf } from "./file.js";
 import { ArchitectureKeys } from "./metadata.js";
+import { rerankerArchitecture, rerankerNames } from "./rerankers.js";
 import { blockOf, type GgmlType, ggufError } from "./types.js";
+
+/** Rows and values as transformers has them. */
+const PLAIN = { interleavesHeads: false, addsOneToNorms: false };
 
 /** Number of elements decoded at a time, to bound the memory needed besides the tensor. */
 const ELEMENTS_AT_ONCE = 2 ** 19;
 
 /** The tensors of a GGUF file with the names, row order and values that they have in transformers. */
 class GgufWeights {
-  readonly #architecture: GgufArchitecture;
+  readonly #architecture: Pick<GgufArchitecture, "interleavesHeads" | "addsOneToNorms">;
   readonly #names: ReadonlyMap<string, string>;
   readonly #heads: HeadCounts;
 
   constructor(private readonly file: GgufFile) {
     const { metadata } = file;
+    const reranker = rerankerArchitecture(file);
+    if (reranker) {
+      this.#architecture = PLAIN;
+      this.#names = rerankerNames(file, reranker);
+      this.#heads = { attn_q: 1, attn_k: 1 };
+      return;
+    }
     const { name, ...architecture } = ggufArchitectureOf(metadata);
     this.#architecture = architecture;
     const read = new ArchitectureKeys(metadata, name);

@@ -1,8 +1,11 @@
 // Comparisons of methods that learn from preferences.
 import { expect, test } from "vitest";
 import { compare } from "../../../src/app/commands/compare.js";
-import { fresh, write } from "../support.js";
-import { SMALL, train } from "../training/preferenceRows.js";
+import { fresh, jsonl, write } from "../support.js";
+import { PAIRS, SMALL_RUN } from "../training/preferenceRows.js";
+
+const train = jsonl(...PAIRS);
+const SMALL = { ...SMALL_RUN, train };
 
 const { method: _, ...asked } = SMALL;
 const SETTINGS = { ...asked, validation: train, rank: 4 };

@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { join } from "node:path";
@@ -94,12 +93,20 @@ const rankOne = (port: number, ...more: readonly string[]) =>
     ...finetune(fresh("waiting"), ...ENDLESS, ...more),
   );
 
-/** Somebody who takes connections and never answers, as a rank 0 that was stopped. */
-async function silent(): Promise<{ server: Server; port: number }> {
+/**
+ * Somebody who takes connections and never answers, as a rank 0 that was stopped.
+ * @returns also what resolves at a rank's second connection: with the first it looks whether somebody listens, the second is the store's client
+ */
+async function silent(): Promise<{ server: Server; port: number; joined: Promise<void> }> {
   const port = await freePort();
-  const server = createServer(() => {}).listen(port, "127.0.0.1");
+  const server = createServer().listen(port, "127.0.0.1");
+  const joined = new Promise<void>((resolve) => {
+    // The very first one is that of `listening`.
+    let left = 3;
+    server.on("connection", () => --left === 0 && resolve());
+  });
   await listening(port);
-  return { server, port };
+  return { server, port, joined };
 }
 
 test("a rank that finds no other one, or one that does not answer, says so in one line after --timeout", async () => {
@@ -115,7 +122,7 @@ test("a rank that finds no other one, or one that does not answer, says so in on
 });
 
 test("ranks that wait for others that never come end at a signal", async () => {
-  const { server, port: silentPort } = await silent();
+  const { server, port: silentPort, joined } = await silent();
   const port = await freePort();
   const place = { RANK: "0", WORLD_SIZE: "2", MASTER_ADDR: "127.0.0.1", MASTER_PORT: String(port) };
   const ranks = [
@@ -123,7 +130,7 @@ test("ranks that wait for others that never come end at a signal", async () => {
     rankOne(silentPort, "--timeout", "60"),
   ];
   await listening(port);
-  await once(server, "connection"); // of the attempt that only looks whether somebody listens, then the store's client
+  await joined;
   const began = performance.now();
   for (const { child } of ranks) child.kill("SIGTERM");
   const [first, second] = await ended(ranks);

@@ -20,7 +20,10 @@ import {
   stepsOf,
   write,
 } from "../support.js";
-import { MODEL, PAIRS, SMALL, train } from "./preferenceRows.js";
+import { MODEL, PAIRS, SMALL_RUN } from "./preferenceRows.js";
+
+const train = jsonl(...PAIRS);
+const SMALL = { ...SMALL_RUN, train };
 
 const ASKED = { model: MODEL, task: "preference" } as const;
 

@@ -11,7 +11,10 @@ import { prepare } from "../../../src/training/run/prepare.js";
 import { startOf } from "../../../src/training/run/runInputs.js";
 import { openServer, post } from "../../use/server/openServer.js";
 import { bytes, evaluated, fresh, json, jsonl, list, predicted, readRows, run } from "../support.js";
-import { MODEL, PAIRS, SMALL, train } from "./preferenceRows.js";
+import { MODEL, PAIRS, SMALL_RUN } from "./preferenceRows.js";
+
+const train = jsonl(...PAIRS);
+const SMALL = { ...SMALL_RUN, train };
 
 const trained = (loss: RunSettings["loss"], more: RunSettings = {}) =>
   run({ ...SMALL, rank: 4, maxSteps: 4, loss, ...more });

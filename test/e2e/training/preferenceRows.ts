@@ -1,6 +1,6 @@
 // Pairs of answers, and a tiny model to learn from them.
 import { join } from "node:path";
-import { GOLDEN, jsonl } from "../support.js";
+import { GOLDEN } from "../support.js";
 
 export const MODEL = join(GOLDEN, "llama", "lm");
 export const PAIRS = [
@@ -10,9 +10,8 @@ export const PAIRS = [
   { prompt: "seven red apples", chosen: " fell", rejected: " the stone" },
   { prompt: "three long", chosen: " words on the board", rejected: " the" },
 ];
-export const train = jsonl(...PAIRS);
-/** Settings of small runs. */
-export const SMALL = {
-  ...({ model: MODEL, task: "preference", train, batchSize: 2, dtype: "float32" } as const),
+/** Settings of small runs, without the file of rows: each test file writes its own, which is removed with it. */
+export const SMALL_RUN = {
+  ...({ model: MODEL, task: "preference", batchSize: 2, dtype: "float32" } as const),
   ...({ method: "lora", learningRate: 1e-2, warmupRatio: 0 } as const),
 };

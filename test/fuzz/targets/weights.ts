@@ -71,9 +71,17 @@ const shards = target({
   },
 });
 
-const GGUF_FILES = ["types", "kinds", "pieces", "q8_0", "smollm", "llama3", "qwen3", "gemma3"].map(
-  (name) => `io/gguf/${name}.gguf`,
-);
+const GGUF_FILES = [
+  "types",
+  "kinds",
+  "pieces",
+  "q8_0",
+  "smollm",
+  "llama3",
+  "qwen3",
+  "gemma3",
+  "converted/xlm-roberta-reranker",
+].map((name) => `io/gguf/${name}.gguf`);
 
 const gguf = target<{ file: string }>({
   name: "gguf",

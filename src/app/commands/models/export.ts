@@ -54,11 +54,12 @@ const options = {
     defaultText: "fp32",
     appliesWhen: withFormats("onnx"),
   }),
-  task: option(choice(["feature-extraction"]), {
+  task: option(choice(["feature-extraction", "reranking"]), {
     group: "Export",
-    help: "writes the model without its head, for hidden states",
+    help: "feature-extraction writes the model without its head, for hidden states; reranking says that a classifier with one output is a reranker",
     defaultText: "the model's own task",
-    appliesWhen: withFormats("onnx"),
+    appliesWhen: withFormats("gguf", "onnx"),
+    valueAppliesWhen: { "feature-extraction": withFormats("onnx") },
   }),
   data: option(text("FILE"), {
     group: "Export",
@@ -104,7 +105,8 @@ export const exportCommand = defineCommand({
   run(settings, context): Promise<ExportResult> {
     const { to } = settings;
     if (to === undefined) throw new UsageError(`--to is missing: take ${options.to.takes}.`);
-    return FORMATS[to](settings, context.task && chosenTask(undefined, context.task), context);
+    const named = settings.task === "reranking" ? settings.task : undefined;
+    return FORMATS[to](settings, chosenTask(named, context.task), context);
   },
   show: ({ path, note, relativeError, files, notes = [] }) => ({
     value: { output: path, relativeError, files },
@@ -137,7 +139,7 @@ function filesTable(files: readonly OnnxFile[]): string {
 /**
  * Exports an adapter, or a model, to another format: `peft-lora`, a plain LoRA of PEFT, which is the truncated singular value
  * decomposition of the adapter's change of each weight; `gguf-lora`, such a LoRA (or LoRA's own tensors) for llama.cpp; `gguf`, the
- * model merged with its adapter, or the model alone, as one file for llama.cpp: a language model, or one that embeds texts; `onnx`, the same as a folder for transformers.js. Nothing is written before everything is computed.
+ * model merged with its adapter, or the model alone, as one file for llama.cpp: a language model, one that embeds texts, or a reranker; `onnx`, the same as a folder for transformers.js. Nothing is written before everything is computed.
  */
 export const exportModel = (
   settings: ExportSettings,

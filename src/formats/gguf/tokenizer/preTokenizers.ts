@@ -50,6 +50,7 @@ const tekken: Splitting = { ...PLAIN, preTokenizer: split(TEKKEN), ignoresMerges
 const SPLITTINGS = {
   "gpt-2": gpt2,
   default: gpt2,
+  "roberta-bpe": gpt2,
   "modern-bert": modernBert,
   smollm,
   "llama-bpe": llama3,

@@ -110,7 +110,7 @@ function pairOf({ path }: GgufMetadata, merge: string): [string, string] {
   );
 }
 
-function scoresOf(metadata: GgufMetadata, { tokens }: Vocabulary): readonly number[] {
+export function scoresOf(metadata: GgufMetadata, { tokens }: Vocabulary): readonly number[] {
   const scores = metadata.required("tokenizer.ggml.scores", metadata.numbers("tokenizer.ggml.scores"));
   if (scores.length === tokens.length) return scores;
   throw ggufError(
@@ -131,7 +131,7 @@ function template(
 }
 
 /** A file's vocabulary and its special tokens. */
-interface Vocabulary {
+export interface Vocabulary {
   readonly tokens: readonly string[];
   /** Tokens by role: bos, eos, unknown, padding. */
   readonly roles: Readonly<Partial<Record<Role, string>>>;
@@ -148,7 +148,7 @@ const CONTROL = 3;
 const USER_DEFINED = 4;
 
 /** @throws BidoraError `GGUF` for lists of different lengths */
-function vocabularyOf(metadata: GgufMetadata): Vocabulary {
+export function vocabularyOf(metadata: GgufMetadata): Vocabulary {
   const tokens = metadata.required("tokenizer.ggml.tokens", metadata.texts("tokenizer.ggml.tokens"));
   const types = metadata.numbers("tokenizer.ggml.token_type") ?? [];
   if (types.length > 0 && types.length !== tokens.length) {

@@ -24,12 +24,13 @@ import { wordPieceMetadata } from "./wordPiece.js";
  * @throws BidoraError `GGUF` for a tokenizer that would give other tokens in llama.cpp
  */
 export function tokenizerMetadata(parts: TokenizerParts, size: number): GgufPair[] {
-  const { addsBos, addsEos, chatTemplate } = parts;
+  const { addsBos, addsEos, addsSeparator, chatTemplate } = parts;
   return [
     ...ownMetadata(parts, size),
     ...rolePairs(parts),
     ["tokenizer.ggml.add_bos_token", flag(addsBos)],
     ["tokenizer.ggml.add_eos_token", flag(addsEos)],
+    ...(addsSeparator === undefined ? [] : [["tokenizer.ggml.add_sep_token", flag(addsSeparator)] as const]),
     ...(chatTemplate === undefined ? [] : [["tokenizer.chat_template", text(chatTemplate)] as const]),
   ];
 }

@@ -28,6 +28,8 @@ export interface TokenizerParts {
   /** Whether it adds a start or an end token. */
   readonly addsBos: boolean;
   readonly addsEos: boolean;
+  /** Whether it adds a separator between the texts of a pair, besides the end token; undefined for a model of single texts. */
+  readonly addsSeparator?: boolean | undefined;
   /** Whether texts are lowercased before they are tokenized, whatever the tokenizer does. */
   readonly lowercases: boolean;
   readonly chatTemplate: string | undefined;

@@ -51,6 +51,10 @@ export function wordPieceMetadata(parts: TokenizerParts, size: number): GgufPair
 const inWords = (token: string): string =>
   token.startsWith(WITHIN) ? token.slice(WITHIN.length) : `${AT_START}${token}`;
 
+/** The inverse of `inWords`. */
+export const plainPiece = (token: string): string =>
+  token.startsWith(AT_START) ? token.slice(AT_START.length) : `${WITHIN}${token}`;
+
 /** @throws BidoraError `GGUF` for another normalizer or pre-tokenizer than BERT's */
 export function wordSettings({
   path,

@@ -28,7 +28,7 @@ export function writableDecoder(json: JsonObject): Writable | undefined {
     ...tensorForm(architecture, config, limit === undefined ? "" : "model."),
   });
   form(undefined);
-  return { json, config, isEncoder: false, form };
+  return { json, config, isEncoder: false, ranks: false, form };
 }
 
 /** @param prefix what parameters' paths lack */

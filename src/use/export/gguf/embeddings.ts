@@ -16,8 +16,12 @@ export const poolingPair = ({ name }: Pick<Form, "name">, { pooling }: Embedding
   count(POOLING_TYPES[pooling]),
 ];
 
-/** The most tokens of a text, as in `predict`: the adapter's, or the folder's. */
-export function limitOf({ metadata, model }: OpenModel, { maxLength }: EmbeddingFormat, tokenizer: Tokenizer): number {
+/** The most tokens of a text or a pair, as in `predict`: the adapter's, or the folder's. */
+export function limitOf(
+  { metadata, model }: OpenModel,
+  { maxLength }: Pick<EmbeddingFormat, "maxLength">,
+  tokenizer: Tokenizer,
+): number {
   const { maxTokens } = model.config;
   return maxLengthOf(metadata?.maxLength ?? maxLength ?? maxTokens, false, tokenizer, maxTokens);
 }
@@ -47,7 +51,7 @@ function promptNotes({ prompts, pooling, includesPrompt }: EmbeddingFormat): str
 }
 
 /** Where llama.cpp gives other tokens, which no setting of a file changes. */
-function tokenNotes(parts: TokenizerParts): string[] {
+export function tokenNotes(parts: TokenizerParts): string[] {
   const { model, normalizer } = parts.json;
   if (isJsonObject(model) && model.type === "WordPiece") return wordNotes(parts);
   return isJsonObject(normalizer) && normalizer.type === "NFC" ? [COMPOSES] : [];

@@ -1,4 +1,4 @@
-/** Encoders that embed texts, as llama.cpp's architectures `bert` and `modern-bert`. */
+/** Encoders that embed texts or rank them, as llama.cpp's architectures `bert` and `modern-bert`. */
 
 import type { JsonObject } from "../../../base/records/index.js";
 import {
@@ -15,7 +15,7 @@ import type { BertConfig, ModernBertConfig } from "../../../models/families/inde
 import { architectureOf } from "../../../models/index.js";
 import { exportError, type Form, type Writable } from "./form.js";
 
-/** An encoder that is written for embeddings; undefined for a family that is not. @throws BidoraError `CONFIG`, `EXPORT` */
+/** An encoder; undefined for a family that is not. @throws BidoraError `CONFIG`, `EXPORT` */
 export function writableEncoder(json: JsonObject): Writable | undefined {
   const names = encoderNames(json.model_type);
   if (!names) return undefined;
@@ -25,7 +25,7 @@ export function writableEncoder(json: JsonObject): Writable | undefined {
       ? (limit?: number) => bertForm(names, config as BertConfig, limit)
       : (limit?: number) => modernBertForm(names, config as ModernBertConfig, limit);
   form();
-  return { json, config, isEncoder: true, form };
+  return { json, config, isEncoder: true, ranks: names.head !== undefined, form };
 }
 
 /** Keys that all encoders have. @param context the most tokens of a text */

@@ -6,6 +6,7 @@ import {
   fileTypeNumber,
   type GgufEntry,
   type GgufPair,
+  RERANKER_TYPES,
   text,
   tokenizerMetadata,
   writableModelTypes,
@@ -23,6 +24,7 @@ import { limitOf, notesOnEmbeddings, poolingPair } from "./embeddings.js";
 import { writableEncoder } from "./encoders.js";
 import { exportError, type Writable } from "./form.js";
 import { freeDestination, ggufName, writeBoth } from "./modelfile.js";
+import { notesOnReranking, pairParts, rankingPairs, refuseOtherRankings, refuseTokenTypes } from "./reranking.js";
 import { factorsTensor, modelTensors } from "./tensors.js";
 import { stopsOf, tokenizerParts } from "./tokenizer.js";
 
@@ -34,7 +36,7 @@ export interface GgufSettings extends ModelToExport {
 /** The default output type of llama.cpp's converter. */
 const DEFAULT_TYPE = "f16";
 
-/** What was written, and what to know of a model that embeds texts. */
+/** What was written, and what to know of a model that embeds texts or ranks them. */
 interface ExportedGguf extends Exported {
   /** One sentence each. */
   readonly notes?: readonly string[];
@@ -45,7 +47,7 @@ const QUANTIZATION_VERSION = 2;
 
 /**
  * Writes the model and its adapter, if there is one, as a single GGUF file like llama.cpp's converter, and a Modelfile next to it: a
- * language model, or a model that embeds texts.
+ * language model, or a model that embeds texts; a reranker without a Modelfile, since Ollama runs none.
  */
 export async function exportGguf(
   settings: GgufSettings,
@@ -61,9 +63,11 @@ export async function exportGguf(
   const tokenizer = await loadTokenizer(source, { chatTemplate: trainedTemplate(found) });
   const opened = await open(found, { task, pooling: settings.pooling, dtype: "float32" });
   refuseOtherHeads(opened, writable);
-  const { embedding } = opened.task;
-  const form = writable.form(embedding && limitOf(opened, embedding, tokenizer));
-  const parts = await tokenizerParts(tokenizer, source, writable.json, embedding);
+  const { embedding, reranking } = opened.task;
+  const texts = embedding ?? reranking;
+  const form = writable.form(texts && limitOf(opened, texts, tokenizer));
+  const single = await tokenizerParts(tokenizer, source, writable.json, embedding ?? (reranking && {}));
+  const parts = reranking ? await pairParts(single, tokenizer) : single;
   const { outtype = DEFAULT_TYPE } = settings;
   const pairs: GgufPair[] = [
     ["general.architecture", text(form.name)],
@@ -71,20 +75,23 @@ export async function exportGguf(
     ["general.name", text(destination.name)],
     ...form.pairs,
     ...(embedding ? [poolingPair(form, embedding)] : []),
+    ...(reranking ? rankingPairs(form, writable, reranking, opened.labels) : []),
     ["general.file_type", count(fileTypeNumber(outtype))],
     ["general.quantization_version", count(QUANTIZATION_VERSION)],
     ...tokenizerMetadata(parts, writable.config.vocabSize),
   ];
   refuseBadWeights(weightsIn({ folder: source, model: opened.model }));
   const changed = opened.adapted ? mergedParameters(opened.adapted) : new Map();
+  if (reranking) await refuseTokenTypes(opened.model, changed, tokenizer);
   const tensors = modelTensors(opened.model, { form, fileType: outtype }, changed);
   const factors = form.factors ? [factorsTensor(form.factors)] : [];
-  const stops = embedding ? [] : stopsOf(tokenizer, parts);
-  writeBoth(destination, pairs, [...factors, ...tensors], (from) => ({ from, stops }));
+  const stops = texts ? [] : stopsOf(tokenizer, parts);
+  writeBoth(destination, pairs, [...factors, ...tensors], reranking ? undefined : (from) => ({ from, stops }));
   return {
     path: destination.path,
     note: noteOf(outtype, tensors, form.note),
     ...(embedding && { notes: notesOnEmbeddings(embedding, form, parts) }),
+    ...(reranking && { notes: notesOnReranking(reranking, form, parts) }),
   };
 }
 
@@ -104,7 +111,7 @@ export function writableModel(folder: string): Writable {
   if (found) return found;
   throw exportError(
     `its model_type is ${String(json.model_type)}; supported are ${writableModelTypes().join(", ")}, and of encoders that embed texts ` +
-      `${ENCODER_TYPES.join(", ")}. onnxruntime runs all models, with --to onnx.`,
+      `${ENCODER_TYPES.join(", ")} (as rerankers ${RERANKER_TYPES.join(", ")}). onnxruntime runs all models, with --to onnx.`,
   );
 }
 
@@ -117,16 +124,12 @@ export function refuseBare({ folder, adapter }: FoundModel, { json, isEncoder }:
   );
 }
 
-/** @throws BidoraError `EXPORT` for a model that is neither a language model nor embeds texts */
-export function refuseOtherHeads({ kind, task }: ResolvedHead, { isEncoder }: Pick<Writable, "isEncoder">): void {
-  if (task.embedding || (isOfLanguageModel(task) && !isEncoder)) return;
-  if (task.reranking)
-    throw exportError(
-      "it is a reranker, of which bidora writes no GGUF file, and llama.cpp gives both texts of a pair the first token type, with which BERT's " +
-        "scores differ: use --to onnx.",
-    );
+/** @throws BidoraError `EXPORT` for a model that is no language model, embeds no texts, and ranks none as llama.cpp does */
+export function refuseOtherHeads({ kind, task }: ResolvedHead, writable: Writable): void {
+  if (task.reranking) refuseOtherRankings(writable);
+  if (task.embedding || task.reranking || (isOfLanguageModel(task) && !writable.isEncoder)) return;
   throw exportError(
-    `it is for ${kind}, but llama.cpp runs only causal language models (--task causal-lm) and models that embed texts (--task embedding): ` +
-      "use --to onnx.",
+    `it is for ${kind}, but llama.cpp runs only causal language models (--task causal-lm), models that embed texts (--task embedding) and ` +
+      "rerankers (--task reranking): use --to onnx.",
   );
 }

@@ -23,6 +23,10 @@ const MERGED_ONLY =
   "--to gguf-lora is for language models: an adapter's file can't say how token states are pooled, and llama.cpp would pool as the base " +
   "model's file does. Use --to gguf, which merges the adapter.";
 
+/** An adapter of a reranker. */
+const HEADLESS =
+  "--to gguf-lora is for language models: an adapter's file has no place for a reranker's head. Use --to gguf, which merges the adapter.";
+
 const PACKED_BASE =
   "LoftQ started the adapter on a packed base, and llama.cpp's file of the base has other values: use --to gguf, which merges the adapter.";
 
@@ -46,6 +50,7 @@ export async function exportLora(
   const opened = await open(found, { task, dtype: "float32" });
   refuseOtherHeads(opened, writable);
   if (opened.task.embedding) throw new UsageError(MERGED_ONLY);
+  if (opened.task.reranking) throw new UsageError(HEADLESS);
   const form = writable.form(undefined);
   const stops = stopsOf(tokenizer, await tokenizerParts(tokenizer, source, writable.json));
   const adapted = opened.adapted!;

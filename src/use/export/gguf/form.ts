@@ -39,10 +39,12 @@ export interface Form extends TensorForm {
 export interface Writable {
   readonly json: JsonObject;
   readonly config: ModelConfig;
-  /** Whether it is written only for embeddings of texts. */
+  /** Whether it is written only for embeddings of texts, or as a reranker. */
   readonly isEncoder: boolean;
+  /** Whether llama.cpp has the family's head for pairs of texts. */
+  readonly ranks: boolean;
   /**
-   * @param limit the most tokens of a text to embed; undefined for a language model
+   * @param limit the most tokens of a text to embed or of a pair; undefined for a language model
    * @throws BidoraError `EXPORT` for a model that llama.cpp would compute differently
    */
   form(limit: number | undefined): Form;

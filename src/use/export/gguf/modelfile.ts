@@ -31,16 +31,16 @@ export function freeDestination(output: string, overwrite: boolean, inputs: read
   return { path, name, modelfile: freeModelfile(path, `${name}.Modelfile`, overwrite) };
 }
 
-/** Writes the file, then the Modelfile, which refers to it by name. */
+/** Writes the file, then the Modelfile, which refers to it by name. @param parts undefined for a model that Ollama does not run */
 export function writeBoth(
   { path, modelfile }: Destination,
   metadata: readonly GgufPair[],
   tensors: readonly GgufEntry[],
-  parts: (own: string) => ModelfileParts,
+  parts: ((own: string) => ModelfileParts) | undefined,
 ): void {
   makeFolder(dirname(path));
   writeGguf(path, metadata, tensors);
-  writeModelfile(modelfile, parts(modelfileReference(path)));
+  if (parts) writeModelfile(modelfile, parts(modelfileReference(path)));
 }
 
 /** The start of the first line, which marks files written by bidora. */

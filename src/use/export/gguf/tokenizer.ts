@@ -5,23 +5,28 @@ import { join } from "node:path";
 import { GENERATION_CONFIG, own } from "../../../base/index.js";
 import { isJsonObject, type JsonObject, readJsonObject } from "../../../base/records/index.js";
 import type { TokenizerParts } from "../../../formats/gguf/index.js";
-import type { EmbeddingFormat } from "../../../formats/index.js";
 import type { Tokenizer } from "../../../text/index.js";
 import { exportError } from "./form.js";
 
 /** Tokens that end a turn in the models' chat formats. */
 const TURN_ENDS: readonly string[] = ["<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end|>", "<turn|>"];
 
+/** How a model reads texts that it embeds or ranks. */
+interface TextReading {
+  /** Whether texts are lowercased before they are tokenized. */
+  readonly lowercases?: boolean;
+}
+
 /**
  * A tokenizer in the keys of GGUF files.
- * @param embedding how the model embeds texts; undefined for a language model
+ * @param read how a model reads texts that it embeds or ranks; undefined for a language model
  * @throws BidoraError `EXPORT` for a tokenizer that adds other tokens to a text than llama.cpp can
  */
 export async function tokenizerParts(
   tokenizer: Tokenizer,
   folder: string,
   config: JsonObject,
-  embedding?: EmbeddingFormat,
+  read?: TextReading,
 ): Promise<TokenizerParts> {
   const [before, after] = [await tokenizer.prefixIds(), await tokenizer.suffixIds()];
   const named = {
@@ -29,14 +34,14 @@ export async function tokenizerParts(
     eos: tokenizer.specialTokenId("eos_token") ?? idOf(config.eos_token_id),
   };
   // A model that generates no text needs these roles only for the tokens around a text
-  const { bos, eos } = embedding ? { bos: before[0] ?? named.bos, eos: after[0] ?? named.eos } : named;
+  const { bos, eos } = read ? { bos: before[0] ?? named.bos, eos: after[0] ?? named.eos } : named;
   const json = tokenizer.json as JsonObject;
   const roles = {
     ...{ bos, eos, eot: turnEnd(tokenizer, endsOf(folder, config), eos) },
     unknown: unknownOf(json) ?? tokenizer.specialTokenId("unk_token"),
     padding: tokenizer.padTokenId ?? idOf(config.pad_token_id),
     // WordPiece puts the separator after a text
-    ...(embedding && {
+    ...(read && {
       separator: after[0] ?? tokenizer.specialTokenId("sep_token"),
       mask: tokenizer.specialTokenId("mask_token"),
     }),
@@ -47,7 +52,7 @@ export async function tokenizerParts(
     roles: Object.fromEntries(Object.entries(roles).filter(([, id]) => id !== undefined)),
     addsBos: isAdded(before, bos, "before"),
     addsEos: isAdded(after, eos, "after"),
-    lowercases: embedding?.lowercases ?? false,
+    lowercases: read?.lowercases ?? false,
     chatTemplate: tokenizer.chatTemplateText,
   };
 }

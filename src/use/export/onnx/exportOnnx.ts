@@ -17,7 +17,7 @@ import { MOST_BYTES, writeGraph } from "./graph/writeGraph.js";
 import { notesOn } from "./notes.js";
 
 interface OnnxSettings extends ModelToExport {
-  readonly task?: "feature-extraction" | undefined;
+  readonly task?: "feature-extraction" | "reranking" | undefined;
   readonly dtype?: readonly OnnxDtypeName[] | undefined;
   readonly pooling?: Pooling | undefined;
   /** Rows to measure the error of each dtype on. */
@@ -54,7 +54,11 @@ export async function exportOnnx(
     const rows = settings.data === undefined ? [] : [settings.data];
     refuseOccupied(path, settings.overwrite, [...foldersOf(found), ...rows]);
     const tokenizer = await loadTokenizer(found.folder, { chatTemplate: trainedTemplate(found) });
-    const opened = await openToExport(found, { task, pooling: settings.pooling }, settings.task !== undefined);
+    const opened = await openToExport(
+      found,
+      { task, pooling: settings.pooling },
+      settings.task === "feature-extraction",
+    );
     refuseBadWeights(weightsIn({ folder: found.folder, model: opened.model }));
     const { graph } = graphOf(family, opened);
     const dtypes = [...new Set(settings.dtype ?? (["fp32"] as const))];

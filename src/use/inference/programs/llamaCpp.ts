@@ -1,5 +1,11 @@
 import { shellLine } from "../../../base/index.js";
-import { architectureFor, ENCODER_TYPES, encoderNames, writableModelTypes } from "../../../formats/gguf/index.js";
+import {
+  architectureFor,
+  ENCODER_TYPES,
+  encoderNames,
+  RERANKER_TYPES,
+  writableModelTypes,
+} from "../../../formats/gguf/index.js";
 import type { AdapterConfig, LowRankConfig } from "../../../models/adapters/index.js";
 import { isOfLanguageModel } from "../../../tasks/index.js";
 import type { AdapterSubject, Subject } from "./subject.js";
@@ -30,11 +36,13 @@ const CONVERTED = [
 /** llama.cpp runs GGUF files: models, and LoRA adapters. */
 export const llamaCpp: Program = (subject) => {
   const { adapter, name } = subject;
-  if (subject.isGguf) return yes({ commands: [shellLine(["llama-cli", "-m", name])] });
+  if (subject.isGguf)
+    return yes({ commands: [subject.task?.reranking ? ranking(name) : shellLine(["llama-cli", "-m", name])] });
   const stopped = whyNoGguf(subject);
   if (stopped) return stopped;
   const model = exporting(subject, "gguf", ".gguf");
   if (subject.task?.embedding) return embedding(subject, model);
+  if (subject.task?.reranking) return reranking(subject, model);
   const whole = adapter ? [...whyWhole(adapter.config), ...reasonsOfBase(adapter)] : [];
   if (!adapter || whole.length > 0)
     return no(["It reads GGUF files.", ...whole], { commands: running(model), notes: openNote(subject) });
@@ -55,6 +63,23 @@ function embedding(subject: Subject, { command, output }: Way): Verdict {
   });
 }
 
+/** Rerankers are merged: an adapter's file has no head. */
+function reranking(subject: Subject, { command, output }: Way): Verdict {
+  return no(["It reads GGUF files.", ...reasonsToMerge(subject)], {
+    commands: [command, ranking(output)],
+    notes: [
+      ...openNote(subject),
+      ...(subject.modelType === "bert" ? [ONE_TYPE] : []),
+      "It gives the model's raw output: the export says what makes a score of it.",
+    ],
+  });
+}
+
+const ONE_TYPE =
+  "It gives both texts of a pair the first token type: the export refuses a BERT that tells them apart, which most do.";
+
+const ranking = (file: string): string => shellLine(["llama-server", "--reranking", "-m", file]);
+
 /** The verdict on what bidora can't write as GGUF; undefined for what it can, and for what is not known. */
 export function whyNoGguf(subject: Subject): Verdict | undefined {
   const { adapter, className, modelType, task } = subject;
@@ -63,9 +88,10 @@ export function whyNoGguf(subject: Subject): Verdict | undefined {
   if (mayBeLanguageModel && (modelType === undefined || architectureFor(modelType))) return undefined;
   const embeds = task?.embedding !== undefined;
   if (embeds && (modelType === undefined || architectureFor(modelType) || encoderNames(modelType))) return undefined;
+  if (task?.reranking && RERANKER_TYPES.some((type) => type === modelType)) return undefined;
   const what =
     `bidora writes GGUF files of language models (${writableModelTypes().join(", ")}), and of these and encoders ` +
-    `(${ENCODER_TYPES.join(", ")}) that embed texts`;
+    `(${ENCODER_TYPES.join(", ")}) that embed texts, and rerankers (${RERANKER_TYPES.join(", ")})`;
   const way = convertersWay(subject);
   if (!way) return no([`It reads GGUF files; ${what}.`]);
   return no([`It reads GGUF files; ${what}: ${className} takes llama.cpp's own converter.`], {

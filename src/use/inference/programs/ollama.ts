@@ -10,9 +10,9 @@ import { exporting, no, type Program, reasonsOfBase, reasonsToMerge, shortName, 
  */
 export const ollama: Program = (subject) => {
   const { name, adapter, task } = subject;
-  if (subject.isGguf) return yes({ commands: [creatingFrom(name)] });
   if (task && !["ForCausalLM", "Model"].includes(task.head.className))
     return no(["It generates text and makes embeddings only."]);
+  if (subject.isGguf) return yes({ commands: [creatingFrom(name)] });
   const stopped = whyNoGguf(subject);
   const converted = stopped && convertersWay(subject);
   if (converted) return { ...stopped, commands: [...converted.commands, creatingFrom(`./${converted.output}`)] };

@@ -8,6 +8,7 @@ import { type AdapterConfig, checkFit, readAdapter, type SavedAdapter } from "..
 import { ARCHITECTURES, architectureOf, classNameOf, emptyModel } from "../../../models/index.js";
 import { inferTask, isTaskKind, resolveHead, TASK_ENTRIES, TASKS, type Task } from "../../../tasks/index.js";
 import type { AdapterInspection, AdapterSettings, Inspection, ModelInspection } from "../inspection.js";
+import { isReranker } from "../open.js";
 
 /** What engines judge: a model, or an adapter with its base model. */
 export interface Subject {
@@ -88,7 +89,8 @@ async function adapterSubject(inspected: AdapterInspection, name: string, model:
   const base = model ?? settings.baseModel ?? undefined;
   const found = base === undefined ? undefined : await baseOnMachine(base, model !== undefined);
   const baseConfig = found?.config;
-  const task = taskOf(settings, baseConfig);
+  const ranks = found && settings.task === TASKS.reranking.peftTaskType && isReranker(found.folder);
+  const task = ranks ? TASKS.reranking : taskOf(settings, baseConfig);
   const json = readOptionalJsonObject(join(folder, ADAPTER_CONFIG));
   const { model_type: modelType } = baseConfig ?? {};
   const misfit = found && misfitOf(saved, found);

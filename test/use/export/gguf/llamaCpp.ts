@@ -13,6 +13,8 @@ export interface LlamaCppQuestion {
   readonly texts: readonly string[];
   /** Whether embeddings of the rows are asked for, and no probabilities. */
   readonly embeds?: boolean;
+  /** Queries with documents to rank, and nothing else. */
+  readonly pairs?: readonly (readonly [string, string])[];
 }
 
 export interface LlamaCppAnswer {
@@ -22,6 +24,10 @@ export interface LlamaCppAnswer {
   readonly tokens: readonly (readonly number[])[];
   /** The pooled states of each row, not normalized, where embeddings are asked for. */
   readonly embeddings: readonly (readonly number[])[];
+  /** The tokens of pairs as llama.cpp's server puts them, the model's outputs for them, and the scores that node-llama-cpp gives. */
+  readonly rows: readonly (readonly number[])[];
+  readonly outputs: readonly number[];
+  readonly scores: readonly number[];
   /** The tokens of texts. */
   readonly words: readonly (readonly number[])[];
   readonly about: {

@@ -1,7 +1,7 @@
 // llama.cpp, through node-llama-cpp, in a process of its own. Reads a list of questions as JSON from stdin, and writes their answers to stdout.
 // Exit status 3: there is no binary for this machine.
 import { readFileSync } from "node:fs";
-import { getLlama, LlamaEmbeddingContext, NoBinaryFoundError } from "node-llama-cpp";
+import { getLlama, LlamaEmbeddingContext, LlamaRankingContext, NoBinaryFoundError } from "node-llama-cpp";
 
 /** Keys and values are not rounded. */
 const EXACT = { flashAttention: false, experimentalKvCacheKeyType: "F32", experimentalKvCacheValueType: "F32" };
@@ -22,9 +22,10 @@ const answers = [];
 for (const question of questions) answers.push(await answer(question));
 process.stdout.write(JSON.stringify(answers), () => process.exit(0));
 
-async function answer({ model: modelPath, adapter, rows, newTokens, texts, embeds = false }) {
+async function answer({ model: modelPath, adapter, rows, newTokens, texts, embeds = false, pairs }) {
   const model = await llama.loadModel({ modelPath, gpuLayers: 0 });
   if (embeds) return embeddings(model, rows, texts);
+  if (pairs) return rankings(model, pairs);
   const inContext = async (length, use) => {
     // At its end a context drops its first tokens.
     const size = { contextSize: length + 8, batchSize: length + 8 };
@@ -67,6 +68,39 @@ async function embeddings(model, rows, texts) {
   const facts = factsOf(model, texts);
   await model.dispose();
   return { embeddings: found, ...facts };
+}
+
+/** The outputs for pairs, with their tokens as llama.cpp's server puts them; and the scores of node-llama-cpp, which always has a separator. */
+async function rankings(model, pairs) {
+  const facts = factsOf(model, []);
+  const addsSep = model.fileInfo.metadata.tokenizer.ggml.add_sep_token;
+  const { bos, eos, sep, addsBos, addsEos } = facts.about;
+  const end = addsEos ? [eos] : [];
+  const tokens = (text) => Array.from(model.tokenize(text));
+  const rows = pairs.map(([query, document]) => [
+    ...(addsBos ? [bos] : []),
+    ...tokens(query),
+    ...end,
+    ...(addsSep ? [sep] : []),
+    ...tokens(document),
+    ...end,
+  ]);
+  const size = Math.max(...rows.map(({ length }) => length)) + 8;
+  const sizes = { contextSize: size, batchSize: size, threads: 1 };
+  const context = new LlamaRankingContext({
+    _llamaContext: await model.createContext({ ...sizes, ...EXACT, _embeddings: true, _ranking: true }),
+  });
+  const [outputs, scores] = [[], []];
+  for (const row of rows) outputs.push(logit(await context._evaluateRankingForInput(row)));
+  for (const [query, document] of pairs) scores.push(await context.rank(query, document));
+  await context.dispose();
+  await model.dispose();
+  return { rows, outputs, scores, ...facts };
+}
+
+/** The inverse of the sigmoid, which node-llama-cpp puts on outputs. */
+function logit(score) {
+  return Math.log(score / (1 - score));
 }
 
 /** Of each token of a row, how likely every token is to follow it. */

@@ -1,6 +1,11 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type JsonObject, readJsonObject } from "../../../../src/base/records/json.js";
+import {
+  type CrossEncoderFormat,
+  PLAIN_RERANKER,
+  writeCrossEncoderFormat,
+} from "../../../../src/formats/crossEncoder.js";
 import { openGguf } from "../../../../src/formats/gguf/file.js";
 import { tokenizerConfigOf, tokenizerOf } from "../../../../src/formats/gguf/tokenizer/tokenizer.js";
 import { saveSafetensors } from "../../../../src/formats/safetensors/safetensors.js";
@@ -16,7 +21,14 @@ import {
   savedTensors,
   writeAdapter,
 } from "../../../../src/models/adapters/index.js";
-import { architectureOf, buildModel, type HeadKind, loadModel, NO_HEAD } from "../../../../src/models/index.js";
+import {
+  architectureOf,
+  buildModel,
+  classNameOf,
+  type HeadKind,
+  loadModel,
+  NO_HEAD,
+} from "../../../../src/models/index.js";
 import { TASKS, type TaskKind } from "../../../../src/tasks/index.js";
 import * as torch from "../../../../src/torch/index.js";
 import { GOLDEN } from "../../../support/golden.js";
@@ -57,10 +69,10 @@ export function tinyModel(folder: string, tokenizer: TokenizerName, config: Json
 }
 
 /** Writes config.json and random weights. */
-function writeWeights(folder: string, json: JsonObject, head: HeadKind): void {
+function writeWeights(folder: string, json: JsonObject, head: HeadKind, outputs = 0): void {
   writeFileSync(join(folder, "config.json"), JSON.stringify(json));
   torch.scope(() => {
-    const model = buildModel(architectureOf(json), json, head, 0);
+    const model = buildModel(architectureOf(json), json, head, outputs);
     const generator = new torch.Generator(3);
     const tensors = Array.from(model.namedParameters(), ([path, { shape }]) => {
       const deviation = shape.length === 1 ? 0.3 : path.includes("embed") ? 1 : 1.5 / Math.sqrt(shape.at(-1)!);
@@ -90,7 +102,27 @@ interface TinyEncoder {
 }
 
 /** Writes the folder of a model of sentence-transformers with random weights. */
-export function tinyEncoder(folder: string, { config, tokenizer, format, ...changed }: TinyEncoder): string {
+export function tinyEncoder(folder: string, encoder: TinyEncoder): string {
+  writeWeights(folder, encoderConfig(folder, encoder), NO_HEAD);
+  embedsTexts(folder, encoder.format);
+  return folder;
+}
+
+/** Writes a CrossEncoder's folder with random weights. */
+export function tinyReranker(
+  folder: string,
+  encoder: Omit<TinyEncoder, "format">,
+  format: Partial<CrossEncoderFormat> = {},
+): string {
+  const labels = { id2label: { 0: "LABEL_0" }, label2id: { LABEL_0: 0 } };
+  const architectures = [classNameOf(architectureOf(encoder.config), TASKS.reranking.head)];
+  writeWeights(folder, { ...encoderConfig(folder, encoder), architectures, ...labels }, TASKS.reranking.head, 1);
+  writeCrossEncoderFormat(folder, { ...PLAIN_RERANKER, ...format });
+  return folder;
+}
+
+/** Writes an encoder's tokenizer; returns its config.json. */
+function encoderConfig(folder: string, { config, tokenizer, ...changed }: TinyEncoder): JsonObject {
   mkdirSync(folder, { recursive: true });
   const change = (file: string, json: JsonObject = {}) =>
     writeFileSync(join(folder, file), JSON.stringify({ ...readJsonObject(join(tokenizer, file)), ...json }));
@@ -98,9 +130,7 @@ export function tinyEncoder(folder: string, { config, tokenizer, format, ...chan
   change("tokenizer_config.json", { model_max_length: 64, ...changed.tokenizerConfig });
   const { vocab } = readJsonObject(join(folder, "tokenizer.json")).model as { vocab: object };
   const vocab_size = Object.keys(vocab).length + UNUSED_TOKENS;
-  writeWeights(folder, { vocab_size, ...ENCODER, ...config }, NO_HEAD);
-  embedsTexts(folder, format);
-  return folder;
+  return { vocab_size, ...ENCODER, ...config };
 }
 
 /** Writes the files by which sentence-transformers embeds texts with a model. */
@@ -127,7 +157,8 @@ export async function tinyAdapter(
 ): Promise<string> {
   mkdirSync(folder, { recursive: true });
   const generator = new torch.Generator(5);
-  const { model } = await loadModel(base, { head: TASKS[task].head, outputs: 0, dtype: "float32", generator });
+  const outputs = TASKS[task].problem?.outputs[0] ?? 0;
+  const { model } = await loadModel(base, { head: TASKS[task].head, outputs, dtype: "float32", generator });
   const adapted = inject(model, config, { generator });
   torch.noGrad(() => {
     for (const { tensor } of adapted.trained)

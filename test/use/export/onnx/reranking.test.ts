@@ -53,3 +53,15 @@ test("the error of smaller data types, of rows with several documents", async ()
   expect(files?.map(({ error }) => error)).toEqual([0, expect.any(Number)]);
   expect(files![1]!.error).toBeGreaterThan(0);
 });
+
+test("a classifier with one output that says nothing is a reranker with --task reranking", async () => {
+  const output = freshPath("onnx");
+  const { notes } = await exportModel({
+    model: join(GOLDEN, "roberta/regression"),
+    to: "onnx",
+    output,
+    task: "reranking",
+  });
+  expect(notes?.join(" ")).toContain("whose logits give the score, by sigmoid.");
+  expect(readCrossEncoderFormat(output).activation).toBe("sigmoid");
+});

@@ -380,6 +380,39 @@ test("an adapter of an embedding model is merged for all but PEFT", async () => 
   expect(peft.commands[0]).toContain("AutoModel.from_pretrained(");
 });
 
+test("a reranker is exported for llama.cpp, merged with its adapter, where llama.cpp has its head", async () => {
+  const path = join(GOLDEN, "reranking/roberta-4");
+  const { ollama, "llama.cpp": llamaCpp } = await verdicts(path);
+  const exporting = `${HINTED_COMMAND} export --to gguf --model ${path} --output roberta-4.gguf`;
+  expect([llamaCpp.takes, llamaCpp.commands]).toEqual([
+    "no",
+    [exporting, "llama-server --reranking -m roberta-4.gguf"],
+  ]);
+  expect(llamaCpp.notes).toEqual([expect.stringContaining("raw output")]);
+  expect([ollama.takes, ollama.commands]).toEqual(["no", []]);
+  const base = join(GOLDEN, "reranking/bert-6");
+  const adapter = await on("llama.cpp", join(GOLDEN, "reranking/adapter"), base);
+  expect(adapter.reasons.at(-1)).toMatch(/has to be merged/);
+  expect(adapter.commands.at(-1)).toMatch(/^llama-server --reranking -m/);
+  expect(adapter.notes[0]).toMatch(/gives both texts of a pair the first token type: the export refuses a BERT/);
+  const file = join(GOLDEN, "io/gguf/converted/xlm-roberta-reranker.gguf");
+  const found = await verdicts(file);
+  expect(found["llama.cpp"].commands).toEqual([`llama-server --reranking -m ${file}`]);
+  expect(found.ollama.takes).toBe("no");
+});
+
+test("a reranker of a family whose head llama.cpp lacks stays with other programs", async () => {
+  const path = freshPath("distilbert");
+  cpSync(join(GOLDEN, "distilbert/regression"), path, { recursive: true });
+  cpSync(
+    join(GOLDEN, "reranking/bert-6/config_sentence_transformers.json"),
+    join(path, "config_sentence_transformers.json"),
+  );
+  const found = await on("llama.cpp", path);
+  expect(found.reasons[0]).toMatch(/and rerankers \(bert, roberta, xlm-roberta, camembert, modernbert\)/);
+  expect(found.commands.join()).not.toContain("export --to gguf");
+});
+
 test("an exported folder runs in transformers.js, with what its pipelines do otherwise", async () => {
   const folder = freshPath("onnx");
   cpSync(join(BERT, "regression"), folder, { recursive: true });
