@@ -147,7 +147,7 @@ test("the default of a given setting is what follows from the others", async () 
 });
 
 test("all settings of a run file are found by words, those without effect too", async () => {
-  const page = await pageOf(studioWith("model: m\nmethod: full\ntask: classification\n").studio);
+  const page = await pageOf(studioWith("model: m\nmethod: full\ntask: regression\n").studio);
   const beta = page.getElementById("setting-beta")!;
   expect(beta.getAttribute("data-words")).toContain("--beta");
   expect(beta.textContent).toContain("it applies only with --task preference");
