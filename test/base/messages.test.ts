@@ -53,6 +53,7 @@ test("inspect escapes line breaks in names", () => {
     head: { kind: "sequence-classification", labels: [`x\nRefused: all`, EVIL] },
     embedding: { ...PLAIN_FORMAT, prompts: { [EVIL]: "" } },
     defaultTargetModules: [],
+    tasks: [],
     parameters: 1,
     dtypes: { F32: 1 },
     bytes: 4,

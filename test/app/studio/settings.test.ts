@@ -22,7 +22,7 @@ const formOf = (fields: Record<string, string>): Form => new Form(new URLSearchP
 const set = (studio: Studio, setting: string, value: string) =>
   settingsActions.setting(studio, formOf({ setting, [setting]: value }));
 
-async function pageOf(studio: Studio, asked: Partial<Asked> = {}): Promise<Document> {
+async function pageOf(studio: Studio, asked: Partial<Asked> = {}): Promise<ReturnType<typeof parseHTML>["document"]> {
   const part = await settingsPart(studio, { query: new URLSearchParams(), ...asked });
   return parseHTML(`<!doctype html><html><body>${part.source}</body></html>`).document;
 }

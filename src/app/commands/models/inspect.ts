@@ -114,6 +114,7 @@ function modelFacts(model: ModelInspection): Fact[] {
     ...(embedding ? [["embeddings", embeddingFacts(embedding)] as const] : []),
     ...sizeFacts(model),
     ["default targets", model.defaultTargetModules.join(", ") || "none"],
+    ["trains for", model.tasks.join(", ") || "no task"],
   ];
 }
 
