@@ -87,6 +87,8 @@ export interface Shown {
   readonly text?: string;
   /** Whether its value is among the events that `--json` has already printed. */
   readonly isEvent?: boolean;
+  /** Whether only `--json` prints it. */
+  readonly isForPrograms?: boolean;
   /** Whether its text has terminal escape sequences, to be printed unchanged. */
   readonly isFormatted?: boolean;
   /** Notes about it, one sentence each. */

@@ -1,13 +1,14 @@
 /** The model of the next run: what is in it, and whether the task fits it. */
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
-import { formatBytes, formatCount } from "../../../base/index.js";
+import { formatCount } from "../../../base/index.js";
 import { html, type Markup } from "../../../studies/report/index.js";
-import { isNamedDataset, namedDatasets } from "../../../tasks/datasets/index.js";
 import type { ModelInspection } from "../../../use/inference/index.js";
 import { facts, workPart } from "../page.js";
 import type { Studio } from "../workspace.js";
 import { failedAnswer } from "./failedAnswer.js";
+import { sizeText } from "./size.js";
+import { taskKindOf } from "./taskKind.js";
 
 const INSPECT = "inspect";
 
@@ -29,7 +30,7 @@ function contents(found: ModelInspection, task: string | undefined): Markup {
   const list = facts([
     ["Architecture", architectures.join(", ") || (modelType ?? "unknown")],
     ["Parameters", formatCount(parameters)],
-    ["Size", formatBytes(bytes)],
+    ["Size", sizeText(bytes)],
     ["Types", Object.keys(dtypes).join(", ")],
     [
       "Trained for",
@@ -41,7 +42,7 @@ function contents(found: ModelInspection, task: string | undefined): Markup {
 
 /** Whether the task of the next run fits the model. */
 function verdict({ tasks }: ModelInspection, task: string | undefined): Markup {
-  const kind = task !== undefined && isNamedDataset(task) ? namedDatasets[task].task : task;
+  const kind = taskKindOf(task);
   const known = tasks.length === 0 ? "no task" : tasks.join(", ");
   if (kind === undefined) return html`<p class="note">It can be trained for ${known}.</p>`;
   if ((tasks as readonly string[]).includes(kind)) return html`<p class="note">The task ${kind} fits this model.</p>`;

@@ -2,8 +2,8 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { CONFIG_FILE } from "../../../base/index.js";
-import { ownModelFolder } from "../../../formats/index.js";
 import { cachedModels } from "../../../formats/hub/index.js";
+import { ownModelFolder } from "../../../formats/index.js";
 import { isAdapterFolder } from "../../../models/adapters/index.js";
 
 /** A model to choose. */

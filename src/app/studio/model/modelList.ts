@@ -1,11 +1,12 @@
 /** The models to choose from. */
-import { formatBytes } from "../../../base/index.js";
+
 import { html, type Markup } from "../../../studies/report/index.js";
 import type { ModelChoice } from "../../init/models.js";
 import { button, form, textField, workPart } from "../page.js";
 import type { Studio } from "../workspace.js";
 import { DOWNLOAD } from "./download.js";
 import { type FoundModel, modelsAt, modelsInCache, modelsNear } from "./found.js";
+import { sizeText } from "./size.js";
 
 /** With more models than this, a search helps. */
 const FEW = 8;
@@ -34,7 +35,7 @@ function listed({ name, place, bytes }: FoundModel, chosen: string | undefined):
   const choose = isChosen
     ? html`<small>chosen</small>`
     : button("/model/choose", "Choose", { model: name }, `choose-${name}`);
-  return html`<li data-words="${name} ${place}"><span${isChosen ? html` class="chosen"` : undefined}>${name} <small>${formatBytes(bytes)}, in ${place}</small></span>${choose}</li>`;
+  return html`<li data-words="${name} ${place}"><span${isChosen ? html` class="chosen"` : undefined}>${name} <small>${sizeText(bytes)}, in ${place}</small></span>${choose}</li>`;
 }
 
 function suggested(

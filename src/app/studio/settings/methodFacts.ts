@@ -85,7 +85,7 @@ export const METHOD_FACTS: Readonly<Record<Method, MethodFacts>> = {
     name: "DeLoRA",
     about: [
       "A product is trained as in LoRA, with all its vectors brought to length one, and a number λ that bounds the length of the change.",
-      "The weights can’t move further than λ, however long the run is.",
+      "How far the weights can move is bounded by λ, relative to their own lengths, and λ is trained too.",
       "The bound acts from the first step on, so the first change is large.",
     ],
     formula: [W, "+", small("λ"), "·", B, A, "/ ‖·‖"],

@@ -26,7 +26,16 @@ export interface Setting {
 }
 
 /** What other screens set, and what is no setting of the file. */
-const ELSEWHERE: ReadonlySet<string> = new Set<RunKey>(["model", "task", "train", "validation", "output", "method"]);
+const ELSEWHERE: ReadonlySet<string> = new Set<RunKey>([
+  "model",
+  "task",
+  "train",
+  "validation",
+  "textColumns",
+  "labelColumn",
+  "output",
+  "method",
+]);
 
 export const isSettable = (key: string): key is RunKey =>
   Object.hasOwn(runOptions, key) && !ELSEWHERE.has(key) && !(runOptions[key as RunKey] as Option).session;

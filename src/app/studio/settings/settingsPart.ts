@@ -38,7 +38,7 @@ function leftNote(query: URLSearchParams): Markup | undefined {
 function otherSettings(settings: readonly Setting[], form: Form | undefined): Markup {
   const given = settings.filter(({ isGiven }) => isGiven).length;
   const groups = [...new Set(settings.map(({ option }) => option.group))];
-  const isOpen = given > 0 || form?.has("setting") ? html` open` : undefined;
+  const isOpen = form?.has("setting") ? html` open` : undefined;
   return html`<details id="other-settings"${isOpen}><summary>All other settings (${settings.length}${given > 0 ? `, ${given} of them set` : ""})</summary>
 <div class="field search" id="setting-search-field"><label for="setting-search">Search by words</label><input id="setting-search" type="search" data-filter="setting-list" data-kept autocomplete="off"></div>
 <div id="setting-list" class="setting-groups">${groups.map((name) => groupPart(name, settings, form))}</div></details>`;
