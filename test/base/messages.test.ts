@@ -53,6 +53,8 @@ test("inspect escapes line breaks in names", () => {
     head: { kind: "sequence-classification", labels: [`x\nRefused: all`, EVIL] },
     embedding: { ...PLAIN_FORMAT, prompts: { [EVIL]: "" } },
     defaultTargetModules: [],
+    vocabSize: 8,
+    maxTokens: null,
     tasks: [],
     parameters: 1,
     dtypes: { F32: 1 },

@@ -53,13 +53,22 @@ function writeEvent(event: RunEvent): void {
 /** Milliseconds between two lines about a download. */
 const DOWNLOAD_INTERVAL = 200;
 
-/** Prints how far a download is as lines of JSON: a few a second, and each file's end. */
-export function downloadEvents(now = () => performance.now()) {
-  let last = Number.NEGATIVE_INFINITY;
-  return ({ file, receivedBytes, totalBytes }: DownloadProgress): void => {
-    if (receivedBytes < totalBytes && now() - last < DOWNLOAD_INTERVAL) return;
-    last = now();
+/** Prints how far a download is as lines of JSON: a few a second, the last state before a pause among them, and the end at once. */
+export function downloadEvents(): (progress: DownloadProgress) => void {
+  let waiting: DownloadProgress | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  const print = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (!waiting) return;
+    const { file, receivedBytes, totalBytes } = waiting;
+    waiting = undefined;
     stdout.write(`${printableJson({ event: "download", file, receivedBytes, totalBytes })}\n`);
+    timer = setTimeout(print, DOWNLOAD_INTERVAL).unref();
+  };
+  return (progress) => {
+    waiting = progress;
+    if (!timer || progress.receivedBytes >= progress.totalBytes) print();
   };
 }
 

@@ -26,11 +26,17 @@ export function chosenPart(studio: Studio, model: string, task: string | undefin
 }
 
 function contents(found: ModelInspection, task: string | undefined): Markup {
-  const { modelType, architectures, parameters, bytes, dtypes, head, embedding, refusals } = found;
+  const { modelType, architectures, parameters, bytes, dtypes, head, embedding, refusals, vocabSize, maxTokens } =
+    found;
   const list = facts([
     ["Architecture", architectures.join(", ") || (modelType ?? "unknown")],
     ["Parameters", formatCount(parameters)],
     ["Size", sizeText(bytes)],
+    ["Vocabulary", vocabSize === null ? undefined : `${formatCount(vocabSize)} tokens`],
+    [
+      "Longest text",
+      maxTokens === null ? "no limit known" : `${formatCount(embedding?.maxLength ?? maxTokens)} tokens`,
+    ],
     ["Types", Object.keys(dtypes).join(", ")],
     [
       "Trained for",
