@@ -177,7 +177,7 @@ function rowLines({ line, length, parts, target, cut }: PreviewRow, isColored: b
   const text = parts.map((part) => shown(part, isColored)).join(isNamed ? "\n  " : "");
   const aim =
     target === undefined || JSON.stringify(target) === "{}" ? "" : `\n  target ${oneLine(JSON.stringify(target))}`;
-  const lost = cut === undefined ? "" : `, ${cut} more are cut off`;
+  const lost = cut === undefined ? "" : ` and ${cut} cut off`;
   return `line ${line}, ${length} tokens${lost}\n  ${text}${aim}`;
 }
 

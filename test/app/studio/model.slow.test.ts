@@ -68,7 +68,7 @@ async function studioWithRun(...lines: string[]) {
   mkdirSync(join(folder, "rows"), { recursive: true });
   const rows = Array.from({ length: 24 }, (_, i) => ({
     text: `cold rain fell ${"on the boat ".repeat(i % 5)}`,
-    label: i % 2,
+    label: i % 2 === 0 ? "bad" : "good",
   }));
   writeFileSync(join(folder, "rows/train.jsonl"), rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
   cpSync(MODEL, join(folder, "models/tiny"), { recursive: true });
@@ -111,7 +111,7 @@ test("rows are shown as the model sees them, with what is cut off", async () => 
   expect(page).toContain("[CLS]");
   expect(page).toContain("target: bad");
   expect(page).toMatch(/\d+ of 24 rows \(\d+ %\) are cut off at the maximum length of 12 tokens, and lose \d+ tokens/);
-  expect(page).toMatch(/\d+ more tokens are cut off/);
+  expect(page).toMatch(/\d+ tokens? cut off</);
   expect(page).toContain("npx bidora preview run.yaml --limit 5");
   const more = await until(client, "/mask?rows=20", /row-19/);
   expect(more.match(/class="row-shown"/g)).toHaveLength(20);

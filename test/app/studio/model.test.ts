@@ -107,7 +107,7 @@ test("a row shows trained parts not by color alone, and what is cut off", () => 
   const { source } = rowPart(row, 0, naming);
   expect(source).toContain("the &lt;b&gt;");
   expect(source).toContain('<mark><span class="hidden">trained: </span> boat</mark>');
-  expect(source).toContain("7 more tokens are cut off");
+  expect(source).toContain("7 tokens cut off");
   const labels = ["bad", "good"];
   const target = (value: unknown, isMultiLabel = false) =>
     rowPart({ ...row, target: value }, 0, { labels, isMultiLabel }).source.match(/target: ([^<]*)/)![1];

@@ -60,7 +60,7 @@ describe("preview", () => {
 
   it("says how many tokens each row loses to the maximum length", async () => {
     const { stdout } = await bidora(...flags, "--max-length", "8");
-    expect(stdout).toContain("line 1, 8 tokens, ");
+    expect(stdout).toContain("line 1, 8 tokens and ");
     const { stdout: whole } = await bidora(...flags, "--json", "--quiet");
     const { stdout: short, stderr } = await bidora(...flags, "--json", "--max-length", "8");
     const rowsOf = (text: string) => text.split("\n", 3).map((line) => JSON.parse(line));

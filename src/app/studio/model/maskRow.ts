@@ -17,7 +17,8 @@ export function rowPart(row: PreviewRow, index: number, naming: Naming): Markup 
   const tokens = parts.map((part) =>
     isNamed ? html`<p class="tokens">${tokensOf(part)}</p>` : html`<span>${tokensOf(part)}</span>`,
   );
-  const lost = cut === undefined ? undefined : html`<span class="cut">${cut} more tokens are cut off</span>`;
+  const lost =
+    cut === undefined ? undefined : html`<span class="cut">${cut} ${cut === 1 ? "token" : "tokens"} cut off</span>`;
   const text = isNamed ? html`${tokens}${lost && html`<p>${lost}</p>`}` : html`<p class="tokens">${tokens}${lost}</p>`;
   return html`<div class="row-shown" id="row-${index}"><h3>Line ${line}, ${length} tokens${targetText(row, naming)}</h3>${text}</div>`;
 }
