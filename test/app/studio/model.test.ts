@@ -97,6 +97,18 @@ test("only a model on this machine is chosen, and only a name of the Hub is down
   expect(readFileSync(join(client.folder, "run.yaml"), "utf8")).toBe("model: model.gguf\n");
 });
 
+test("a run.yaml that is wrong is told on the page, with its line", async () => {
+  const client = await openStudio(folderWithModels());
+  writeFileSync(join(client.folder, "run.yaml"), "model: model.gguf\nrank: many\n");
+  for (const path of ["/model", "/mask"]) {
+    const answer = await client.get(path);
+    expect(answer.status).toBe(200);
+    expect(await answer.text()).toMatch(
+      /role="alert"><p class="problem">.*run.yaml, line 2: rank takes a whole number/,
+    );
+  }
+});
+
 test("a row shows trained parts not by color alone, and what is cut off", () => {
   const parts = [
     { text: "the <b>", bearsLoss: false },
