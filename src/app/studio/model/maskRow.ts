@@ -19,7 +19,9 @@ export function rowPart(row: PreviewRow, index: number, naming: Naming): Markup 
   );
   const lost =
     cut === undefined ? undefined : html`<span class="cut">${cut} ${cut === 1 ? "token" : "tokens"} cut off</span>`;
-  const text = isNamed ? html`${tokens}${lost && html`<p>${lost}</p>`}` : html`<p class="tokens">${tokens}${lost}</p>`;
+  const text = isNamed
+    ? html`${tokens}${lost && html`<p class="tokens">${lost}</p>`}`
+    : html`<p class="tokens">${tokens}${lost}</p>`;
   return html`<div class="row-shown" id="row-${index}"><h3>Line ${line}, ${length} tokens${targetText(row, naming)}</h3>${text}</div>`;
 }
 

@@ -20,6 +20,7 @@ export const css = `
 .tokens mark,.legend-line mark{color:var(--ink);background:color-mix(in srgb,var(--link) 22%,transparent);text-decoration:underline 2px var(--link);text-underline-offset:4px;border-radius:2px}
 .part-name{font:600 12px system-ui,sans-serif;color:var(--soft);margin-right:6px}
 .cut{display:inline-block;margin-left:6px;padding:0 8px;border:1px dashed var(--alert-rule);border-radius:6px;font:13px system-ui,sans-serif;white-space:nowrap}
+.cut:first-child{margin-left:0}
 .rows-choice{display:inline-block;min-width:160px;margin:16px 0 0}
 section .problem{margin-top:12px}
 `;

@@ -15,7 +15,7 @@ export function methodChoice(chosen: Method, isGiven: boolean): Markup {
   return html`<section id="method" aria-labelledby="method-title"><h2 id="method-title">Method</h2>
 <form method="post" action="/train/method" data-live><fieldset class="plain"><legend class="hidden">Method</legend>${cards(MAIN_METHODS)}
 <details id="more-methods"${isOpen}><summary>More methods</summary>${cards(others)}</details></fieldset></form>
-<p class="note">Filled: trained. Hatched: as the pretrained model has it, or drawn at random. Brackets: the level that trains it, where there are two. Each method also trains the head that a task needs.</p>${reset}</section>`;
+<p class="note">Filled: trained. Hatched: as the pretrained model has it, or drawn at random. Brackets: the level that trains it, where there are two. Each method also trains the head that a task needs.</p>${reset && html`<div class="buttons">${reset}</div>`}</section>`;
 }
 
 function card(name: Method, isChosen: boolean): Markup {

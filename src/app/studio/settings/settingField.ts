@@ -43,7 +43,7 @@ function attributes({ option, usual }: Setting, kind: "number" | "text", typed: 
 
 /** What it does, what it takes if that is not in sight, and its default. */
 function helpOf({ key, option, isGiven, usual }: Setting): string {
-  const takes = ["number", "text"].includes(inputKind(option)) ? ` Takes ${option.takes}.` : "";
+  const takes = inputKind(option) === "text" ? ` Takes ${option.takes}.` : "";
   const state = isGiven ? `Set in run.yaml; default: ${shownWord(usual)}.` : `Default: ${shownWord(usual)}.`;
   return `${sentence(option.help)}${takes} ${state} ${flagOf(key)}`;
 }

@@ -6,6 +6,7 @@ fieldset.plain{margin:0;padding:0;border:0;min-width:0}
 .method:has(:checked){border-color:var(--link);box-shadow:inset 0 0 0 1px var(--link)}
 .method:focus-within{outline:2px solid var(--link);outline-offset:2px}
 .method p{margin:0}
+.method input{position:relative;z-index:1}
 .method label{font-size:16px;font-weight:700}
 .method label::after{content:"";position:absolute;inset:0}
 .method code{color:var(--soft);margin-left:4px}
