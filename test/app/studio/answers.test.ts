@@ -77,3 +77,20 @@ test("a failure and a stop are told, and can be asked again", async () => {
   ask("a");
   await until(() => started.length === 3);
 });
+
+test("while a run trains nothing is asked: what is known is told, and a command that runs is stopped", async () => {
+  const { started, works, answers, ask } = deferred();
+  ask("a");
+  await until(() => started.length === 1);
+  started[0]!.end(1);
+  await until(() => ask("a").state === "done");
+  ask("b");
+  await until(() => started.length === 2);
+  expect(answers.known({ name: "estimate", key: "b" })).toBeUndefined();
+  expect(answers.known({ name: "estimate", key: "a" })).toEqual({ state: "done", values: [1] });
+  expect(ask("b")).toEqual({ state: "running" });
+  await until(() => started.length === 3);
+  expect(works.isRunning("estimate")).toBe(true);
+  started[2]!.end(2);
+  await until(() => ask("b").state === "done");
+});

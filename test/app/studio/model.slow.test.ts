@@ -29,13 +29,15 @@ const modelIn = (folder: string): string | undefined => {
 };
 
 test("a model is downloaded by its name, and is the next run's", async () => {
-  const { client, cache } = await studioWithHub();
+  const { client, cache, hub } = await studioWithHub();
   expect((await client.post("/model/download", { name: "org/model" })).status).toBe(303);
   await until(client, "/model", "org/model is the model of the next run now.");
   expect(modelIn(client.folder)).toBe("model: org/model\n");
+  const requests = hub.requests.length;
   expect(existsSync(join(cache, "models--org--model"))).toBe(true);
   const page = await until(client, "/model", "BertForSequenceClassification");
   expect(page).toContain("in the Hub’s cache");
+  expect(hub.requests).toHaveLength(requests);
   expect(page).toContain("npx bidora inspect org/model");
 });
 

@@ -44,6 +44,7 @@ function folderWithModels(): string {
   copy(MODEL, "exports/merged");
   copy(join(GOLDEN, "io/gguf/smollm.gguf"), "model.gguf");
   copy(join(GOLDEN, "bert/sharded"), "models/sharded");
+  copy(join(MODEL, "config.json"), "models/without-weights/config.json");
   return folder;
 }
 

@@ -28,13 +28,14 @@ const KEPT = 12;
 interface Entry {
   readonly key: string;
   answer: Answer;
-  ended: Promise<void>;
 }
 
 /** Asks each question once, and keeps the answers. */
 export class Answers {
   readonly #current = new Map<string, Entry>();
   readonly #kept = new Map<string, Map<string, Answer>>();
+  /** The end of the last command of each name. */
+  readonly #ends = new Map<string, Promise<void>>();
 
   constructor(
     private readonly commands: Commands,
@@ -48,10 +49,24 @@ export class Answers {
     const current = this.#current.get(name);
     if (current?.key === key) return current.answer;
     this.works.stop(name);
-    const entry: Entry = { key, answer: known ?? { state: "running" }, ended: current?.ended ?? Promise.resolve() };
+    const entry: Entry = { key, answer: known ?? { state: "running" } };
     this.#current.set(name, entry);
-    if (!known) entry.ended = entry.ended.then(() => this.#run(question, entry));
+    const end = this.#ends.get(name) ?? Promise.resolve();
+    if (!known)
+      this.#ends.set(
+        name,
+        end.then(() => this.#run(question, entry)),
+      );
     return entry.answer;
+  }
+
+  /** The answer if it is known. Stops the command if it runs. */
+  known({ name, key }: Pick<Question, "name" | "key">): Answer | undefined {
+    if (this.#current.get(name)?.answer.state === "running") {
+      this.works.stop(name);
+      this.#current.delete(name);
+    }
+    return this.#kept.get(name)?.get(key);
   }
 
   /** Forgets the newest answer of a name, so that it is asked again. */

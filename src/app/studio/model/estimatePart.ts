@@ -15,21 +15,27 @@ const ESTIMATE = "estimate";
 /** What `estimate --json` prints. */
 type Estimated = Omit<Estimate, "notes" | "stepsOfPhases">;
 
-/** A section that starts the estimate if it has to, and follows it. @throws UsageError for a run.yaml that commands refuse too */
-export function estimatePart(studio: Studio): Markup {
-  return html`<section id="estimate" aria-labelledby="estimate-title"><h2 id="estimate-title">What fits this machine</h2>${content(studio)}</section>`;
+/**
+ * A section that starts the estimate if it has to, and follows it.
+ * @param isBusy whether a run trains: beside it, neither would be measured as it is alone
+ * @throws UsageError for a run.yaml that commands refuse too
+ */
+export function estimatePart(studio: Studio, isBusy = false): Markup {
+  return html`<section id="estimate" aria-labelledby="estimate-title"><h2 id="estimate-title">What fits this machine</h2>${content(studio, isBusy)}</section>`;
 }
 
-function content(studio: Studio): Markup {
+function content(studio: Studio, isBusy: boolean): Markup {
   const file = studio.runFile.read();
   const missing = whatIsMissing(studio, file);
   if (missing) return missing;
-  const answer = studio.answers.ask({
+  const question = {
     name: ESTIMATE,
     title: "Trying some steps of the run",
     key: keyOf(studio, file),
     words: ["estimate", "run.yaml"],
-  });
+  };
+  const answer = isBusy ? studio.answers.known(question) : studio.answers.ask(question);
+  if (!answer) return html`<p class="note">The next run is estimated when no run trains.</p>`;
   if (answer.state === "done") return estimated(answer.values.at(-1) as Estimated);
   return html`${workPart(ESTIMATE, studio.works.get(ESTIMATE)) ?? html`<p class="note">It starts in a moment.</p>`}${failedAnswer(ESTIMATE, answer)}`;
 }

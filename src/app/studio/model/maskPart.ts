@@ -14,6 +14,8 @@ import { taskKindOf } from "./taskKind.js";
 export const ROW_COUNTS = ["5", "20", "50"] as const;
 
 const PREVIEW = "preview";
+/** Pages with different counts ask the same question. */
+const MOST = ROW_COUNTS.at(-1)!;
 
 /** The last line of `preview --json`. */
 interface Summary {
@@ -29,14 +31,14 @@ export function maskPart(studio: Studio, count: string): Markup {
   const answer = studio.answers.ask({
     name: PREVIEW,
     title: "Reading the rows",
-    key: `${count} ${keyOf(studio, file)}`,
-    words: ["preview", "run.yaml", "--limit", count],
+    key: keyOf(studio, file),
+    words: ["preview", "run.yaml", "--limit", MOST],
   });
   if (answer.state !== "done")
     return html`<section id="waiting">${workPart(PREVIEW, studio.works.get(PREVIEW)) ?? html`<p class="note">The rows are read in a moment.</p>`}${failedAnswer(PREVIEW, answer)}</section>`;
   const { lengths, labels } = answer.values.at(-1) as Summary;
   const naming = { labels, isMultiLabel: taskKindOf(file.task) === "multi-label-classification" };
-  return html`${lengthPart(lengths)}${rowsPart(answer.values.slice(0, -1) as PreviewRow[], naming)}`;
+  return html`${lengthPart(lengths)}${rowsPart(answer.values.slice(0, -1).slice(0, Number(count)) as PreviewRow[], naming)}`;
 }
 
 function rowsPart(rows: readonly PreviewRow[], naming: Naming): Markup {
