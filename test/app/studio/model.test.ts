@@ -62,6 +62,8 @@ test("model folders and GGUF files near are offered by paths from the folder", (
   const far = modelsAt(folder, join(GOLDEN, "bert"));
   expect(far.map(({ name }) => name)).toContain(join(GOLDEN, "bert/single"));
   expect(modelsAt(folder, MODEL).map(({ name, place }) => [name, place])).toEqual([[MODEL, "this machine"]]);
+  vi.stubEnv("HOME", join(GOLDEN, "bert"));
+  expect(modelsAt(folder, "~/single").map(({ name }) => name)).toEqual([MODEL]);
   for (const none of ["nowhere", "rows", "rows/train.jsonl"]) expect(modelsAt(folder, none), none).toEqual([]);
 });
 

@@ -96,6 +96,16 @@ test("a refused value changes nothing, and is shown again", async () => {
   expect([input.getAttribute("value"), input.getAttribute("aria-invalid")]).toEqual(["many", "true"]);
 });
 
+test("without a model, too, settings that exclude each other and those without effect are refused", async () => {
+  const { studio, file } = studioWith("method: lora\n");
+  expect(() => set(studio, "upper", "ia3")).toThrow("--upper ia3 does not go with --method lora");
+  expect(() => set(studio, "magnitudeAxis", "in")).toThrow("No effect with the other settings: --magnitude-axis.");
+  expect(file()).toBe("method: lora\n");
+  set(studio, "rank", "4");
+  expect(settingsActions.method(studio, formOf({ method: "full" }))).toBe("/train?left=rank");
+  expect(file()).toBe("method: full\n");
+});
+
 test("what is no setting of this page is refused", () => {
   const { studio, file } = studioWith("model: m\n");
   for (const key of ["model", "output", "json", "resume", "__proto__", "toString", "nothing"])

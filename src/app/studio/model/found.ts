@@ -1,5 +1,6 @@
 /** The models on this machine that a run can start from. */
 import { existsSync, readdirSync, statSync } from "node:fs";
+import { homedir } from "node:os";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { CONFIG_FILE } from "../../../base/index.js";
 import { cachedModels } from "../../../formats/hub/index.js";
@@ -30,16 +31,16 @@ export const modelsInCache = (): FoundModel[] => [
   })),
 ];
 
-/** Model folders and GGUF files near: in the studio's folder, in `models`, and what was exported. */
+/** Model folders and GGUF files near: in the studio's folder, in `models`, and what was trained or exported. */
 export const modelsNear = (studio: string): FoundModel[] =>
-  [".", "models", "exports"].flatMap((part) => modelsAt(studio, part).filter(({ name }) => name !== "."));
+  [".", "models", "runs", "exports"].flatMap((part) => modelsAt(studio, part).filter(({ name }) => name !== "."));
 
 /**
  * The model at a path, or the models in a folder.
- * @param path absolute, or from the studio's folder
+ * @param path absolute, from the studio's folder, or from the user's as `~/…`
  */
 export function modelsAt(studio: string, path: string): FoundModel[] {
-  const start = resolve(studio, path);
+  const start = resolve(studio, path.replace(/^~(?=\/|$)/, homedir()));
   const found = statSync(start, { throwIfNoEntry: false });
   if (!found) return [];
   const own = modelAt(studio, start);
