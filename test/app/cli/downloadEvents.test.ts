@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
 import { downloadEvents } from "../../../src/app/cli/hooks.js";
-import { bidora, fresh } from "../../e2e/support.js";
+import { bidora, fresh, ROWS } from "../../e2e/support.js";
 import { fakeHubs } from "../../formats/fakeHubs.js";
 import { GOLDEN } from "../../support/golden.js";
 
@@ -39,8 +39,9 @@ test("the events of a download come before its result, and no other command has 
   expect(received).toEqual([...received].sort((a, b) => a - b));
   expect((await bidora("download", "org/model")).stdout).toBe(`${lines.at(-1).path}\n`);
   vi.stubEnv("HF_HUB_CACHE", fresh("cache"));
-  const inspected = await bidora("inspect", "org/model", "--json");
-  expect(inspected.stdout.trimEnd().split("\n")).toHaveLength(1);
+  const rows = ["--task", "sequence-classification", "--train", join(ROWS, "train.jsonl"), "--limit", "1"];
+  const previewed = await bidora("preview", "--model", "org/model", ...rows, "--json", "--quiet");
+  expect([previewed.status, previewed.stdout.trimEnd().split("\n").length]).toEqual([0, 2]);
 });
 
 test("of many pieces a few a second are told, and the last one before a pause", () => {

@@ -69,12 +69,9 @@ export class Answers {
     return this.#kept.get(name)?.get(key);
   }
 
-  /** Forgets the newest answer of a name, so that it is asked again. */
+  /** Forgets that the newest question of a name has no answer, so that it is asked again. */
   again(name: string): void {
-    const entry = this.#current.get(name);
-    if (!entry || entry.answer.state === "running") return;
-    this.#current.delete(name);
-    this.#kept.get(name)?.delete(entry.key);
+    if (this.#current.get(name)?.answer.state !== "running") this.#current.delete(name);
   }
 
   async #run({ name, title, words }: Question, entry: Entry): Promise<void> {
