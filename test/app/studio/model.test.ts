@@ -50,8 +50,8 @@ function folderWithModels(): string {
 
 test("whole models in the Hub's cache are offered by their names", () => {
   expect(modelsInCache().map(({ name, place }) => [name, place])).toEqual([
-    ["bert", "the Hub’s cache"],
-    ["org/tiny-model", "the Hub’s cache"],
+    ["bert", "in the Hub’s cache"],
+    ["org/tiny-model", "in the Hub’s cache"],
   ]);
   expect(modelsInCache()[0]!.bytes).toBeGreaterThan(10_000);
 });
@@ -61,7 +61,7 @@ test("model folders and GGUF files near are offered by paths from the folder", (
   expect(modelsNear(folder).map(({ name }) => name)).toEqual(["model.gguf", "models/sharded", "exports/merged"]);
   const far = modelsAt(folder, join(GOLDEN, "bert"));
   expect(far.map(({ name }) => name)).toContain(join(GOLDEN, "bert/single"));
-  expect(modelsAt(folder, MODEL).map(({ name, place }) => [name, place])).toEqual([[MODEL, "this machine"]]);
+  expect(modelsAt(folder, MODEL).map(({ name, place }) => [name, place])).toEqual([[MODEL, "on this machine"]]);
   vi.stubEnv("HOME", join(GOLDEN, "bert"));
   expect(modelsAt(folder, "~/single").map(({ name }) => name)).toEqual([MODEL]);
   for (const none of ["nowhere", "rows", "rows/train.jsonl"]) expect(modelsAt(folder, none), none).toEqual([]);

@@ -59,8 +59,8 @@ export function whatIsMissing(studio: Studio, file: RunSettings): Markup | undef
 
 /** All that an answer about the run depends on: its settings, and the state of the files that it reads. */
 export function keyOf(studio: Studio, file: RunSettings): string {
-  const { model, adapter, train, validation, test, upperTrain, chatTemplate } = file;
-  const states = [model, adapter, train, validation, test, upperTrain, chatTemplate].map((path) => {
+  const { model, adapter, data, train, validation, test, upperTrain, chatTemplate } = file;
+  const states = [model, adapter, data, train, validation, test, upperTrain, chatTemplate].map((path) => {
     const found =
       path === undefined ? undefined : statSync(resolve(studio.folder.path, path), { throwIfNoEntry: false });
     return found && [found.mtimeMs, found.size];

@@ -11,7 +11,7 @@ import { isAdapterFolder } from "../../../models/adapters/index.js";
 export interface FoundModel {
   /** As settings name it. */
   readonly name: string;
-  /** Where it lies. */
+  /** Where it lies: "in this folder". */
   readonly place: string;
   readonly bytes: number;
 }
@@ -23,10 +23,10 @@ const GGUF = /\.gguf$/i;
 
 /** The models in the Hub's cache, and in bidora's own. */
 export const modelsInCache = (): FoundModel[] => [
-  ...cachedModels().map(({ name, bytes }) => ({ name, place: "the Hub’s cache", bytes })),
+  ...cachedModels().map(({ name, bytes }) => ({ name, place: "in the Hub’s cache", bytes })),
   ...modelsAt("/", ownModelsFolder()).map(({ name, bytes }) => ({
     name: basename(name).replace("--", "/"),
-    place: "bidora’s cache",
+    place: "in bidora’s cache",
     bytes,
   })),
 ];
@@ -62,7 +62,7 @@ function modelAt(studio: string, path: string): FoundModel | undefined {
 function named(studio: string, path: string): Pick<FoundModel, "name" | "place"> {
   const inside = relative(studio, path);
   const isOutside = inside === "" || inside === ".." || inside.startsWith(`..${sep}`) || isAbsolute(inside);
-  return isOutside ? { name: path, place: "this machine" } : { name: inside, place: "this folder" };
+  return isOutside ? { name: path, place: "on this machine" } : { name: inside, place: "in this folder" };
 }
 
 function entriesOf(folder: string): string[] {

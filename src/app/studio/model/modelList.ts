@@ -35,7 +35,7 @@ function listed({ name, place, bytes }: FoundModel, chosen: string | undefined):
   const choose = isChosen
     ? html`<small>chosen</small>`
     : button("/model/choose", "Choose", { model: name }, `choose-${name}`);
-  return html`<li data-words="${name} ${place}"><span${isChosen ? html` class="chosen"` : undefined}>${name} <small>${sizeText(bytes)}, in ${place}</small></span>${choose}</li>`;
+  return html`<li data-words="${name} ${place}"><span${isChosen ? html` class="chosen"` : undefined}>${name} <small>${sizeText(bytes)}, ${place}</small></span>${choose}</li>`;
 }
 
 function suggested(
