@@ -44,6 +44,8 @@ export interface PreviewRow {
   readonly bearsLoss?: readonly boolean[];
   /** The target of the loss, for all other tasks. */
   readonly target?: unknown;
+  /** Each token as text, where each has a target of its own. */
+  readonly tokens?: readonly string[];
   /** How many tokens it loses to the maximum length, if any. */
   readonly cut?: number;
 }
@@ -122,8 +124,15 @@ async function previewRow(row: EncodedExample, task: Task, tokenizer: Tokenizer)
     parts: await (named ? namedParts(inputIds, named, tokenizer) : partsOf(inputIds, marks, tokenizer)),
     ...((task.takesTrainOn || named) && { bearsLoss: marks }),
     ...(!task.takesTrainOn && !isEmpty(target) && { target }),
+    ...(task.peftTaskType === OF_TOKENS && { tokens: await Promise.all(inputIds.map((id) => decodedToken(id))) }),
   };
+  function decodedToken(id: number): Promise<string> {
+    return tokenizer.decode([id], { skipSpecialTokens: false });
+  }
 }
+
+/** PEFT's type of tasks with a target for each token. */
+const OF_TOKENS = "TOKEN_CLS";
 
 /** Whether a target says nothing, as that of pairs without a score. */
 const isEmpty = (target: unknown): boolean => isObject(target) && Object.keys(target).length === 0;

@@ -128,5 +128,10 @@ test("a row shows trained parts not by color alone, and what is cut off", () => 
     rowPart({ ...row, target: value }, 0, { labels, isMultiLabel }).source.match(/target: ([^<]*)/)![1];
   expect(target(1)).toBe("good");
   expect(target([0, 1], true)).toBe("[&quot;good&quot;]");
-  expect(target([0, -100, 1])).toBe("[&quot;bad&quot;,&quot;–&quot;,&quot;good&quot;]");
+  const words = rowPart({ ...row, target: [-100, 1], tokens: ["[CLS]", "<b>"] }, 0, {
+    labels,
+    isMultiLabel: false,
+  }).source;
+  expect(words).toContain("<span>[CLS]</span> <mark>&lt;b&gt;<small>good</small></mark>");
+  expect(words).not.toContain("target");
 });

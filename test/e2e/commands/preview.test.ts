@@ -99,6 +99,21 @@ describe("preview", () => {
     expect(JSON.parse(stdout.trimEnd().split("\n").at(-1)!).labels).toEqual(["x", "y"]);
   });
 
+  it("gives each token as text where each has a label", async () => {
+    const train = jsonl(
+      { tokens: ["cold", "rain"], tags: ["O", "B-X"] },
+      { tokens: ["a", "boat"], tags: ["O", "B-X"] },
+    );
+    const model = ["--model", SMALL.model, "--task", "token-classification", "--text-columns", "tokens"];
+    const argv = ["preview", ...model, "--label-column", "tags", "--train", train, "--json", "--quiet"];
+    const [first, , { labels }] = (await bidora(...argv)).stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(first.tokens).toEqual(["[CLS]", "cold", "rain", "[SEP]"]);
+    expect(first.target.map((id: number) => labels[id])).toEqual([undefined, "O", "B-X", undefined]);
+  });
+
   it("shows pairs to learn embeddings from, which have no target", async () => {
     const train = jsonl({ anchor: "cold rain", positive: "rain fell" }, { anchor: "a boat", positive: "a ship" });
     const argv = ["--model", join(GOLDEN, "bert/no-prefix"), "--task", "embedding", "--train", train, "--limit", "1"];

@@ -42,7 +42,7 @@ export function maskPart(studio: Studio, count: string): Markup {
 }
 
 function rowsPart(rows: readonly PreviewRow[], naming: Naming): Markup {
-  const hasMarks = rows.some(({ parts }) => parts.some(({ bearsLoss }) => bearsLoss));
+  const hasMarks = rows.some(({ parts, tokens }) => tokens !== undefined || parts.some(({ bearsLoss }) => bearsLoss));
   const legend = hasMarks
     ? html`<p class="legend-line"><mark>Underlined</mark>: what the loss is computed on. The rest is only read.</p>`
     : html`<p class="legend-line">The model reads all of a row’s tokens, and learns to predict the target.</p>`;
