@@ -52,7 +52,7 @@ function rowsPart(rows: readonly PreviewRow[], naming: Naming): Markup {
 function lengthPart(found: LengthSummary): Markup {
   const { rows, median, p95, most, tokens, trained } = found;
   const list = facts([
-    ["Training rows", formatCount(rows)],
+    ["Rows of tokens", formatCount(rows)],
     ["Tokens", formatCount(tokens)],
     ...(trained === undefined
       ? []

@@ -19,7 +19,7 @@ export const css = `
 .tokens{margin:4px 0 0;white-space:pre-wrap;overflow-wrap:anywhere;font:14px/1.7 ui-monospace,SFMono-Regular,Menlo,monospace}
 .tokens mark,.legend-line mark{color:var(--ink);background:color-mix(in srgb,var(--link) 22%,transparent);text-decoration:underline 2px var(--link);text-underline-offset:4px;border-radius:2px}
 .labeled{line-height:2.9}
-.labeled mark{display:inline-block;line-height:1.3;vertical-align:top;margin-top:6px}
+.labeled mark{display:inline-block;text-decoration:none;border-bottom:2px solid var(--link);line-height:1.3;vertical-align:top;margin-top:6px}
 .labeled mark small{display:block;font:11px system-ui,sans-serif;color:var(--soft);text-align:center;text-decoration:none}
 .labeled>span{vertical-align:top}
 .part-name{font:600 12px system-ui,sans-serif;color:var(--soft);margin-right:6px}
