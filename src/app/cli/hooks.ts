@@ -14,7 +14,7 @@ import { stderr, stdout } from "./streams.js";
  * @param signal aborted by the first Ctrl-C
  */
 export async function withHooks<T>(
-  { hooks: names, show }: Pick<Command, "hooks" | "show">,
+  { hooks: names, show, printsDownload }: Pick<Command, "hooks" | "show" | "printsDownload">,
   { output, signal }: { readonly output: Output; readonly signal: AbortSignal },
   body: (context: Context) => Promise<T>,
 ): Promise<T> {
@@ -22,7 +22,7 @@ export async function withHooks<T>(
   const all: Required<Omit<Hooks, "hub" | "task" | "onEvent">> = {
     signal,
     onNote: output.note,
-    onDownload: downloadProgress(output),
+    onDownload: output.json && printsDownload ? downloadEvents() : downloadProgress(output),
     observers: observersFor(output),
     checkpoints,
     // A comparison that was killed may have left the process that does this run, which is saving its checkpoint. A rank
@@ -48,6 +48,28 @@ function observersFor(output: Output): NonNullable<Hooks["observers"]> {
 
 function writeEvent(event: RunEvent): void {
   stdout.write(`${printableJson(event)}\n`);
+}
+
+/** Milliseconds between two lines about a download. */
+const DOWNLOAD_INTERVAL = 200;
+
+/** Prints how far a download is as lines of JSON: a few a second, the last state before a pause among them, and the end at once. */
+export function downloadEvents(): (progress: DownloadProgress) => void {
+  let waiting: DownloadProgress | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  const print = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (!waiting) return;
+    const { file, receivedBytes, totalBytes } = waiting;
+    waiting = undefined;
+    stdout.write(`${printableJson({ event: "download", file, receivedBytes, totalBytes })}\n`);
+    timer = setTimeout(print, DOWNLOAD_INTERVAL).unref();
+  };
+  return (progress) => {
+    waiting = progress;
+    if (!timer || progress.receivedBytes >= progress.totalBytes) print();
+  };
 }
 
 /** One line on a terminal that counts the megabytes of a download. */

@@ -41,7 +41,8 @@ const all = (shown: Shown | readonly Shown[]): readonly Shown[] => [shown].flat(
 
 const statusOf = (shown: Shown | readonly Shown[]): number => all(shown).at(-1)?.status ?? 0;
 
-function print({ value, text, isEvent, isFormatted, failure, notes = [] }: Shown, output: Output): void {
+function print({ value, text, isEvent, isForPrograms, isFormatted, failure, notes = [] }: Shown, output: Output): void {
+  if (isForPrograms && output.json) output.result(value, "");
   if (text !== undefined && !(output.json && isEvent)) {
     if (isFormatted && !output.json) stdout.write(`${text}\n`);
     else output.result(value, text);

@@ -87,6 +87,8 @@ export interface Shown {
   readonly text?: string;
   /** Whether its value is among the events that `--json` has already printed. */
   readonly isEvent?: boolean;
+  /** Whether only `--json` prints it. */
+  readonly isForPrograms?: boolean;
   /** Whether its text has terminal escape sequences, to be printed unchanged. */
   readonly isFormatted?: boolean;
   /** Notes about it, one sentence each. */
@@ -109,6 +111,8 @@ export interface Command<Table extends OptionTable = OptionTable, Result = unkno
   readonly read: (given: Given<Table>) => Said;
   /** Whether its results are files, so that nothing is lost if its output can't be printed. */
   readonly leavesFiles?: boolean;
+  /** Whether `--json` also prints how far a download is. */
+  readonly printsDownload?: boolean;
   /** Checks the settings against each other, the files and the Hub, before `bidora launch` starts the command on several ranks. */
   check?(said: Said, context: Context): Promise<void>;
   run(said: Said, context: Context): Promise<Result>;

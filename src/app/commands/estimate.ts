@@ -25,11 +25,11 @@ export const estimateCommand = defineRunCommand({
   hooks: HUB_HOOKS,
   run: (given, context) => estimateRun(askedRun(given), context),
   show(found) {
-    const { parameters, peakMemoryBytes, secondsPerStep, steps, seconds, notes, warnings } = found;
+    const { notes, stepsOfPhases: _, ...value } = found;
     return {
-      value: { parameters, peakMemoryBytes, secondsPerStep, steps, seconds, warnings },
+      value,
       text: table(found),
-      notes: [...notes, ...warnings],
+      notes: [...notes, ...found.warnings],
     };
   },
 });

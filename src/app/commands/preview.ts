@@ -7,6 +7,7 @@ import { type EncodedExample, type ExamplePart, encodeExamples, type Task } from
 import type { Tokenizer } from "../../text/index.js";
 import { nestedNotes, readRunData, startOf } from "../../training/run/index.js";
 import { call, defineRunCommand, HUB_HOOKS, type HubHooks, type Shown } from "./command.js";
+import { cutTokens, lengthSentence, lengthSummary } from "./previewLengths.js";
 
 const ownOptions = {
   limit: option(whole(1), { group: "Data", help: "how many rows to show", default: 5 }),
@@ -43,6 +44,10 @@ export interface PreviewRow {
   readonly bearsLoss?: readonly boolean[];
   /** The target of the loss, for all other tasks. */
   readonly target?: unknown;
+  /** Each token as text, where each has a target of its own. */
+  readonly tokens?: readonly string[];
+  /** How many tokens it loses to the maximum length, if any. */
+  readonly cut?: number;
 }
 
 /** Some training rows, and the lengths of all of them. */
@@ -53,6 +58,10 @@ export interface Preview {
   /** The number of tokens in all rows that are trained on, for language models. */
   readonly bearing: number | undefined;
   readonly maxLength: number;
+  /** How many tokens each row that is cut loses to it. */
+  readonly cut: readonly number[];
+  /** The labels of the model's outputs, in order. */
+  readonly labels?: readonly string[];
 }
 
 export const previewCommand = defineRunCommand({
@@ -68,20 +77,31 @@ export const previewCommand = defineRunCommand({
     for (const note of nestedNotes(splits, begin.config, choice.task)) context.onNote?.(note);
     const { task } = choice;
     const encoding = { labels, maxLength, trainOn: begin.config.trainOn, model };
-    const encoded = await encodeExamples(task, splits.train.examples, tokenizer, encoding);
+    const { examples } = splits.train;
+    const encoded = await encodeExamples(task, examples, tokenizer, encoding);
+    const cut = await cutTokens(encoded, examples, maxLength, (long, most) =>
+      encodeExamples(task, long, tokenizer, { ...encoding, maxLength: most }),
+    );
+    const rows = encoded.slice(0, limit).map(async (row) => {
+      const lost = cut.get(row.at);
+      return { ...(await previewRow(row, task, tokenizer)), ...(lost !== undefined && { cut: lost }) };
+    });
     return {
-      rows: await Promise.all(encoded.slice(0, limit).map((row) => previewRow(row, task, tokenizer))),
+      rows: await Promise.all(rows),
       lengths: encoded.map(({ inputIds }) => inputIds.length),
       bearing: task.takesTrainOn ? encoded.reduce((sum, row) => sum + task.weight(row), 0) : undefined,
       maxLength,
+      cut: [...cut.values()],
+      ...(labels && { labels: labels.names }),
     };
   },
   show(found, isTerminal): readonly Shown[] {
-    const rows = found.rows.map((row) => {
-      const { parts: _parts, ...facts } = row;
-      return { value: facts, text: rowLines(row, isTerminal), isFormatted: true };
-    });
-    return [...rows, { notes: [summary(found)] }];
+    const { rows, labels } = found;
+    const lengths = lengthSummary(found);
+    return [
+      ...rows.map((row) => ({ value: row, text: rowLines(row, isTerminal), isFormatted: true })),
+      { value: { lengths, ...(labels && { labels }) }, isForPrograms: true, notes: [lengthSentence(lengths)] },
+    ];
   },
 });
 
@@ -104,8 +124,15 @@ async function previewRow(row: EncodedExample, task: Task, tokenizer: Tokenizer)
     parts: await (named ? namedParts(inputIds, named, tokenizer) : partsOf(inputIds, marks, tokenizer)),
     ...((task.takesTrainOn || named) && { bearsLoss: marks }),
     ...(!task.takesTrainOn && !isEmpty(target) && { target }),
+    ...(task.peftTaskType === OF_TOKENS && { tokens: await Promise.all(inputIds.map((id) => decodedToken(id))) }),
   };
+  function decodedToken(id: number): Promise<string> {
+    return tokenizer.decode([id], { skipSpecialTokens: false });
+  }
 }
+
+/** PEFT's type of tasks with a target for each token. */
+const OF_TOKENS = "TOKEN_CLS";
 
 /** Whether a target says nothing, as that of pairs without a score. */
 const isEmpty = (target: unknown): boolean => isObject(target) && Object.keys(target).length === 0;
@@ -154,27 +181,17 @@ async function partsOf(
 }
 
 /** Marks tokens that are trained on: green on a terminal, otherwise in brackets. */
-function rowLines({ line, length, parts, target }: PreviewRow, isColored: boolean): string {
+function rowLines({ line, length, parts, target, cut }: PreviewRow, isColored: boolean): string {
   const isNamed = parts.some(({ name }) => name !== undefined);
   const text = parts.map((part) => shown(part, isColored)).join(isNamed ? "\n  " : "");
   const aim =
     target === undefined || JSON.stringify(target) === "{}" ? "" : `\n  target ${oneLine(JSON.stringify(target))}`;
-  return `line ${line}, ${length} tokens\n  ${text}${aim}`;
+  const lost = cut === undefined ? "" : ` and ${cut} cut off`;
+  return `line ${line}, ${length} tokens${lost}\n  ${text}${aim}`;
 }
 
 function shown({ text, bearsLoss, name }: PreviewPart, isColored: boolean): string {
   const [line, front] = [oneLine(text), name === undefined ? "" : `${name}: `];
   if (!bearsLoss) return front + line;
   return front + (isColored ? `\x1b[32m${line}\x1b[0m` : `⟦${line}⟧`);
-}
-
-function summary({ lengths, bearing, maxLength }: Preview): string {
-  const sum = lengths.reduce((a, b) => a + b, 0);
-  const [least, most] = [lengths, lengths].map((all, i) =>
-    all.reduce((a, b) => (a < b === (i === 0) ? a : b), all[0] ?? 0),
-  );
-  const mean = lengths.length === 0 ? 0 : sum / lengths.length;
-  const full = lengths.filter((length) => length === maxLength).length;
-  const loss = bearing === undefined ? "" : `, ${bearing} of which are trained on`;
-  return `${lengths.length} rows of ${least} to ${most} tokens, ${mean.toFixed(1)} on average, ${sum} in all${loss}; ${full} as long as --max-length ${maxLength} allows.`;
 }

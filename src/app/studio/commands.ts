@@ -32,7 +32,13 @@ export class Commands {
   /** @param words the command and its flags; `--json` is added */
   start(words: readonly string[], { onValue, onNote }: Listeners = {}): RunningCommand {
     const [program, ...own] = ownCommand;
-    const child = spawnLinked(program!, [...own, ...words, "--json"], ["ignore", "pipe", "pipe"], {}, this.folder);
+    const child = spawnLinked(
+      program!,
+      [...own, ...words, "--json"],
+      ["ignore", "pipe", "pipe"],
+      variablesFor(words),
+      this.folder,
+    );
     let [said, isStopped] = ["", false];
     createInterface({ input: child.stdout! }).on("line", (line) => onValue?.(parsed(line)));
     createInterface({ input: child.stderr! }).on("line", (line) => {
@@ -79,6 +85,10 @@ export class Commands {
     await Promise.allSettled(all.map(({ done }) => done));
   }
 }
+
+/** Nothing leaves the machine, and no command waits for the Hub, but the one that is asked to. */
+const variablesFor = ([command]: readonly string[]): Record<string, string> =>
+  command === "download" ? {} : { HF_HUB_OFFLINE: "1" };
 
 function parsed(line: string): unknown {
   try {

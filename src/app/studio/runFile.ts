@@ -55,8 +55,9 @@ export class RunFile {
   }
 
   #unusedIn(given: RunSettings): readonly string[] {
-    if (given.model === undefined && given.adapter === undefined) return [];
-    return unusedSettings(settle({ flags: {}, file: given })).filter((key) => Object.hasOwn(given, key));
+    // The model may be chosen later: what goes with each other does not depend on it.
+    const config = settle({ flags: {}, file: { ...given, model: given.model ?? "to be chosen" } });
+    return unusedSettings(config).filter((key) => Object.hasOwn(given, key));
   }
 
   /** The file with these changes; comments and all other lines stay. */

@@ -12,7 +12,7 @@ import { streamSSE } from "hono/streaming";
 import { BidoraError, packageRoot } from "../../base/index.js";
 import { guard } from "./guard.js";
 import { renderPage } from "./page.js";
-import { Form, type Screen } from "./screen.js";
+import { type Asked, Form, type Rendered, type Screen } from "./screen.js";
 import { SCREENS } from "./screens.js";
 import { styleSheet } from "./style.js";
 import { Studio } from "./workspace.js";
@@ -133,9 +133,17 @@ interface Refused {
 /** A screen, or the same with what is wrong with a form that was posted. */
 async function show(c: Context, studio: Studio, screen: Screen, refused?: Refused): Promise<Response> {
   const query = refused ? new URL(hereOf(c, screen), "http://studio").searchParams : new URL(c.req.url).searchParams;
-  const rendered = await screen.render(studio, { query, form: refused?.form });
-  return c.html(
-    renderPage(screen, SCREENS, rendered, { folder: studio.folder.path, problem: refused?.problem }),
-    refused ? 422 : 200,
-  );
+  const { problem = refused?.problem, ...rendered } = await renderedOr(screen, studio, { query, form: refused?.form });
+  const place = { folder: studio.folder.path, problem };
+  return c.html(renderPage(screen, SCREENS, rendered, place), refused ? 422 : 200);
+}
+
+/** A screen's content; without any if it can't be shown, as with a run.yaml that is wrong. */
+async function renderedOr(screen: Screen, studio: Studio, asked: Asked): Promise<Rendered & { problem?: string }> {
+  try {
+    return await screen.render(studio, asked);
+  } catch (error) {
+    if (error instanceof BidoraError) return { content: [], problem: error.message };
+    throw error;
+  }
 }

@@ -1,6 +1,7 @@
 /** What the screens work on: a folder, its run file, and what runs for them. */
 import { Commands } from "./commands.js";
 import { StudioFolder } from "./folder.js";
+import { Answers } from "./model/answers.js";
 import { News } from "./news.js";
 import { RunFile } from "./runFile.js";
 import { Works } from "./works.js";
@@ -11,6 +12,7 @@ export class Studio {
   readonly runFile: RunFile;
   readonly commands: Commands;
   readonly works: Works;
+  readonly answers: Answers;
 
   /** @param path of the folder, absolute */
   constructor(path: string) {
@@ -18,6 +20,7 @@ export class Studio {
     this.runFile = new RunFile(this.folder, () => this.news.changed("run"));
     this.commands = new Commands(path);
     this.works = new Works(() => this.news.changed("work"));
+    this.answers = new Answers(this.commands, this.works);
   }
 
   /** Stops what runs; runs save their state first. */

@@ -1,2 +1,3 @@
+export { cachedModels } from "./cachedModels.js";
 export { type HubContext, type HubOptions, hubOptions, hubOptionsOf, shownUrl } from "./options.js";
 export { hubSnapshot } from "./snapshot.js";

@@ -33,14 +33,18 @@ export const HUB_CACHE_SETTING = `HF_HUB_CACHE, HF_HOME or ${CACHE_SETTING}`;
 
 /** Reads the settings. @throws UsageError for an invalid HF_ENDPOINT */
 export function hubSettings(environment: Environment = process.env): HubSettings {
-  const home = hubHome(environment);
-  const cache = environment.HF_HUB_CACHE || environment.HUGGINGFACE_HUB_CACHE || join(home, "hub");
   return {
     endpoint: endpointOf(environment.HF_ENDPOINT || "https://huggingface.co"),
-    cacheFolder: expandHome(cache),
-    token: findToken(environment, home),
+    cacheFolder: hubCacheFolder(environment),
+    token: findToken(environment, hubHome(environment)),
     offline: isTrue(environment.HF_HUB_OFFLINE || environment.TRANSFORMERS_OFFLINE),
   };
+}
+
+/** The folder of the cache. */
+export function hubCacheFolder(environment: Environment): string {
+  const named = environment.HF_HUB_CACHE || environment.HUGGINGFACE_HUB_CACHE;
+  return expandHome(named || join(hubHome(environment), "hub"));
 }
 
 /** A text as messages show it: URLs without user name and password. */

@@ -27,9 +27,9 @@ import {
   readAdapter,
   settingsOfAdapter,
 } from "../../models/adapters/index.js";
-import { architectureOf, checkLayers, checkpointNames, type MatrixFormats } from "../../models/index.js";
+import { architectureOf, checkLayers, checkpointNames, findDesign, type MatrixFormats } from "../../models/index.js";
 import type { Parameter } from "../../models/nn/index.js";
-import { inferTask, type TrainedHead } from "../../tasks/index.js";
+import { inferTask, TASK_ENTRIES, type TaskKind, type TrainedHead } from "../../tasks/index.js";
 import { numelOf, sameShape } from "../../torch/index.js";
 import { isReranker } from "./open.js";
 
@@ -57,6 +57,11 @@ export interface ModelInspection extends Contents {
   /** How it makes embeddings, if it is a model of sentence-transformers. */
   readonly embedding: EmbeddingFormat | null;
   readonly defaultTargetModules: readonly string[];
+  /** How many different tokens it knows, and how many of them a text can have; null if unknown or without a limit. */
+  readonly vocabSize: number | null;
+  readonly maxTokens: number | null;
+  /** The tasks that it can be trained for: its family has their head. */
+  readonly tasks: readonly TaskKind[];
 }
 
 /** Facts about an adapter's folder. */
@@ -181,10 +186,15 @@ async function inspectModel(folder: string): Promise<ModelInspection> {
     head: head ?? null,
     embedding: embedding ?? null,
     defaultTargetModules: architecture?.defaultTargetModules ?? [],
+    vocabSize: architecture?.config.vocabSize ?? null,
+    maxTokens: finiteOrNull(architecture?.config.maxTokens),
+    tasks: TASK_ENTRIES.filter(([, { head }]) => architecture && findDesign(architecture, head)).map(([kind]) => kind),
     ...sizes(tensors),
     refusals: [...refusals, ...unreadable(tensors)],
   };
 }
+
+const finiteOrNull = (value = Number.POSITIVE_INFINITY): number | null => (Number.isFinite(value) ? value : null);
 
 /** The backbone's weights that are missing or whose shape is not the configuration's. */
 function missingWeights(config: JsonObject, tensors: readonly TensorInfo[]): string[] {

@@ -28,6 +28,7 @@ describe("estimate", () => {
         parameters: begin?.event === "start" && begin.parameters,
         peakMemoryBytes: expect.any(Number),
         secondsPerStep: expect.any(Number),
+        availableMemoryBytes: expect.any(Number),
         steps: events.filter(({ event }) => event === "step").length,
         seconds: expect.any(Number),
         warnings: [],

@@ -14,6 +14,7 @@ export const downloadCommand = defineCommand({
     ...session,
   },
   hooks: HUB_HOOKS,
+  printsDownload: true,
   async run({ repository, revision }, context) {
     const name = required(repository, "The repository, like org/name,");
     return { path: await modelFolder(name, context, context.hub?.revision ?? revision) };

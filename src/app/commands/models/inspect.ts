@@ -114,8 +114,15 @@ function modelFacts(model: ModelInspection): Fact[] {
     ...(embedding ? [["embeddings", embeddingFacts(embedding)] as const] : []),
     ...sizeFacts(model),
     ["default targets", model.defaultTargetModules.join(", ") || "none"],
+    ["tokens", tokenFact(model)],
+    ["trains for", model.tasks.join(", ") || "no task"],
   ];
 }
+
+const tokenFact = ({ vocabSize, maxTokens }: ModelInspection): string =>
+  vocabSize === null
+    ? "unknown"
+    : `${vocabSize.toLocaleString("en")} in the vocabulary, ${maxTokens === null ? "any number" : `up to ${maxTokens.toLocaleString("en")}`} in a text`;
 
 function embeddingFacts(format: Partial<NonNullable<ModelInspection["embedding"]>>): string {
   const { pooling, normalizes, maxLength, prompts = {}, defaultPrompt } = format;
