@@ -3,6 +3,7 @@ import { Commands } from "./commands.js";
 import { StudioFolder } from "./folder.js";
 import { News } from "./news.js";
 import { RunFile } from "./runFile.js";
+import { RunQueue } from "./runs/queue.js";
 import { Works } from "./works.js";
 
 export class Studio {
@@ -11,6 +12,7 @@ export class Studio {
   readonly runFile: RunFile;
   readonly commands: Commands;
   readonly works: Works;
+  readonly queue: RunQueue;
 
   /** @param path of the folder, absolute */
   constructor(path: string) {
@@ -18,11 +20,13 @@ export class Studio {
     this.runFile = new RunFile(this.folder, () => this.news.changed("run"));
     this.commands = new Commands(path);
     this.works = new Works(() => this.news.changed("work"));
+    this.queue = new RunQueue(this.folder, this.commands, () => this.news.changed("runs"));
   }
 
   /** Stops what runs; runs save their state first. */
   async close(): Promise<void> {
     this.news.close();
+    await this.queue.close();
     await this.works.close();
     await this.commands.close();
   }
