@@ -1,11 +1,11 @@
 /** How it is trained, and how that goes. */
-import { EVENTS } from "../../../base/records/index.js";
+import { EVENTS, isRunFolder } from "../../../base/records/index.js";
 import { html } from "../../../studies/report/index.js";
 import { estimatePart } from "../model/estimatePart.js";
 import { endedNames, entryOf, type RunEntry } from "../runs/entries.js";
 import { queuePart, runsPart } from "../runs/listParts.js";
 import { addReports } from "../runs/reports.js";
-import { runPart } from "../runs/runPart.js";
+import { figuresPart, runPart } from "../runs/runPart.js";
 import { type Next, nextRun, queuedSettings, startPart } from "../runs/startPart.js";
 import type { Action, Form, Rendered, Screen } from "../screen.js";
 import { settingsActions, settingsPart } from "../settings/settingsPart.js";
@@ -33,9 +33,10 @@ export const train: Screen = {
     const waiting = await entriesOf(studio, queue.waiting);
     const content = [
       startPart(studio, next, asked.form),
-      chosen && (await runPart(queue, chosen)),
+      chosen && runPart(queue, chosen),
       queuePart(queue, waiting),
       runsPart(await entriesOf(studio, ended), chosen?.name),
+      chosen && (await figuresPart(queue, chosen)),
       "missing" in next ? undefined : await estimatePart(studio),
       html`<div id="next-settings">${await settingsPart(studio, asked)}</div>`,
     ];
@@ -78,9 +79,11 @@ function endCurrent(studio: Studio, form: Form, asked: "pause" | "stop"): undefi
   if (isCurrent(studio, form)) studio.queue.end(asked);
 }
 
-/** The run that is shown: the one of the address, else the one that runs, else the one that ended last. */
+/** The run that is shown: that of the address, else the one that runs, that is paused, or that ended last. */
 function chosenName({ queue }: Studio, named: string | null, ended: readonly string[]): string | undefined {
-  const names = [queue.current?.name, ...ended, ...queue.waiting];
+  const [first, ...later] = queue.waiting;
+  const paused = first !== undefined && isRunFolder(queue.folderOf(first)) ? first : undefined;
+  const names = [queue.current?.name, paused, ...ended, first, ...later];
   return names.find((name) => name === named) ?? names.find((name) => name !== undefined);
 }
 
