@@ -1,5 +1,6 @@
 /** What the screens work on: a folder, its run file, and what runs for them. */
 import { Commands } from "./commands.js";
+import { Comparisons } from "./comparisons/comparisons.js";
 import { StudioFolder } from "./folder.js";
 import { News } from "./news.js";
 import { RunFile } from "./runFile.js";
@@ -13,6 +14,7 @@ export class Studio {
   readonly commands: Commands;
   readonly works: Works;
   readonly queue: RunQueue;
+  readonly comparisons: Comparisons;
 
   /** @param path of the folder, absolute */
   constructor(path: string) {
@@ -21,6 +23,7 @@ export class Studio {
     this.commands = new Commands(path);
     this.works = new Works(() => this.news.changed("work"));
     this.queue = new RunQueue(this.folder, this.commands, () => this.news.changed("runs"));
+    this.comparisons = new Comparisons(this.folder, this.commands, this.works);
   }
 
   /** Stops what runs; runs save their state first. */
