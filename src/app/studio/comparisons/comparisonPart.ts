@@ -21,7 +21,7 @@ export async function comparisonPart(studio: Studio, name: string): Promise<Mark
   const results = progress.hasResults ? await resultsPart(name, folder) : undefined;
   return html`<section id="comparison" aria-labelledby="comparison-title"><h2 id="comparison-title">${name}</h2>
 <p role="status">${stateText(progress, isRunning)}</p>
-${progress.isPlanned ? bar(progress) : undefined}
+${progress.isPlanned && !isRunning ? bar(progress) : undefined}
 ${work && work.state !== "done" ? workPart(workOf(name), work) : undefined}
 ${progress.failed.slice(0, MOST_FAILED).map(({ run, reason, code }) => html`<p class="note">${run} failed:</p>${failurePart({ message: reason, code }, "/train")}`)}
 <div class="buttons">${isRunning ? undefined : goButton(name, progress)}${forgetButton(name, progress, isRunning)}</div></section>${results}`;

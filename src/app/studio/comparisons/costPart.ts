@@ -19,10 +19,11 @@ export function costPart(
   const what = costs
     ? costsOf(costs, asked)
     : html`<p>${formatCount(asked.methods.length * asked.seeds)} runs${asked.rates.length > 0 ? ", and those that try the learning rates" : ""}. An estimate trains a few steps with each method, and says how long all of it takes.</p>`;
-  const buttons = [
-    costs ? undefined : button("/compare/estimate", "Estimate", fields, "estimate"),
-    startButton(fields),
-  ];
+  // The estimate holds the comparison's folder.
+  const buttons =
+    work?.state === "running"
+      ? undefined
+      : [costs ? undefined : button("/compare/estimate", "Estimate", fields, "estimate"), startButton(fields)];
   return html`<section id="costs" aria-labelledby="costs-title"><h2 id="costs-title">What it costs</h2>${what}${shown}<div class="buttons">${buttons}</div></section>`;
 }
 
