@@ -1,13 +1,14 @@
 /** How it is trained, and how that goes. */
+import { BidoraError } from "../../../base/index.js";
 import { EVENTS, isRunFolder } from "../../../base/records/index.js";
-import { html } from "../../../studies/report/index.js";
+import { html, type Markup } from "../../../studies/report/index.js";
 import { estimatePart } from "../model/estimatePart.js";
 import { endedNames, entryOf, type RunEntry } from "../runs/entries.js";
 import { queuePart, runsPart } from "../runs/listParts.js";
 import { addReports } from "../runs/reports.js";
 import { figuresPart, runPart } from "../runs/runPart.js";
 import { type Next, nextRun, queuedSettings, startPart } from "../runs/startPart.js";
-import type { Action, Form, Rendered, Screen } from "../screen.js";
+import type { Action, Asked, Form, Rendered, Screen } from "../screen.js";
 import { settingsActions, settingsPart } from "../settings/settingsPart.js";
 import type { Studio } from "../workspace.js";
 
@@ -38,7 +39,7 @@ export const train: Screen = {
       runsPart(await entriesOf(studio, ended), chosen?.name),
       chosen && (await figuresPart(queue, chosen)),
       "missing" in next ? undefined : await estimatePart(studio),
-      html`<div id="next-settings">${await settingsPart(studio, asked)}</div>`,
+      await settingsOf(studio, asked),
     ];
     return { content, commands: commandsOf(studio, next, chosen) };
   },
@@ -67,6 +68,16 @@ export const train: Screen = {
   },
   addRoutes: (app, studio) => addReports(app, studio, "/train", "runs", EVENTS),
 };
+
+/** The settings of the next run; undefined for a run.yaml that can't be read, whose fault is shown above. */
+async function settingsOf(studio: Studio, asked: Asked): Promise<Markup | undefined> {
+  try {
+    return html`<div id="next-settings">${await settingsPart(studio, asked)}</div>`;
+  } catch (error) {
+    if (error instanceof BidoraError) return undefined;
+    throw error;
+  }
+}
 
 async function done(work: Promise<void>): Promise<undefined> {
   await work;
