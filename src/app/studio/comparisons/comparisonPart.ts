@@ -4,11 +4,12 @@ import { join } from "node:path";
 import { formatCount } from "../../../base/index.js";
 import { COMPARISON } from "../../../base/records/index.js";
 import { comparisonScores, html, type Markup } from "../../../studies/report/index.js";
-import { button, workPart } from "../page.js";
+import { button } from "../page.js";
 import { failurePart } from "../runs/failure.js";
 import type { Studio } from "../workspace.js";
 import { workOf } from "./comparisons.js";
 import { type ComparisonProgress, progressOf } from "./progress.js";
+import { workingPart } from "./workingPart.js";
 
 /** The failed runs that are shown. */
 const MOST_FAILED = 5;
@@ -22,7 +23,7 @@ export async function comparisonPart(studio: Studio, name: string): Promise<Mark
   return html`<section id="comparison" aria-labelledby="comparison-title"><h2 id="comparison-title">${name}</h2>
 <p role="status">${stateText(progress, isRunning)}</p>
 ${progress.isPlanned && !isRunning ? bar(progress) : undefined}
-${work && work.state !== "done" ? workPart(workOf(name), work) : undefined}
+${workingPart(workOf(name), work)}
 ${progress.failed.slice(0, MOST_FAILED).map(({ run, reason, code }) => html`<p class="note">${run} failed:</p>${failurePart({ message: reason, code }, "/train")}`)}
 <div class="buttons">${isRunning ? undefined : goButton(name, progress)}${forgetButton(name, progress, isRunning)}</div></section>${results}`;
 }

@@ -2,10 +2,11 @@
 import { formatBytes, formatCount, formatNumber, formatSeconds, words } from "../../../base/index.js";
 import type { ExpectedCosts } from "../../../studies/comparison/index.js";
 import { html, type Markup, row, table } from "../../../studies/report/index.js";
-import { button, facts, workPart } from "../page.js";
+import { button, facts } from "../page.js";
 import type { WorkState } from "../works.js";
 import { type AskedComparison, type ComparisonFields, hiddenFields } from "./asked.js";
 import { ESTIMATE } from "./comparisons.js";
+import { workingPart } from "./workingPart.js";
 
 /** @param costs undefined as long as they are not estimated @param work the estimate's */
 export function costPart(
@@ -15,7 +16,6 @@ export function costPart(
   work: WorkState | undefined,
 ): Markup {
   const fields = hiddenFields(typed);
-  const shown = work?.state === "done" ? undefined : workPart(ESTIMATE, work);
   const what = costs
     ? costsOf(costs, asked)
     : html`<p>${formatCount(asked.methods.length * asked.seeds)} runs${asked.rates.length > 0 ? ", and those that try the learning rates" : ""}. An estimate trains a few steps with each method, and says how long all of it takes.</p>`;
@@ -24,7 +24,7 @@ export function costPart(
     work?.state === "running"
       ? undefined
       : [costs ? undefined : button("/compare/estimate", "Estimate", fields, "estimate"), startButton(fields)];
-  return html`<section id="costs" aria-labelledby="costs-title"><h2 id="costs-title">What it costs</h2>${what}${shown}<div class="buttons">${buttons}</div></section>`;
+  return html`<section id="costs" aria-labelledby="costs-title"><h2 id="costs-title">What it costs</h2>${what}${workingPart(ESTIMATE, work)}<div class="buttons">${buttons}</div></section>`;
 }
 
 const startButton = (fields: Readonly<Record<string, string>>): Markup =>
