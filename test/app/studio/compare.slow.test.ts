@@ -20,7 +20,7 @@ test("a comparison is estimated, stopped, continued and reported", { timeout: 30
   const costs = await until(client, address, "Estimated costs of each method");
   expect(costs).toContain("<dt>Runs</dt><dd>4</dd>");
   expect(costs).toContain("Which difference it can show is not known");
-  expect(costs).toContain("compare comparisons/one.yaml --dry-run");
+  expect(costs).toContain("compare comparisons/one.yaml --output comparisons/one --dry-run");
 
   await client.post("/compare/start", asked);
   await until(client, "/compare?show=one", /[1-3] of 4 runs are done/);

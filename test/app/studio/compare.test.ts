@@ -102,7 +102,7 @@ output: comparisons/one
   expect(textOf(page, "#comparison .failure")).toContain("There is no rows/rows.jsonl, which --train names");
   expect(page).toContain('<a href="/data">--train</a>');
   expect(textOf(page, "#comparison [role=status]")).toBe("It was not started.");
-  expect(textOf(page, "#command-text")).toContain("npx bidora compare comparisons/one.yaml");
+  expect(textOf(page, "#command-text")).toContain("npx bidora compare comparisons/one.yaml --output comparisons/one");
   await client.post("/compare/forget", { name: "one" });
   expect(existsSync(join(client.folder, "comparisons", "one.yaml"))).toBe(false);
 });

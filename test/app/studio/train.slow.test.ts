@@ -48,7 +48,7 @@ test("a run that is paused, and goes on in another studio, ends with the bytes o
   await client.post("/train/pause", { name: "one" });
   const paused = await until(client, "/train", "Paused");
   expect(paused).toMatch(new RegExp(`after step \\d+ of ${2 * STEPS}`));
-  expect(paused).toContain("Training loss");
+  await until(client, "/train", "Training loss");
   expect(paused).toContain("finetune --output runs/one --resume");
   await client.close();
 

@@ -71,7 +71,9 @@ test("a run in the queue has the settings of run.yaml as they were, and its own 
   );
   const page = await until(client, "/train", "Failed");
   expect(textOf(page, "#run .failure")).toContain("models/none");
-  expect(documentOf(page).querySelector("#command-text")?.textContent).toContain("finetune queue/one.yaml");
+  expect(documentOf(page).querySelector("#command-text")?.textContent).toContain(
+    "finetune queue/one.yaml --output runs/one",
+  );
 });
 
 test("why a run failed outlives the studio, and it can be removed", async () => {
@@ -112,6 +114,16 @@ test("a run that fails makes room for the next one", async () => {
   expect(textOf(page, "#ended-a")).toContain("Failed");
 });
 
+test("a file that names another output trains into the run of its own name", async () => {
+  const client = await studioWith();
+  queued(client, "a");
+  const path = join(client.folder, "queue", "a.yaml");
+  writeFileSync(path, readFileSync(path, "utf8").replace("output: runs/a", "output: elsewhere"));
+  await client.post("/train/go");
+  const page = await until(client, "/train", /ended-a/);
+  expect(textOf(page, "#command-text")).toContain("finetune queue/a.yaml --output runs/a");
+});
+
 test("a broken list of the order loses no run", async () => {
   const client = await studioWith();
   queued(client, "a");
@@ -128,7 +140,7 @@ test("a run that failed shows its sentence, with links to the settings that it n
   expect(textOf(page, "#run .failure p")).toBe(message);
   const links = [...documentOf(page).querySelectorAll("#run .failure a")].map((link) => link.getAttribute("href"));
   expect(links).toEqual(["#setting-learningRate", "#setting-onNonfinite", "#setting-maxGradNorm"]);
-  expect(textOf(page, "#command-text")).toContain("finetune queue/one.yaml --resume");
+  expect(textOf(page, "#command-text")).toContain("finetune queue/one.yaml --output runs/one --resume");
 });
 
 test("a run that was resumed after its failure has not failed", async () => {
@@ -148,7 +160,7 @@ test("a finished run has its scores beside the baselines, and can't go on", asyn
   expect(rows).toEqual(["Accuracy0.90000.50000.2500", "Test accuracy0.8000––"]);
   expect(textOf(page, "#ended-one")).toContain("lora · Test accuracy 0.8000");
   expect(page).toContain('<a href="/train/report/one">');
-  expect(page).toContain("Training loss");
+  await until(client, "/train", "Training loss");
   expect(await problemIn(await client.post("/train/resume", { name: "one" }))).toContain("one has ended");
 });
 

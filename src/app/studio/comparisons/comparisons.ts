@@ -55,7 +55,9 @@ export class Comparisons {
 
   /** The command line of a comparison. */
   wordsOf(name: string): string[] {
-    return ["compare", this.folder.as("comparisons", name + EXTENSION)];
+    const output = this.folder.as("comparisons", name);
+    // A file that came otherwise may name another output.
+    return ["compare", `${output}${EXTENSION}`, "--output", output];
   }
 
   estimateWordsOf(name: string, pilot: string | undefined): string[] {

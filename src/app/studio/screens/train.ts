@@ -37,7 +37,7 @@ export const train: Screen = {
       chosen && runPart(queue, chosen),
       queuePart(queue, waiting),
       runsPart(await entriesOf(studio, ended), chosen?.name),
-      chosen && (await figuresPart(queue, chosen)),
+      chosen && figuresPart(queue, chosen),
       "missing" in next ? undefined : await estimatePart(studio),
       await settingsOf(studio, asked),
     ];
