@@ -33,6 +33,11 @@ export class Comparisons {
     return [...new Set(all)].filter((name) => this.#hasFile(name) || progressOf(this.folderOf(name)).isPlanned);
   }
 
+  /** Whether one runs in this studio. */
+  get isRunning(): boolean {
+    return this.names.some((name) => this.works.isRunning(workOf(name)));
+  }
+
   folderOf(name: string): string {
     return this.folder.at("comparisons", name);
   }

@@ -2,6 +2,7 @@
 import type { Markup } from "../../../studies/report/index.js";
 import type { Studio } from "../workspace.js";
 
-export async function estimatePart(_studio: Studio): Promise<Markup | undefined> {
+/** @param _isBusy whether a run trains: beside it, neither would be measured as it is alone */
+export function estimatePart(_studio: Studio, _isBusy = false): Markup | undefined {
   return undefined;
 }

@@ -38,7 +38,7 @@ export const train: Screen = {
       queuePart(queue, waiting),
       runsPart(await entriesOf(studio, ended), chosen?.name),
       chosen && figuresPart(queue, chosen),
-      "missing" in next ? undefined : await estimatePart(studio),
+      "missing" in next ? undefined : estimatePart(studio, queue.current !== undefined || studio.comparisons.isRunning),
       await settingsOf(studio, asked),
     ];
     return { content, commands: commandsOf(studio, next, chosen) };
