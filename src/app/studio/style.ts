@@ -1,6 +1,6 @@
 /** The studio's style sheet: that of the reports, and what screens have besides. */
 import { style } from "../../studies/report/index.js";
-import { css as runs } from "./runs/style.js";
+import { css as runs } from "./training/style.js";
 
 export const styleSheet = `${style}
 body{max-width:1200px;padding-top:12px}

@@ -4,7 +4,7 @@ import { Comparisons } from "./comparisons/comparisons.js";
 import { StudioFolder } from "./folder.js";
 import { News } from "./news.js";
 import { RunFile } from "./runFile.js";
-import { RunQueue } from "./runs/queue.js";
+import { RunQueue } from "./training/queue.js";
 import { Works } from "./works.js";
 
 export class Studio {

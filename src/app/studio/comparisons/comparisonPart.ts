@@ -5,7 +5,7 @@ import { formatCount } from "../../../base/index.js";
 import { COMPARISON } from "../../../base/records/index.js";
 import { comparisonScores, html, type Markup } from "../../../studies/report/index.js";
 import { button } from "../page.js";
-import { failurePart } from "../runs/failure.js";
+import { failurePart } from "../training/failure.js";
 import type { Studio } from "../workspace.js";
 import { workOf } from "./comparisons.js";
 import { type ComparisonProgress, progressOf } from "./progress.js";

@@ -14,9 +14,9 @@ import { comparisonPart } from "../comparisons/comparisonPart.js";
 import { ESTIMATE, workOf } from "../comparisons/comparisons.js";
 import { costPart } from "../comparisons/costPart.js";
 import { progressOf } from "../comparisons/progress.js";
-import { addReports } from "../runs/reports.js";
-import { nextRun } from "../runs/startPart.js";
 import { Form, type Rendered, type Screen } from "../screen.js";
+import { addReports } from "../training/reports.js";
+import { nextRun } from "../training/startPart.js";
 import type { Studio } from "../workspace.js";
 
 export const compare: Screen = {

@@ -3,13 +3,13 @@ import { BidoraError } from "../../../base/index.js";
 import { EVENTS, isRunFolder } from "../../../base/records/index.js";
 import { html, type Markup } from "../../../studies/report/index.js";
 import { estimatePart } from "../model/estimatePart.js";
-import { endedNames, entryOf, type RunEntry } from "../runs/entries.js";
-import { queuePart, runsPart } from "../runs/listParts.js";
-import { addReports } from "../runs/reports.js";
-import { figuresPart, runPart } from "../runs/runPart.js";
-import { type Next, nextRun, queuedSettings, startPart } from "../runs/startPart.js";
 import type { Action, Asked, Form, Rendered, Screen } from "../screen.js";
 import { settingsActions, settingsPart } from "../settings/settingsPart.js";
+import { endedNames, entryOf, type RunEntry } from "../training/entries.js";
+import { queuePart, runsPart } from "../training/listParts.js";
+import { addReports } from "../training/reports.js";
+import { figuresPart, runPart } from "../training/runPart.js";
+import { type Next, nextRun, queuedSettings, startPart } from "../training/startPart.js";
 import type { Studio } from "../workspace.js";
 
 const nameIn = (form: Form): string => form.required("name", "the name of a run");
