@@ -218,7 +218,11 @@ export class RunQueue {
 
   #heard(name: string, event: RunEvent): void {
     this.#board.event(name, event);
-    if (event.event !== "step") return this.onChange();
+    if (event.event === "step") this.#tellLater();
+    else this.onChange();
+  }
+
+  #tellLater(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       this.onChange();
