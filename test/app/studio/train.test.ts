@@ -136,7 +136,7 @@ test("a run that failed shows its sentence, with links to the settings that it n
   const message = "The loss is NaN: a smaller --learning-rate or --on-nonfinite skip can help; --resume goes on.";
   writeRun(join(client.folder, "runs", "one"), [started, step(3), failed(message)]);
   const page = await client.page("/train");
-  expect(textOf(page, "#run [role=status]")).toContain("Failed after step 3 of 20");
+  expect(textOf(page, "#run [role=status]")).toBe("Failed after step 3 of 20.");
   expect(textOf(page, "#run .failure p")).toBe(message);
   const links = [...documentOf(page).querySelectorAll("#run .failure a")].map((link) => link.getAttribute("href"));
   expect(links).toEqual(["#setting-learningRate", "#setting-onNonfinite", "#setting-maxGradNorm"]);

@@ -21,28 +21,29 @@ export function figuresPart(queue: RunQueue, { name, state }: RunEntry): Markup 
 }
 
 function statePart(queue: RunQueue, entry: RunEntry): Markup {
-  const { name, state, folder, failure, log } = entry;
+  const { name, state, folder, failure } = entry;
   switch (state) {
     case "running":
       return goingPart(queue.current!);
     case "elsewhere":
       return html`<p role="status">Process ${folder.writer} is writing this run, and not this studio.</p>${reportLink(entry)}`;
     case "waiting":
-      return html`<p role="status"><strong>${folder.hasState ? "Paused" : "Waiting"}</strong> ${whereText(log)}</p><div class="buttons">${queue.current ? undefined : button("/train/go", resumeText(entry), {}, "resume")}${reportLink(entry)}</div>`;
+      return html`<p role="status"><strong>${folder.hasState ? "Paused" : "Waiting"}</strong> ${whereText(entry)}</p><div class="buttons">${queue.current ? undefined : button("/train/go", resumeText(entry), {}, "resume")}${reportLink(entry)}</div>`;
     case "done":
       return html`${resultPart(entry)}<div class="buttons">${reportLink(entry)}${removePart(name)}</div>`;
     default:
-      return html`<p role="status"><strong>${state === "failed" ? "Failed" : "Stopped"}</strong> ${whereText(log)}</p>${failure && failurePart(failure)}
+      return html`<p role="status"><strong>${state === "failed" ? "Failed" : "Stopped"}</strong> ${whereText(entry)}</p>${failure && failurePart(failure)}
 <div class="buttons">${button("/train/resume", resumeText(entry), { name }, `resume-${name}`)}${reportLink(entry)}${removePart(name)}</div>`;
   }
 }
 
 const resumeText = ({ folder }: RunEntry): string => (folder.hasState ? "Resume" : "Start again");
 
-const whereText = (log: LogFacts | undefined): string =>
-  log === undefined
-    ? "before its first step."
-    : `after step ${formatCount(log.step)} of ${formatCount(log.steps)}. Resuming goes on from its last saved state.`;
+function whereText({ log, folder }: RunEntry): string {
+  const where =
+    log === undefined ? "before its first step." : `after step ${formatCount(log.step)} of ${formatCount(log.steps)}.`;
+  return folder.hasState ? `${where} It goes on from its last saved state.` : where;
+}
 
 const STATES: Readonly<Record<RunStatus["state"], string>> = {
   waiting: "Starting",
