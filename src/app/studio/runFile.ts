@@ -60,20 +60,26 @@ export class RunFile {
     return unusedSettings(config).filter((key) => Object.hasOwn(given, key));
   }
 
-  /** The file with these changes; comments and all other lines stay. */
   #write(changes: Changes): void {
-    const { runFile } = this.folder;
-    const text = this.exists ? readFileSync(runFile, "utf8") : "";
-    const document = yaml().parseDocument(text);
+    const next = this.textWith(changes);
+    if (next === this.#text()) return;
+    writeFileAtomic(this.folder.runFile, next);
+    this.onChange();
+  }
+
+  /** The file's text with these changes; comments and all other lines stay. @param changes undefined takes a key out */
+  textWith(changes: Readonly<Record<string, unknown>>): string {
+    const document = yaml().parseDocument(this.#text());
     document.contents ??= document.createNode({}) as never;
     for (const [key, value] of Object.entries(changes)) {
       if (value === undefined) document.delete(key);
       else document.set(key, document.createNode(value, { flow: true }));
     }
-    const next = document.toString({ lineWidth: 0, flowCollectionPadding: false });
-    if (next === text) return;
-    writeFileAtomic(runFile, next);
-    this.onChange();
+    return document.toString({ lineWidth: 0, flowCollectionPadding: false });
+  }
+
+  #text(): string {
+    return this.exists ? readFileSync(this.folder.runFile, "utf8") : "";
   }
 
   /** @throws BidoraError `STUDIO` for a step that needs what an earlier one decides */

@@ -1,9 +1,11 @@
 /** What the screens work on: a folder, its run file, and what runs for them. */
 import { Commands } from "./commands.js";
+import { Comparisons } from "./comparisons/comparisons.js";
 import { StudioFolder } from "./folder.js";
 import { Answers } from "./model/answers.js";
 import { News } from "./news.js";
 import { RunFile } from "./runFile.js";
+import { RunQueue } from "./training/queue.js";
 import { Works } from "./works.js";
 
 export class Studio {
@@ -13,6 +15,8 @@ export class Studio {
   readonly commands: Commands;
   readonly works: Works;
   readonly answers: Answers;
+  readonly queue: RunQueue;
+  readonly comparisons: Comparisons;
 
   /** @param path of the folder, absolute */
   constructor(path: string) {
@@ -21,11 +25,14 @@ export class Studio {
     this.commands = new Commands(path);
     this.works = new Works(() => this.news.changed("work"));
     this.answers = new Answers(this.commands, this.works);
+    this.queue = new RunQueue(this.folder, this.commands, () => this.news.changed("runs"));
+    this.comparisons = new Comparisons(this.folder, this.commands, this.works);
   }
 
   /** Stops what runs; runs save their state first. */
   async close(): Promise<void> {
     this.news.close();
+    await this.queue.close();
     await this.works.close();
     await this.commands.close();
   }

@@ -14,6 +14,9 @@ export interface RunStatus {
   readonly steps: number;
   /** Mean seconds of the last steps. */
   readonly stepSeconds?: number;
+  /** Mean rows and tokens of the last steps, by the second. */
+  readonly rowsPerSecond?: number;
+  readonly tokensPerSecond?: number;
   readonly loss?: number;
   readonly saved?: number;
   /** Whether a requested checkpoint is not saved yet. */
@@ -24,7 +27,7 @@ export interface RunStatus {
 
 type EndState = Extract<RunState, "done" | "stopped" | "failed">;
 
-/** The weight of the last step in the running mean of seconds. */
+/** The weight of the last step in running means. */
 const NEWEST = 0.1;
 
 /** The state of all watched runs, by their events. */
@@ -82,9 +85,16 @@ function changes(before: RunStatus, event: RunEvent): Partial<RunStatus> {
     case "start":
       return { state: "running", steps: sum(Object.values(event.steps)) };
     case "step": {
-      const { phase, step, loss, seconds } = event;
-      const mean = before.phase === phase ? (before.stepSeconds ?? seconds) : seconds;
-      return { phase, step, loss, stepSeconds: mean + NEWEST * (seconds - mean) };
+      const { phase, step, loss, seconds, rows, tokens } = event;
+      const mean = (known: number | undefined, now: number) => {
+        const earlier = before.phase === phase ? (known ?? now) : now;
+        return earlier + NEWEST * (now - earlier);
+      };
+      return {
+        ...{ phase, step, loss, stepSeconds: mean(before.stepSeconds, seconds) },
+        rowsPerSecond: mean(before.rowsPerSecond, rows / seconds),
+        tokensPerSecond: mean(before.tokensPerSecond, tokens / seconds),
+      };
     }
     case "checkpoint":
       return { saved: event.step, isSaving: false };

@@ -1,4 +1,4 @@
 // The live dashboard.
-export { Board } from "./board.js";
-export { runPage } from "./pages.js";
+export { Board, type RunStatus } from "./board.js";
+export { LivePage, runPage } from "./pages.js";
 export { withDashboard } from "./server.js";

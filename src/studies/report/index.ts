@@ -1,7 +1,8 @@
 // Reports as HTML.
 
 export { linesOf, phaseNotes } from "./analysisLines.js";
-export { html, Markup } from "./html.js";
+export { html, Markup, row, table } from "./html.js";
 export { type LivePart, style } from "./page.js";
+export { comparisonScores, runFigures } from "./parts.js";
 export { methodTable, numberText } from "./slopeTables.js";
 export { analysisFiles, reportPath, writeAnalysis, writeReport } from "./writeReport.js";

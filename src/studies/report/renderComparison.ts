@@ -43,22 +43,10 @@ import { machineTables, settingsTables } from "./tables.js";
  * @param live the progress of the runs, if the page is served while they run
  */
 export function renderComparison(found: ComparisonLog, live?: LivePart): string {
-  const { tasks, tests, name } = found;
+  const { tasks, name } = found;
   const runs = toRuns(found.runs.flatMap(({ log }) => log ?? []));
   const subjectsOf = (task?: string) => methodSubjects(found, runs, task);
   const isOne = tasks.length === 1;
-  const tables = comparisonTables(found satisfies Comparison, found.reached).map((table, i) =>
-    comparedTable(
-      table,
-      isOne
-        ? scoresHeading("Scores and costs of each method", tasks[0]?.rows)
-        : i === 0
-          ? "Scores of each method"
-          : scoresHeading(`Scores and costs on ${tasks[i - 1]!.name}`, tasks[i - 1]!.rows),
-    ),
-  );
-  const significance =
-    tests.length > 0 ? comparedTable(significanceTable(tests), "Tests of each pair of methods") : undefined;
   const all = subjectsOf();
   const started = all.filter((subject) => subject.runs.length > 0);
   return renderPage({
@@ -68,9 +56,7 @@ export function renderComparison(found: ComparisonLog, live?: LivePart): string 
     content: [
       missingAlert(found),
       ...runs.map(alertOf),
-      section("scores", "Scores and costs", tables),
-      differencesFigure(found),
-      significance && section("significance", "Significance", [significance]),
+      ...scoreParts(found),
       ...varianceTable(found).map((table) =>
         section("variance", "Variance", [comparedTable(table, "Components of the variance of a run’s score")]),
       ),
@@ -92,6 +78,26 @@ export function renderComparison(found: ComparisonLog, live?: LivePart): string 
       "Made by bidora from comparison.json and the runs’ events.jsonl; each run’s own report has its classes and rows.",
     live,
   });
+}
+
+/** Scores and costs, the differences of the methods, and their tests. */
+export function scoreParts(found: ComparisonLog): (Markup | undefined)[] {
+  const { tasks, tests } = found;
+  const captionOf = (i: number): string => {
+    if (tasks.length === 1) return scoresHeading("Scores and costs of each method", tasks[0]!.rows);
+    const task = tasks[i - 1];
+    return task ? scoresHeading(`Scores and costs on ${task.name}`, task.rows) : "Scores of each method";
+  };
+  const tables = comparisonTables(found satisfies Comparison, found.reached).map((table, i) =>
+    comparedTable(table, captionOf(i)),
+  );
+  const significance =
+    tests.length > 0 ? comparedTable(significanceTable(tests), "Tests of each pair of methods") : undefined;
+  return [
+    section("scores", "Scores and costs", tables),
+    differencesFigure(found),
+    significance && section("significance", "Significance", [significance]),
+  ];
 }
 
 function aboutOf({ tasks, runs }: ComparisonLog, logs: readonly Run[]): string {

@@ -31,6 +31,18 @@ test("each phase has its own seconds per step", () => {
   expect(board.run("a")?.stepSeconds).toBe(3);
 });
 
+test("rows and tokens a second are means of the last steps of a phase", () => {
+  const board = running();
+  const timed = (phase: "search" | "retrain", at: number, seconds: number) =>
+    board.event("a", { ...step(phase, at, seconds), rows: 8, tokens: 100 } as RunEvent);
+  timed("search", 1, 2);
+  timed("search", 2, 4);
+  expect(board.run("a")?.rowsPerSecond).toBeCloseTo(4 + 0.1 * (2 - 4), 12);
+  expect(board.run("a")?.tokensPerSecond).toBeCloseTo(50 + 0.1 * (25 - 50), 12);
+  timed("retrain", 5, 1);
+  expect(board.run("a")).toMatchObject({ rowsPerSecond: 8, tokensPerSecond: 100 });
+});
+
 test("a requested checkpoint is pending until it is saved", () => {
   const board = running();
   board.asked("a", "checkpoint");

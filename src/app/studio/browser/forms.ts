@@ -11,20 +11,26 @@ export function addForms(): void {
     event.preventDefault();
     void send(form, event.submitter);
   });
-  document.addEventListener("change", (event) => sendLive(event.target as Element, 0));
   document.addEventListener("input", (event) => sendLive(event.target as Element, PAUSE));
+  // What was typed and sent is not sent again when the focus leaves: its answer would take the place of that of a button.
+  document.addEventListener("change", (event) => {
+    const form = (event.target as Element).closest<HTMLFormElement>("form[data-live]");
+    if (form && timers.has(form)) sendLive(form, 0);
+  });
 }
 
+/** Forms with changes that are not sent yet. */
 const timers = new WeakMap<HTMLFormElement, number>();
 
 function sendLive(input: Element, pause: number): void {
   const form = input.closest<HTMLFormElement>("form[data-live]");
   if (!form) return;
   clearTimeout(timers.get(form));
-  timers.set(
-    form,
-    setTimeout(() => void send(form, null), pause),
-  );
+  const timer = setTimeout(() => {
+    timers.delete(form);
+    void send(form, null);
+  }, pause);
+  timers.set(form, timer);
 }
 
 /** The number of the newest request: answers to earlier ones come too late. */

@@ -1,0 +1,105 @@
+/** What a run's folder tells about it. */
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { own } from "../../../base/index.js";
+import {
+  EVENTS,
+  isFinished,
+  isRunFolder,
+  type Metrics,
+  newestCheckpoint,
+  type RunLog,
+  readMetrics,
+  readRunLog,
+  writerOf,
+} from "../../../base/records/index.js";
+
+/** Why a run failed, as its log has it. */
+export interface Failure {
+  readonly message: string;
+  readonly code?: string | undefined;
+}
+
+/** What the log of a run sums up to. */
+export interface LogFacts {
+  readonly method: string | undefined;
+  readonly model: string | undefined;
+  /** The last completed step, and the planned ones. */
+  readonly step: number;
+  readonly steps: number;
+  readonly failure: Failure | undefined;
+  /** Seconds of the last session of a finished run, and its memory. */
+  readonly seconds: number | undefined;
+  readonly peakMemoryBytes: number | undefined;
+  readonly trainedParameters: number | undefined;
+  readonly mainMetric: string | undefined;
+  /** The metrics of the constant that the training rows' labels suggest, and of the model before its first step. */
+  readonly majority: Metrics | undefined;
+  readonly start: Metrics | undefined;
+}
+
+/** The facts of a log. */
+export function factsOf({ events }: RunLog): LogFacts {
+  const start = events.findLast((event) => event.event === "start");
+  const done = events.findLast((event) => event.event === "done");
+  const ended = events.findLast(({ event }) => event === "start" || event === "error" || event === "done");
+  const first = events.findLast((event) => event.event === "evaluation" && event.step === 0);
+  const text = (key: string): string | undefined => {
+    const value = own(start?.settings ?? {}, key);
+    return typeof value === "string" ? value : undefined;
+  };
+  return {
+    ...{ method: text("method"), model: text("model") },
+    step: events.findLast((event) => event.event === "step")?.step ?? 0,
+    steps: Object.values(start?.steps ?? {}).reduce((sum, steps) => sum + steps, 0),
+    failure: ended?.event === "error" ? { message: ended.message.split("\n")[0]!, code: ended.code } : undefined,
+    ...{ seconds: done?.seconds, peakMemoryBytes: done?.peakMemoryBytes, majority: done?.majority },
+    trainedParameters: start?.parameters.trained,
+    mainMetric: start?.judgedBy?.metric,
+    start: first?.event === "evaluation" ? first.metrics : undefined,
+  };
+}
+
+/** What is known of a run without its log. */
+export interface FolderFacts {
+  readonly isRun: boolean;
+  readonly isFinished: boolean;
+  /** Whether there is a checkpoint from which it can go on. */
+  readonly hasState: boolean;
+  /** The process that writes there. */
+  readonly writer: number | undefined;
+  readonly metrics: Metrics;
+}
+
+export function folderFacts(folder: string): FolderFacts {
+  const isDone = isFinished(folder);
+  return {
+    isRun: isRunFolder(folder),
+    isFinished: isDone,
+    hasState: isRunFolder(folder) && newestCheckpoint(folder) !== undefined,
+    writer: writerOf(folder)?.pid,
+    metrics: isDone ? readMetrics(folder) : {},
+  };
+}
+
+/** Changes whenever the log does; undefined without one. */
+export function logVersion(folder: string): string | undefined {
+  const found = statSync(join(folder, EVENTS), { throwIfNoEntry: false });
+  return found && `${found.size} ${found.mtimeMs}`;
+}
+
+/** The facts of logs, each read once and again after it has changed. */
+export class LogReader {
+  readonly #known = new Map<string, { readonly version: string; readonly facts: Promise<LogFacts | undefined> }>();
+
+  /** @returns undefined for a run without a readable log */
+  facts(folder: string): Promise<LogFacts | undefined> {
+    const version = logVersion(folder);
+    if (version === undefined) return Promise.resolve(undefined);
+    const known = this.#known.get(folder);
+    if (known?.version === version) return known.facts;
+    const facts = readRunLog(folder).then(factsOf, () => undefined);
+    this.#known.set(folder, { version, facts });
+    return facts;
+  }
+}
