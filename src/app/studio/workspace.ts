@@ -1,5 +1,6 @@
 /** What the screens work on: a folder, its run file, and what runs for them. */
 import { Commands } from "./commands.js";
+import { RowFiles } from "./data/rowFiles.js";
 import { StudioFolder } from "./folder.js";
 import { News } from "./news.js";
 import { RunFile } from "./runFile.js";
@@ -11,6 +12,7 @@ export class Studio {
   readonly runFile: RunFile;
   readonly commands: Commands;
   readonly works: Works;
+  readonly rows: RowFiles;
 
   /** @param path of the folder, absolute */
   constructor(path: string) {
@@ -18,6 +20,7 @@ export class Studio {
     this.runFile = new RunFile(this.folder, () => this.news.changed("run"));
     this.commands = new Commands(path);
     this.works = new Works(() => this.news.changed("work"));
+    this.rows = new RowFiles(this);
   }
 
   /** Stops what runs; runs save their state first. */

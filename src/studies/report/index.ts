@@ -1,7 +1,7 @@
 // Reports as HTML.
 
 export { linesOf, phaseNotes } from "./analysisLines.js";
-export { html, Markup } from "./html.js";
+export { collapsed, html, Markup, row, short, table } from "./html.js";
 export { type LivePart, style } from "./page.js";
 export { methodTable, numberText } from "./slopeTables.js";
 export { analysisFiles, reportPath, writeAnalysis, writeReport } from "./writeReport.js";

@@ -1,0 +1,82 @@
+/** Files of rows in any format that bidora reads, and Excel's, as JSONL. */
+import { closeSync, fsyncSync, openSync } from "node:fs";
+import { extname } from "node:path";
+import { writeAll } from "../../../base/records/index.js";
+import { formsOfFile, loadTable, type Table } from "../../../tasks/data/index.js";
+import { columnsOf } from "../../init/columns.js";
+import { checkHeader } from "../../init/refusals.js";
+import { readSample } from "../../init/sample.js";
+import { EXCEL, readExcel } from "./excel.js";
+
+export interface ConvertJob {
+  readonly kind: "convert";
+  readonly path: string;
+  /** Where the rows are written; undefined for a file that has them as JSONL, and is only read. */
+  readonly target?: string | undefined;
+}
+
+export interface Converted {
+  /** Whether the file has one word per line, and stays as it is; then nothing is written. */
+  readonly isWords: boolean;
+  readonly rows: number;
+  /** How the file was read, one sentence each. */
+  readonly notes: readonly string[];
+}
+
+/** Enough rows to see that the first line is one of them. */
+const HEAD = 5000;
+/** Characters that are written at once. */
+const PIECE = 2 ** 20;
+
+/** @throws BidoraError with the reader's own sentence for a file that can't be read */
+export async function convert({ path, target }: ConvertJob, onShare: (share: number) => void): Promise<Converted> {
+  const notes: string[] = [];
+  const onNote = (note: string) => void notes.push(note);
+  if (extname(path).toLowerCase() !== EXCEL) {
+    const { isWords } = formsOfFile(path);
+    if (isWords && (await readSample(path)).kind === "words") return { isWords: true, rows: 0, notes };
+  }
+  const table = await (extname(path).toLowerCase() === EXCEL ? readExcel(path, onNote) : loadTable(path, { onNote }));
+  const head = { ...table, rows: table.rows.slice(0, HEAD) };
+  checkHeader({ table: head, columns: columnsOf(head) });
+  if (target !== undefined) writeRows(table, target, { onShare, onNote });
+  return { isWords: false, rows: table.rows.length, notes };
+}
+
+interface Listeners {
+  readonly onShare: (share: number) => void;
+  readonly onNote: (note: string) => void;
+}
+
+function writeRows({ rows }: Table, target: string, { onShare, onNote }: Listeners): void {
+  const file = openSync(target, "wx");
+  const toJson = jsonWriter(onNote);
+  try {
+    let [piece, done] = ["", 0];
+    for (const { values } of rows) {
+      piece += `${toJson(values)}\n`;
+      done++;
+      if (piece.length < PIECE && done < rows.length) continue;
+      writeAll(file, Buffer.from(piece));
+      piece = "";
+      onShare(done / rows.length);
+    }
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Values of Parquet files that JSON has no form for: whole numbers of 64 bits become texts; bytes are left out, which a note says. */
+function jsonWriter(onNote: (note: string) => void): (values: unknown) => string {
+  let isSaid = false;
+  const replaced = (name: string, value: unknown): unknown => {
+    if (typeof value === "bigint") return String(value);
+    if (value === Infinity || value === -Infinity) return String(value);
+    if (!(value instanceof Uint8Array)) return value;
+    if (!isSaid) onNote(`The column ${name} has bytes that are not text: these are left out.`);
+    isSaid = true;
+    return undefined;
+  };
+  return (values) => JSON.stringify(values, replaced);
+}
