@@ -39,7 +39,7 @@ function prepare(box: HTMLElement): void {
     const answer = await fetch(`${address}${address.includes("?") ? "&" : "?"}from=${from}&to=${to}`);
     if (!answer.ok || shown !== `${from}-${to}` || prepared.get(box) !== key) return;
     body.innerHTML = await answer.text();
-    table.style.transform = `translateY(${Math.max(0, box.scrollTop - (first - from) * HEIGHT)}px)`;
+    table.style.top = `${Math.max(0, box.scrollTop - (first - from) * HEIGHT)}px`;
   };
   box.querySelector<HTMLElement>(".spacer")!.style.height = `${height}px`;
   if (!isFirst) box.scrollTop = 0;

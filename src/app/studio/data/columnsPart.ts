@@ -35,7 +35,7 @@ ${reasonsPart(name, guess, isAsGuessed(run, guess))}</section>`;
 
 const isAsGuessed = (run: Current["run"], { settings }: Current["guess"]): boolean =>
   (["task", "textColumns", "labelColumn"] as const).every(
-    (key) => JSON.stringify(run[key]) === JSON.stringify(settings?.[key]),
+    (key) => JSON.stringify(run[key]) === JSON.stringify(settings[key]),
   );
 
 /** Why the guess is what it is. */

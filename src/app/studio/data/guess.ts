@@ -5,15 +5,20 @@ import { omit } from "../../../base/settings/index.js";
 import type { RunSettings } from "../../../tasks/config/index.js";
 import { isTaskKind } from "../../../tasks/index.js";
 import type { Guessed } from "../../init/guess.js";
+import { guessRun } from "../../init/guessRun.js";
 import { proposeRun } from "../../init/proposal.js";
+import { readSample } from "../../init/sample.js";
 import type { StudioFolder } from "../folder.js";
 import type { Changes, RunFile } from "../runFile.js";
 import type { Reading } from "./rowReader.js";
 
-/** The settings of a run with a file, with reasons; or why no run can have it. */
-export type FileGuess =
-  | { readonly settings: RunSettings; readonly reasons: readonly string[]; readonly problem?: undefined }
-  | { readonly settings?: undefined; readonly reasons: readonly string[]; readonly problem: string };
+/** The settings of a run with a file, with reasons; or why no run can have it yet. */
+export interface FileGuess {
+  readonly settings: RunSettings;
+  readonly reasons: readonly string[];
+  /** With it, settings are those of a run without the rows that are refused, or none. */
+  readonly problem?: string | undefined;
+}
 
 /** The settings that follow from a file of rows. */
 const OF_ROWS = [
@@ -66,9 +71,43 @@ export class Guesses {
     const state = [mtimeMs, size, ...this.folder.names("rows")].join(" ");
     const known = this.#all.get(name);
     if (known?.state === state) return known.guess;
-    const guess = proposal(this.folder, name).catch((error: Error) => ({ reasons: [], problem: error.message }));
+    const guess = proposal(this.folder, name).catch(async ({ message }: Error) => {
+      const settings = await settingsWithout(this.folder.at("rows", name));
+      return { settings, reasons: [], problem: message };
+    });
     this.#all.set(name, { state, guess });
     return guess;
+  }
+}
+
+/** The most rows that a guess does without. */
+const MOST_REFUSED = 20;
+
+/** The settings for the rows but those that are refused; none if no task fits. */
+async function settingsWithout(path: string): Promise<RunSettings> {
+  try {
+    const sample = await readSample(path);
+    for (let i = 0; i < MOST_REFUSED && sample.kind === "table"; i++) {
+      const line = await refusedLine(guessRun(sample, {}));
+      if (typeof line === "object") return line;
+      const { table } = sample;
+      Object.assign(sample, { table: { ...table, rows: table.rows.filter((row) => row.line !== line) } });
+    }
+  } catch (error) {
+    if (!(error instanceof BidoraError)) throw error;
+  }
+  return {};
+}
+
+/** The line that a guess fails on, or its settings. @throws BidoraError for another fault */
+async function refusedLine(guess: ReturnType<typeof guessRun>): Promise<number | RunSettings> {
+  try {
+    return (await guess).settings;
+  } catch (error) {
+    const [, line] =
+      (error instanceof BidoraError && error.code === "BAD_ROW" && / line (\d+): /.exec(error.message)) || [];
+    if (line === undefined) throw error;
+    return Number(line);
   }
 }
 
@@ -82,7 +121,6 @@ export interface RunPlace {
 export async function trainOn({ folder, runFile }: RunPlace, name: string, asked: Asked = {}): Promise<void> {
   const before = runFile.read();
   const { settings } = await proposal(folder, name, asked);
-  if (!settings) return;
   const ofRows = Object.fromEntries(OF_ROWS.map((key) => [key, settings[key]])) as Changes;
   const loss = settings.loss ?? (settings.task === before.task ? before.loss : undefined);
   const hasModel = before.model !== undefined || before.adapter !== undefined;
@@ -95,7 +133,7 @@ export async function trainOn({ folder, runFile }: RunPlace, name: string, asked
 
 /** How the rows of a file are read: as the run has it that uses the file, else as guessed. */
 export function readingOf(run: RunSettings, isOfRun: boolean, guess: FileGuess): Reading {
-  const { task, textColumns, labelColumn } = isOfRun && run.task !== undefined ? run : (guess.settings ?? {});
+  const { task, textColumns, labelColumn } = isOfRun && run.task !== undefined ? run : guess.settings;
   return task === undefined || !isTaskKind(task) ? {} : { task, textColumns, labelColumn };
 }
 
@@ -107,7 +145,7 @@ export function initWords(
 ): readonly string[] {
   const said = omit(run, "train");
   const isFound = ([key, value]: [string, unknown]) =>
-    JSON.stringify(guess.settings?.[key as keyof RunSettings]) === JSON.stringify(value);
+    JSON.stringify(guess.settings[key as keyof RunSettings]) === JSON.stringify(value);
   const more = Object.fromEntries(Object.entries(said).filter((entry) => !isFound(entry))) as RunSettings;
   return ["init", run.train ?? "", "--no-estimate", "--yes", "--overwrite", ...flagsOf(more)];
 }

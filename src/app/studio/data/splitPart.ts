@@ -119,8 +119,10 @@ async function writeParts(
     });
     const said = entries.map(([part, file]) => `${formatCount(counts[part])} rows in ${folder.as("rows", file)}`);
     return `${said.join(", ")}${counts.leftOut > 0 ? `; ${formatCount(counts.leftOut)} left out` : ""}. The next run uses them.`;
-  } finally {
-    for (const path of Object.values(temporary)) await rm(path, { force: true });
+  } catch (error) {
+    const made = Object.values(names).map((file) => folder.at("rows", file));
+    for (const path of [...Object.values(temporary), ...made]) await rm(path, { force: true });
+    throw error;
   }
 }
 

@@ -82,7 +82,7 @@ function waiting({ works }: Studio, { name, guess }: Current): Markup {
       work?.state === "running" ? undefined : button("/data/again", "Look at each row", { file: name }, "again");
     return html`<section id="rows" aria-labelledby="rows-title"><h2 id="rows-title">Rows</h2>${workPart(indexWork(name), work)}${again}</section>`;
   }
-  const isWords = guess.settings?.task === "token-classification";
+  const isWords = guess.settings.task === "token-classification";
   return html`<section id="rows" aria-labelledby="rows-title"><h2 id="rows-title">Rows</h2>${
     isWords
       ? html`<p class="note">The file has one word per line, with its label. It is trained on as it is; the table, the filters and the split are for rows of tables.</p>`
