@@ -25,15 +25,16 @@ function prepare(box: HTMLElement): void {
   prepared.set(box, key);
   const count = Number(text);
   const body = box.querySelector<HTMLElement>("tbody")!;
-  const table = box.querySelector<HTMLElement>("table")!;
-  const height = Math.min(count * HEIGHT, MOST_HEIGHT);
+  const table = box.querySelector("table")!;
+  const head = table.tHead?.offsetHeight ?? 0;
+  const height = head + Math.min(count * HEIGHT, MOST_HEIGHT);
   let shown = "";
   const draw = async (): Promise<void> => {
     const room = Math.max(1, height - box.clientHeight);
-    const inSight = Math.ceil(box.clientHeight / HEIGHT);
+    const inSight = Math.floor((box.clientHeight - head) / HEIGHT);
     const first = Math.round((Math.min(1, box.scrollTop / room) || 0) * Math.max(0, count - inSight));
     const from = Math.max(0, first - BEYOND);
-    const to = Math.min(count, first + inSight + BEYOND);
+    const to = Math.min(count, first + inSight + 1 + BEYOND);
     if (`${from}-${to}` === shown || prepared.get(box) !== key) return;
     shown = `${from}-${to}`;
     const answer = await fetch(`${address}${address.includes("?") ? "&" : "?"}from=${from}&to=${to}`);

@@ -1,6 +1,7 @@
 /** Files of rows in any format that bidora reads, and Excel's, as JSONL. */
 import { closeSync, fsyncSync, openSync } from "node:fs";
 import { extname } from "node:path";
+import { sizeOf } from "../../../base/index.js";
 import { writeAll } from "../../../base/records/index.js";
 import { formsOfFile, loadTable, type Table } from "../../../tasks/data/index.js";
 import { columnsOf } from "../../init/columns.js";
@@ -36,11 +37,26 @@ export async function convert({ path, target }: ConvertJob, onShare: (share: num
     const { isWords } = formsOfFile(path);
     if (isWords && (await readSample(path)).kind === "words") return { isWords: true, rows: 0, notes };
   }
-  const table = await (extname(path).toLowerCase() === EXCEL ? readExcel(path, onNote) : loadTable(path, { onNote }));
+  const table = await (extname(path).toLowerCase() === EXCEL
+    ? readExcel(path, onNote)
+    : loadTable(path, { onNote, onBytes: counter(path, onShare) }));
   const head = { ...table, rows: table.rows.slice(0, HEAD) };
   checkHeader({ table: head, columns: columnsOf(head) });
   if (target !== undefined) writeRows(table, target, { onShare, onNote });
   return { isWords: false, rows: table.rows.length, notes };
+}
+
+/** The share of the work that is reading. */
+const READING = 0.8;
+
+/** Counts the bytes of a file as they are read; those of TSV are read twice. */
+function counter(path: string, onShare: (share: number) => void): (bytes: number) => void {
+  const size = sizeOf(path) * (path.toLowerCase().endsWith(".tsv") ? 2 : 1);
+  let done = 0;
+  return (bytes) => {
+    done += bytes;
+    onShare(Math.min(READING, (READING * done) / size));
+  };
 }
 
 interface Listeners {
@@ -59,7 +75,7 @@ function writeRows({ rows }: Table, target: string, { onShare, onNote }: Listene
       if (piece.length < PIECE && done < rows.length) continue;
       writeAll(file, Buffer.from(piece));
       piece = "";
-      onShare(done / rows.length);
+      onShare(READING + ((1 - READING) * done) / rows.length);
     }
     fsyncSync(file);
   } finally {

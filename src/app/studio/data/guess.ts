@@ -46,7 +46,7 @@ export async function proposal(folder: StudioFolder, name: string, asked: Asked 
         settings[key] === undefined ? [] : [[key, within(folder, settings[key], key in given)]],
       ),
     );
-    return { settings: { ...settings, ...paths }, reasons: reasons.map((reason) => inFolder(folder, reason)) };
+    return { settings: { ...settings, ...paths }, reasons: reasons.map((reason) => said(folder, reason)) };
   } catch (error) {
     if (!(error instanceof BidoraError)) throw error;
     throw new BidoraError(error.code, inFolder(folder, error.message));
@@ -56,6 +56,10 @@ export async function proposal(folder: StudioFolder, name: string, asked: Asked 
 /** Paths are as commands take them that are started in the folder. */
 const within = (folder: StudioFolder, path: string, isGiven: boolean): string =>
   isGiven ? path : relative(folder.path, path);
+
+/** A reason without the flags that could be given instead: the page has choices. */
+const said = (folder: StudioFolder, reason: string): string =>
+  inFolder(folder, reason).replace(/[;:] --[\w-]+ names (another|others)\b/, "");
 
 /** A sentence about a file as commands in the folder say it. */
 export const inFolder = (folder: StudioFolder, sentence: string): string => sentence.replaceAll(`${folder.path}/`, "");

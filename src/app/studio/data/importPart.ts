@@ -1,5 +1,5 @@
 /** Where rows come from: files that are dropped or chosen, texts that are pasted, and the files that are there. */
-import { formatBytes, sizeOf } from "../../../base/index.js";
+import { formatBytes, formatCount, sizeOf } from "../../../base/index.js";
 import { html, type Markup } from "../../../studies/report/index.js";
 import { button, form, textField, workPart } from "../page.js";
 import type { Form } from "../screen.js";
@@ -29,13 +29,16 @@ ${form("/data/paste", [
 
 const USES = { train: "training", validation: "validation", test: "test" } as const;
 
+const sizeText = (bytes: number): string =>
+  bytes < 2 ** 20 ? `${formatCount(Math.ceil(bytes / 1000))} kB` : formatBytes(bytes);
+
 /** The files of rows, and what the run uses them for. */
 export function filesPart(studio: Studio, chosen: string | undefined): Markup {
   const { folder, runFile } = studio;
   const run = runFile.read();
   const parts = filesOf(studio).map((name) => {
     const part = partOf(folder, run, name);
-    const size = formatBytes(sizeOf(folder.at("rows", name)));
+    const size = sizeText(sizeOf(folder.at("rows", name)));
     return html`<li id="file-${name}"><a href="${addressOf(name)}"${name === chosen ? html` aria-current="page"` : undefined}>${name}</a> <span class="place">${size}</span>${part && html` <strong class="mark">${USES[part]}</strong>`}</li>`;
   });
   return html`<nav id="files" class="files" aria-label="Files of rows"><ul>${parts}</ul></nav>`;
@@ -44,7 +47,7 @@ export function filesPart(studio: Studio, chosen: string | undefined): Markup {
 /** What a file can be used for that the run does not use for it. */
 export function usePart(name: string, part: keyof typeof USES | undefined, hasTrain: boolean): Markup {
   const buttons = (Object.keys(USES) as (keyof typeof USES)[])
-    .filter((use) => use !== part && (use === "train" || hasTrain))
+    .filter((use) => use !== part && part !== "train" && (use === "train" || hasTrain))
     .map((use) => button("/data/use", `Use as ${USES[use]} rows`, { file: name, part: use }, `use-${use}`));
   return html`<div class="buttons" id="uses">${buttons}</div>`;
 }

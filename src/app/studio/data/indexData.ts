@@ -17,6 +17,10 @@ export interface IndexData {
   readonly flags: Uint8Array;
   /** The first row with the same input. */
   readonly first: Uint32Array;
+  /** The numbers of all rows, the longest first. */
+  readonly longest: Uint32Array;
+  /** The middle number of words. */
+  readonly usualWords: number;
   /** The labels that rows have together. */
   readonly labelSets: readonly (readonly string[])[];
   /** Whether there are more than are counted: scores, or answers. */
@@ -117,11 +121,15 @@ export class IndexBuilder {
   }
 
   finish(columns: readonly string[]): IndexData {
+    const characters = this.#characters.finish();
+    const words = this.#words.finish();
     return {
       starts: this.#starts.finish(),
       lines: this.#lines.finish(),
-      characters: this.#characters.finish(),
-      words: this.#words.finish(),
+      characters,
+      words,
+      longest: byLength(characters),
+      usualWords: words.toSorted()[words.length >> 1] ?? 0,
       labels: this.#labels.finish(),
       flags: this.#flags.finish(),
       first: this.#first.finish(),
@@ -131,6 +139,12 @@ export class IndexBuilder {
       fault: this.#fault,
     };
   }
+}
+
+/** Numbers that hold a length and a row sort fast, without a function that compares. */
+function byLength(characters: Uint32Array): Uint32Array {
+  const keys = Float64Array.from(characters, (length, row) => -length * 2 ** 32 + row).sort();
+  return Uint32Array.from(keys, (key) => key - Math.floor(key / 2 ** 32) * 2 ** 32);
 }
 
 const SPACE = 0x20;

@@ -20,6 +20,8 @@ export interface Bin {
 export class RowIndex {
   readonly #rows = new Map<Filter, Uint32Array>();
   #labels: readonly LabelCount[] | undefined;
+  #lengths: readonly Bin[] = [];
+  #mostWords: number | undefined;
 
   constructor(readonly data: IndexData) {}
 
@@ -43,16 +45,9 @@ export class RowIndex {
     if (filter === "all") return undefined;
     const known = this.#rows.get(filter);
     if (known) return known;
-    const rows = filter === "longest" ? this.#byLength() : this.#fitting(filter);
+    const rows = filter === "longest" ? this.data.longest : this.#fitting(filter);
     this.#rows.set(filter, rows);
     return rows;
-  }
-
-  #byLength(): Uint32Array {
-    // Numbers sort fast without a function that compares: the length, then the place from the end.
-    const { characters } = this.data;
-    const keys = Float64Array.from(characters, (length, row) => -length * 2 ** 32 + row).sort();
-    return Uint32Array.from(keys, (key) => key - Math.floor(key / 2 ** 32) * 2 ** 32);
   }
 
   #fitting(filter: Exclude<Filter, "all" | "longest">): Uint32Array {
@@ -84,31 +79,28 @@ export class RowIndex {
     throw new BidoraError("STUDIO", `The file has no row in line ${oneLine(String(line))}.`);
   }
 
-  /** Characters by number of rows, up to the length that all but one of a hundred rows are shorter than; the last bar has the rest. */
+  /** Rows by their number of characters: bars up to a length that 99 of 100 rows don't exceed; the last one has all longer rows too. */
   lengths(bars: number): readonly Bin[] {
-    const { characters } = this.data;
-    if (characters.length === 0) return [];
-    const sorted = characters.toSorted();
-    const longest = sorted.at(-1)!;
-    const usual = Math.min(longest, sorted[Math.floor(0.99 * (sorted.length - 1))]!);
+    if (this.#lengths.length > 0 || this.count === 0) return this.#lengths;
+    const { characters, longest } = this.data;
+    const most = characters[longest[0]!]!;
+    const usual = characters[longest[Math.ceil(0.01 * (this.count - 1))]!]!;
     const width = Math.max(1, Math.ceil((usual + 1) / bars));
-    const counts = new Uint32Array(bars);
-    for (const length of characters) counts[Math.min(bars - 1, Math.floor(length / width))]!++;
-    const used = counts.findLastIndex((count) => count > 0) + 1;
-    return Array.from(counts.subarray(0, used), (count, i) => ({
-      from: i * width,
-      to: i === bars - 1 ? Math.max(longest, (i + 1) * width - 1) : (i + 1) * width - 1,
-      count,
-    }));
+    const counts = new Uint32Array(Math.min(bars, Math.floor(most / width) + 1));
+    for (const length of characters) counts[Math.min(counts.length - 1, Math.floor(length / width))]!++;
+    this.#lengths = Array.from(counts, (count, i) => {
+      const end = (i + 1) * width - 1;
+      return { from: i * width, to: i === counts.length - 1 ? Math.max(most, end) : end, count };
+    });
+    return this.#lengths;
   }
 
-  /** The middle and the largest number of characters and words. */
+  /** The middle and the largest number of characters and words of a row. */
   get typical(): { readonly characters: readonly [number, number]; readonly words: readonly [number, number] } {
-    const of = (values: Uint32Array): [number, number] => {
-      const sorted = values.toSorted();
-      return [sorted[sorted.length >> 1] ?? 0, sorted.at(-1) ?? 0];
-    };
-    return { characters: of(this.data.characters), words: of(this.data.words) };
+    const { characters, words, longest, usualWords } = this.data;
+    const at = (place: number) => characters[longest[place] ?? -1] ?? 0;
+    this.#mostWords ??= words.reduce((most, count) => Math.max(most, count), 0);
+    return { characters: [at(this.count >> 1), at(0)], words: [usualWords, this.#mostWords] };
   }
 }
 

@@ -3,7 +3,7 @@ export const css = `
 .drop{padding:18px;border:2px dashed var(--soft);border-radius:10px;text-align:center}
 .drop.over{border-color:var(--link);background:var(--page)}
 .drop label{display:block;font-weight:600;margin-bottom:6px}
-.drop input[type=file]{max-width:100%;border:0;background:none}
+.drop input[type=file]{width:auto;max-width:100%;border:0;background:none}
 .files ul{display:flex;flex-wrap:wrap;gap:4px 18px;margin:16px 0 0;padding:0;list-style:none;font-size:15px}
 .files a[aria-current]{font-weight:700;color:var(--ink)}
 .files li{overflow-wrap:anywhere}
@@ -26,7 +26,10 @@ export const css = `
 .rows-box table{position:absolute;left:0;top:0;min-width:100%;table-layout:auto;border-collapse:separate;border-spacing:0}
 .rows-box th,.rows-box td{height:34px;max-width:520px;padding:0 12px;text-align:left;vertical-align:middle;white-space:nowrap;overflow:hidden;text-overflow:ellipsis;line-height:20px}
 .rows-box tr{height:34px}
+.rows-box th:first-child{width:1%}
 .rows-box thead th{position:sticky;top:0;z-index:1;background:var(--card);box-shadow:0 1px 0 var(--rule)}
+#columns h3{margin-top:14px}
+#split .fields,#row .field{margin-top:12px}
 #row textarea{min-height:40px}
 @media (max-width:640px){.rows-box th,.rows-box td{max-width:260px}}
 `;
