@@ -12,7 +12,7 @@ import { streamSSE } from "hono/streaming";
 import { BidoraError, packageRoot } from "../../base/index.js";
 import { guard } from "./guard.js";
 import { renderPage } from "./page.js";
-import { Form, type Screen } from "./screen.js";
+import { Form, type Rendered, type Screen } from "./screen.js";
 import { SCREENS } from "./screens.js";
 import { styleSheet } from "./style.js";
 import { Studio } from "./workspace.js";
@@ -133,9 +133,11 @@ interface Refused {
 /** A screen, or the same with what is wrong with a form that was posted. */
 async function show(c: Context, studio: Studio, screen: Screen, refused?: Refused): Promise<Response> {
   const query = refused ? new URL(hereOf(c, screen), "http://studio").searchParams : new URL(c.req.url).searchParams;
-  const rendered = await screen.render(studio, { query, form: refused?.form });
-  return c.html(
-    renderPage(screen, SCREENS, rendered, { folder: studio.folder.path, problem: refused?.problem }),
-    refused ? 422 : 200,
-  );
+  let problem = refused?.problem;
+  const rendered = await screen.render(studio, { query, form: refused?.form }).catch((error): Rendered => {
+    if (!(error instanceof BidoraError)) throw error;
+    problem ??= error.message;
+    return { content: [] };
+  });
+  return c.html(renderPage(screen, SCREENS, rendered, { folder: studio.folder.path, problem }), refused ? 422 : 200);
 }

@@ -1,9 +1,12 @@
 // The screen Data, as a browser sees it: files that are added, their rows, what is found in them.
+import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { strToU8, zipSync } from "fflate";
 import { expect, test } from "vitest";
+import { ownCommand, yaml } from "../../../src/base/index.js";
+import { GOLDEN } from "../../support/golden.js";
 import { type Client, openStudio, until } from "./support.js";
 
 const textRows = (count: number): readonly { text: string; label: string }[] =>
@@ -171,9 +174,9 @@ test("a file with one word per line stays as it is", async () => {
   const client = await openStudio();
   const words = "John\tB-PER\nruns\tO\n\nMary\tB-PER\nsleeps\tO\n\nPaul\tB-PER\n";
   const answer = await client.upload("/data/upload?name=words.tsv", words);
-  expect(answer.status).toBe(303);
+  expect(answer.headers.get("location")).toBe("/data?file=words.jsonl");
   await until(client, "/data", "It has one word per line, and stays as it is.");
-  const page = await until(client, "/data?file=words.tsv", "the filters and the split are for rows of tables");
+  const page = await until(client, "/data?file=words.jsonl", "the filters and the split are for rows of tables");
   expect(page).toContain("One word per line, with its label.");
   expect(filesIn(client)).toEqual(["words.tsv"]);
   expect(runOf(client)).toContain("task: token-classification");
@@ -280,4 +283,49 @@ test("the model, the method and all else of the run stay when its rows change", 
     "task: sequence-classification",
   ])
     expect(run).toContain(line);
+});
+
+test("the command line that is shown makes the same run file", async () => {
+  const client = await openStudio();
+  writeFileSync(join(client.folder, "run.yaml"), "model: some/model\nlearningRate: 0.001\n");
+  const page = await added(client, "rows.csv", csv(textRows(60)));
+  await client.post("/data/split", { file: "rows.jsonl", validation: "20", test: "0" }, page);
+  const shown = await until(client, page, "The next run uses them.");
+  const command = /<pre id="command-text"[^>]*>npx bidora ([^<]*)<\/pre>/.exec(shown)![1]!;
+  expect(command).toContain("init rows/rows-train.jsonl --no-estimate --yes --overwrite");
+  const before = yaml().parse(runOf(client));
+  const [program, ...own] = ownCommand;
+  execFileSync(program!, [...own, ...command.split(" ")], { cwd: client.folder, stdio: "ignore" });
+  expect(yaml().parse(runOf(client))).toEqual(before);
+});
+
+test("a Parquet file becomes rows, and a file whose import was cut off can be read again", async () => {
+  const client = await openStudio();
+  const parquet = readFileSync(join(GOLDEN, "data", "hub", "glue", "mrpc", "validation-00000-of-00001.parquet"));
+  const page = await added(client, "mrpc.parquet", parquet);
+  expect(rowsIn(client, "mrpc.jsonl")[0]).toMatchObject({ sentence1: expect.any(String), label: expect.any(Number) });
+  await client.page(page);
+  const bytes = readFileSync(join(GOLDEN, "data", "bytes.parquet"));
+  await added(client, "bytes.parquet", bytes);
+  writeFileSync(join(client.folder, "rows", "cut.csv"), csv(textRows(5)));
+  expect(await client.page("/data?file=cut.csv")).toContain("The rows of this file have not been read yet.");
+  const answer = await client.post("/data/convert", { file: "cut.csv" });
+  expect(answer.headers.get("location")).toBe("/data?file=cut.jsonl");
+  await until(client, "/data?file=cut.jsonl", 'id="rows-box"');
+  // What was in the folder stays there if it can't be read.
+  writeFileSync(join(client.folder, "rows", "bad.csv"), "a,b\n1\n");
+  await client.post("/data/convert", { file: "bad.csv" });
+  await until(client, "/data", "Failed: rows/bad.csv line 2: 1 column, but the header has 2.");
+  expect(filesIn(client)).toContain("bad.csv");
+});
+
+test("addresses of files and rows that are not there are answered with a page or a sentence", async () => {
+  const client = await openStudio();
+  await added(client, "rows.jsonl", jsonl(textRows(4)));
+  expect(await client.page("/data?file=none.jsonl")).toContain("Drop files here");
+  const none = await client.get("/data/rows?file=none.jsonl&from=0&to=4");
+  expect(await none.text()).toBe("There is no file rows/none.jsonl.");
+  const outside = await client.get(`/data?file=${encodeURIComponent("../run.yaml")}`);
+  expect(await outside.text()).toMatch(/role="alert"><p class="problem">..\/run.yaml can&#39;t be a name here/);
+  expect(await client.page("/data?file=rows.jsonl&row=99")).toContain("The file has no row in line 99.");
 });

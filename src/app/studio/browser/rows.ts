@@ -39,11 +39,21 @@ function prepare(box: HTMLElement): void {
     shown = `${from}-${to}`;
     const answer = await fetch(`${address}${address.includes("?") ? "&" : "?"}from=${from}&to=${to}`);
     if (!answer.ok || shown !== `${from}-${to}` || prepared.get(box) !== key) return;
-    body.innerHTML = await answer.text();
+    const rows = await answer.text();
+    const focused = focusIn(body);
+    body.innerHTML = rows;
+    focused()?.focus({ preventScroll: true });
     table.style.top = `${Math.max(0, box.scrollTop - (first - from) * HEIGHT)}px`;
   };
   box.querySelector<HTMLElement>(".spacer")!.style.height = `${height}px`;
   if (!isFirst) box.scrollTop = 0;
   box.onscroll = () => requestAnimationFrame(() => void draw());
   void draw();
+}
+
+/** Finds the link that has the focus again after the rows have been replaced. */
+function focusIn(body: HTMLElement): () => HTMLElement | undefined {
+  const link = document.activeElement?.closest("a");
+  const href = link && body.contains(link) ? link.href : undefined;
+  return () => [...body.querySelectorAll("a")].find((other) => other.href === href);
 }

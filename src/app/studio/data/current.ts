@@ -25,11 +25,15 @@ export interface Current {
   readonly index: RowIndex | undefined;
 }
 
+/** The name that the rows of a file have as JSONL. */
+export const rowsNameOf = (name: string): string => `${name.slice(0, name.length - extname(name).length)}${ROWS}`;
+
 /** The files of rows, those that changed last first: JSONL, and what has not become JSONL. Those that are being read are left out. */
 export function filesOf({ folder, rows }: Studio): readonly string[] {
   const names = folder.names("rows");
-  const asRows = (name: string) => `${name.slice(0, -extname(name).length)}${ROWS}`;
-  return names.filter((name) => !rows.isComing(asRows(name)) && (name.endsWith(ROWS) || !names.includes(asRows(name))));
+  return names.filter(
+    (name) => !rows.isComing(rowsNameOf(name)) && (name.endsWith(ROWS) || !names.includes(rowsNameOf(name))),
+  );
 }
 
 /** What a run uses a file for. */

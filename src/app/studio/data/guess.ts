@@ -59,7 +59,9 @@ const within = (folder: StudioFolder, path: string, isGiven: boolean): string =>
 
 /** A reason without the flags that could be given instead: the page has choices. */
 const said = (folder: StudioFolder, reason: string): string =>
-  inFolder(folder, reason).replace(/[;:] --[\w-]+ names (another|others)\b/, "");
+  inFolder(folder, reason)
+    .replace(/[;:] --[\w-]+ names [^.;:]*/g, "")
+    .replace(/; --task ([\w-]+ if )/, "; $1");
 
 /** A sentence about a file as commands in the folder say it. */
 export const inFolder = (folder: StudioFolder, sentence: string): string => sentence.replaceAll(`${folder.path}/`, "");

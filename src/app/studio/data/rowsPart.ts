@@ -19,7 +19,7 @@ const MOST_ROWS = 400;
 const FAULTS: readonly (readonly [flag: keyof typeof FLAG, text: string, mark: string])[] = [
   ["refused", "refused by the task", "refused"],
   ["unlabeled", "without a label", "no label"],
-  ["duplicate", "duplicates of an earlier row", "duplicate"],
+  ["duplicate", "with the input of an earlier row", "duplicate"],
   ["empty", "with an empty text", "empty"],
   ["leaked", "also in another split", "leaked"],
 ];

@@ -13,10 +13,11 @@ import { addressOf, type Current, indexedOf, ROWS, stemOf } from "./current.js";
 import { trainOn } from "./guess.js";
 import { runJob } from "./jobs.js";
 import type { RowIndex } from "./rowIndex.js";
+import { needsLabel, type Reading } from "./rowReader.js";
 import { PARTS, type Part, REMOVABLE, type Removable, type SplitPlan } from "./splitRows.js";
 
 const REMOVED: Readonly<Record<Removable, string>> = {
-  duplicate: "repeated rows (the first stays)",
+  duplicate: "rows with the input of an earlier row, which stays",
   empty: "rows with an empty text",
   leaked: "rows that are also in another split",
   refused: "rows that training would refuse",
@@ -28,14 +29,15 @@ const workOf = (name: string): string => `split-${name}`;
 /** @param refused a form whose values are shown again */
 export function splitPart(
   { works }: Studio,
-  { name, index, part }: Current & { index: RowIndex },
+  { name, index, part, reading }: Current & { index: RowIndex },
   refused: Form | undefined,
 ): Markup {
   const value = (field: string, preset: string) => refused?.optional(field) ?? preset;
   const boxes = REMOVABLE.map((flag) => ({ flag, count: index.countOf(flag) })).filter(({ count }) => count > 0);
+  const isTicked = (flag: Removable) => (refused ? refused.all("remove").includes(flag) : isUsual(flag, reading));
   const removal = boxes.map(
     ({ flag, count }) =>
-      html`<label for="remove-${flag}"><input type="checkbox" id="remove-${flag}" name="remove" value="${flag}"${(refused ? refused.all("remove").includes(flag) : flag !== "leaked") ? html` checked` : undefined}> ${REMOVED[flag]}: ${formatCount(count)}</label>`,
+      html`<label for="remove-${flag}"><input type="checkbox" id="remove-${flag}" name="remove" value="${flag}"${isTicked(flag) ? html` checked` : undefined}> ${REMOVED[flag]}: ${formatCount(count)}</label>`,
   );
   const percent = html`type="number" min="0" max="90" step="any" inputmode="decimal"`;
   return html`<section id="split" aria-labelledby="split-title"><h2 id="split-title">Split</h2>
@@ -50,6 +52,10 @@ ${form("/data/split", [
 ])}
 ${workPart(workOf(name), works.get(workOf(name)))}</section>`;
 }
+
+/** Prompts may well be repeated with other answers; a label for the same text is known already, or contradicts it. */
+const isUsual = (flag: Removable, reading: Reading): boolean =>
+  flag === "duplicate" ? needsLabel(reading) : flag !== "leaked";
 
 /** Starts the split of a file. @throws BidoraError for shares that leave nothing to train on */
 export async function split(studio: Studio, form: Form): Promise<string> {

@@ -5,7 +5,7 @@ import { BidoraError } from "../../../base/index.js";
 import { flagsOf } from "../../../studies/comparison/index.js";
 import { html, type Markup } from "../../../studies/report/index.js";
 import { changeColumns, columnsPart, reasonsPart } from "../data/columnsPart.js";
-import { addressOf, type Current, currentOf, indexedOf, partOf, ROWS } from "../data/current.js";
+import { addressOf, type Current, currentOf, filesOf, indexedOf, partOf, ROWS, rowsNameOf } from "../data/current.js";
 import { editPart, saveRow } from "../data/editPart.js";
 import { initWords, trainOn } from "../data/guess.js";
 import { filesPart, importPart, usePart } from "../data/importPart.js";
@@ -42,9 +42,7 @@ export const data: Screen = {
 
 async function render(studio: Studio, asked: Asked): Promise<Rendered> {
   const { query, form } = asked;
-  const given = query.get("file") ?? undefined;
-  const isThere = given === undefined || (existsSync(studio.folder.at("rows", given)) && !studio.rows.isComing(given));
-  const current = isThere ? await currentOf(studio, given) : undefined;
+  const current = await askedFile(studio, query.get("file") ?? undefined);
   if (!current)
     return { content: [importPart(studio, form), filesPart(studio, undefined)], commands: await commands(studio) };
   const { index, name, run } = current;
@@ -69,6 +67,15 @@ async function render(studio: Studio, asked: Asked): Promise<Rendered> {
     ],
     commands: await commands(studio),
   };
+}
+
+/** The file that is asked for; one of words in place of the rows that it would have become; undefined while they come. */
+async function askedFile(studio: Studio, given: string | undefined): Promise<Current | undefined> {
+  if (given === undefined) return currentOf(studio, undefined);
+  if (studio.rows.isComing(given)) return undefined;
+  if (existsSync(studio.folder.at("rows", given))) return currentOf(studio, given);
+  const source = filesOf(studio).find((name) => rowsNameOf(name) === given);
+  return source && currentOf(studio, source);
 }
 
 const guessPart = ({ name, guess }: Current): Markup =>
