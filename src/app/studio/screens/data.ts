@@ -75,7 +75,7 @@ async function askedFile(studio: Studio, given: string | undefined): Promise<Cur
   if (studio.rows.isComing(given)) return undefined;
   if (existsSync(studio.folder.at("rows", given))) return currentOf(studio, given);
   const source = filesOf(studio).find((name) => rowsNameOf(name) === given);
-  return source && currentOf(studio, source);
+  return source === undefined ? undefined : currentOf(studio, source);
 }
 
 const guessPart = ({ name, guess }: Current): Markup =>
