@@ -290,13 +290,31 @@ test("the command line that is shown makes the same run file", async () => {
   writeFileSync(join(client.folder, "run.yaml"), "model: some/model\nlearningRate: 0.001\n");
   const page = await added(client, "rows.csv", csv(textRows(60)));
   await client.post("/data/split", { file: "rows.jsonl", validation: "20", test: "0" }, page);
-  const shown = await until(client, page, "The next run uses them.");
-  const command = /<pre id="command-text"[^>]*>npx bidora ([^<]*)<\/pre>/.exec(shown)![1]!;
-  expect(command).toContain("init rows/rows-train.jsonl --no-estimate --yes --overwrite");
-  const before = yaml().parse(runOf(client));
+  await until(client, page, "The next run uses them.");
   const [program, ...own] = ownCommand;
-  execFileSync(program!, [...own, ...command.split(" ")], { cwd: client.folder, stdio: "ignore" });
-  expect(yaml().parse(runOf(client))).toEqual(before);
+  const checkCommand = async (...parts: readonly string[]) => {
+    const shown = await client.page("/data");
+    const command = /<pre id="command-text"[^>]*>npx bidora ([^<]*)<\/pre>/.exec(shown)![1]!;
+    for (const part of parts) expect(command).toContain(part);
+    const before = yaml().parse(runOf(client));
+    execFileSync(program!, [...own, ...command.split(" ")], { cwd: client.folder, stdio: "ignore" });
+    expect(yaml().parse(runOf(client))).toEqual(before);
+  };
+  await checkCommand("init rows/rows-train.jsonl --no-estimate --yes --overwrite", "--learning-rate=0.001");
+  await client.post("/data/columns", {
+    file: "rows-train.jsonl",
+    before: "sequence-classification",
+    task: "causal-lm",
+  });
+  await checkCommand("--task=causal-lm", "--model=some/model");
+});
+
+test("the model that was suggested for a task changes with the task", async () => {
+  const client = await openStudio();
+  await added(client, "rows.csv", csv(textRows(60)));
+  expect(runOf(client)).toContain("model: sentence-transformers/all-MiniLM-L6-v2");
+  await client.post("/data/columns", { file: "rows.jsonl", before: "sequence-classification", task: "causal-lm" });
+  expect(runOf(client)).toContain("model: HuggingFaceTB/SmolLM2-135M");
 });
 
 test("a Parquet file becomes rows, and a file whose import was cut off can be read again", async () => {

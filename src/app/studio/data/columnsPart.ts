@@ -21,7 +21,7 @@ export function columnsPart({ name, run, guess, index }: Current): Markup {
   const fields = [
     html`<input type="hidden" name="file" value="${name}"><input type="hidden" name="before" value="${task}">`,
     choiceField(
-      { name: "task", label: "Task", help: named?.[1].rows },
+      { name: "task", label: "Task", help: named?.[1].rows.replaceAll("`", "") },
       TASK_ENTRIES.map(([kind]) => [kind, kind]),
       task,
     ),

@@ -6,6 +6,7 @@ import type { RunSettings } from "../../../tasks/config/index.js";
 import { isTaskKind } from "../../../tasks/index.js";
 import type { Guessed } from "../../init/guess.js";
 import { guessRun } from "../../init/guessRun.js";
+import { modelFor } from "../../init/models.js";
 import { proposeRun } from "../../init/proposal.js";
 import { readSample } from "../../init/sample.js";
 import type { StudioFolder } from "../folder.js";
@@ -129,13 +130,20 @@ export async function trainOn({ folder, runFile }: RunPlace, name: string, asked
   const { settings } = await proposal(folder, name, asked);
   const ofRows = Object.fromEntries(OF_ROWS.map((key) => [key, settings[key]])) as Changes;
   const loss = settings.loss ?? (settings.task === before.task ? before.loss : undefined);
-  const hasModel = before.model !== undefined || before.adapter !== undefined;
+  const keepsModel = before.adapter !== undefined || (before.model !== undefined && !isOfOtherTask(before, settings));
   const start = {
-    ...(hasModel ? {} : { model: settings.model }),
+    ...(!keepsModel && { model: settings.model }),
     ...(before.method === undefined && { method: settings.method }),
   };
   runFile.change({ ...ofRows, loss, ...start });
 }
+
+/** Whether a model is the suggestion for the task of before. */
+const isOfOtherTask = ({ task, model }: RunSettings, next: RunSettings): boolean =>
+  task !== next.task &&
+  task !== undefined &&
+  isTaskKind(task) &&
+  [false, true].some((isChat) => modelFor(task, isChat, []).model === model);
 
 /** How the rows of a file are read: as the run has it that uses the file, else as guessed. */
 export function readingOf(run: RunSettings, isOfRun: boolean, guess: FileGuess): Reading {
@@ -149,9 +157,11 @@ export function initWords(
   guess: FileGuess,
   flagsOf: (settings: RunSettings) => readonly string[],
 ): readonly string[] {
-  const said = omit(run, "train");
-  const isFound = ([key, value]: [string, unknown]) =>
-    JSON.stringify(guess.settings[key as keyof RunSettings]) === JSON.stringify(value);
-  const more = Object.fromEntries(Object.entries(said).filter((entry) => !isFound(entry))) as RunSettings;
+  const all = omit(run, "train");
+  const isFound = (key: string) =>
+    JSON.stringify(guess.settings[key as keyof RunSettings]) === JSON.stringify(run[key as keyof RunSettings]);
+  // Another task or column changes what is found besides.
+  const isAsFound = (["task", "textColumns", "labelColumn"] as const).every(isFound);
+  const more = isAsFound ? Object.fromEntries(Object.entries(all).filter(([key]) => !isFound(key))) : all;
   return ["init", run.train ?? "", "--no-estimate", "--yes", "--overwrite", ...flagsOf(more)];
 }
