@@ -37,6 +37,7 @@ test("rows are found by their bytes, with a byte-order mark, CRLF, blank lines a
   const { path, data, index } = await indexOf(`\uFEFF${rows[0]}\r\n\n  \n${rows[1]}\r\n${rows[2]}\n\n${rows[3]}`);
   expect([...data.lines]).toEqual([1, 4, 5, 7]);
   const read = await readRows(path, index, [3, 0, 1, 2]);
+  expect(read.map(({ text }) => text)).toEqual([rows[3], rows[0], rows[1], rows[2]]);
   expect(read.map(({ values, line }) => [values?.text, line])).toEqual([
     ["four", 7],
     ["één", 1],
@@ -107,6 +108,7 @@ test("labels are counted, also where a row has several or its words have them", 
     { label: "x", count: 1 },
   ]);
   expect([...sets.index.rowsOf("label:x")!]).toEqual([0]);
+  expect([...sets.index.rowsOf("label:y")!]).toEqual([0, 1]);
   expect(sets.index.countOf("unlabeled")).toBe(0);
   const words = `${JSON.stringify({ tokens: ["A", "b"], labels: ["PER", "O"] })}\n${JSON.stringify({ tokens: ["c"], labels: ["O"] })}\n`;
   const tagged = await indexOf(words, {
@@ -132,6 +134,7 @@ test("prompts and conversations are compared without their answers, and counted 
   const { index, data } = await indexOf(rows, { task: "causal-lm" });
   expect([...index.rowsOf("duplicate")!]).toEqual([1]);
   expect([...data.words]).toEqual([3, 4, 2]);
+  expect(index.countOf("unlabeled")).toBe(0);
   const chat = (answer: string) =>
     `${JSON.stringify({
       messages: [

@@ -83,7 +83,7 @@ export class IndexBuilder {
 
   add(row: ReadRow, start: number, line: number): void {
     const number = this.#count++;
-    const first = row.key === "" ? number : (this.#firstOf.get(row.key) ?? number);
+    const first = this.#firstOf.get(row.key) ?? number;
     if (first === number && row.key !== "") this.#firstOf.set(row.key, number);
     this.#fault ??= row.fault;
     this.#starts.add(start);
