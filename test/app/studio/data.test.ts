@@ -170,6 +170,46 @@ test("the first sheet of an Excel file becomes rows of texts", async () => {
   expect(filesIn(client)).toEqual(["book.jsonl", "book.xlsx"]);
 });
 
+test("a first line that is a row is refused, or read as one where the user says so", async () => {
+  const client = await openStudio();
+  const rows = [
+    ["Please call me back when you have time tonight, will you", "1"],
+    ["no", "0"],
+  ];
+  const asRows = rows.map(([column1, column2]) => ({ column1, column2 }));
+  const files = {
+    csv: rows.map(([text, label]) => `"${text}",${label}\n`).join(""),
+    tsv: rows.map((row) => `${row.join("\t")}\n`).join(""),
+    xlsx: excel(rows.map(([text, label]) => [text!, Number(label)])),
+  };
+  for (const [format, content] of Object.entries(files)) {
+    const refused = await client.page(await added(client, `a.${format}`, content));
+    expect(refused).toContain(`rows/a.${format}: its first line looks like a row`);
+    const answer = await client.upload(`/data/upload?name=${format}.${format}&rowsFirst=on`, content);
+    await until(client, answer.headers.get("location")!, 'id="rows-box"');
+    expect(rowsIn(client, `${format}.jsonl`)).toEqual(asRows);
+  }
+  const pasted = await client.post("/data/paste", { pasted: files.csv, name: "pasted", rowsFirst: "on" });
+  await until(client, pasted.headers.get("location")!, 'id="rows-box"');
+  expect(rowsIn(client, "pasted.jsonl")).toEqual(asRows);
+});
+
+test("a file is used for one part of the run", async () => {
+  const client = await openStudio();
+  await added(client, "rows.csv", csv(textRows(60)));
+  await added(client, "more.csv", csv(textRows(20)));
+  const use = (file: string, part: string) => client.post("/data/use", { file, part });
+  await use("more.jsonl", "validation");
+  expect(runOf(client)).toContain("validation: rows/more.jsonl");
+  expect(runOf(client)).not.toContain("holdoutFraction");
+  await use("rows.jsonl", "train");
+  expect(runOf(client)).toContain("validation: rows/more.jsonl");
+  await use("more.jsonl", "test");
+  expect(runOf(client)).not.toContain("validation");
+  expect(runOf(client)).toContain("test: rows/more.jsonl");
+  expect((await use("rows.jsonl", "other")).status).toBe(422);
+});
+
 test("a file with one word per line stays as it is", async () => {
   const client = await openStudio();
   const words = "John\tB-PER\nruns\tO\n\nMary\tB-PER\nsleeps\tO\n\nPaul\tB-PER\n";

@@ -14,6 +14,8 @@ export interface ConvertJob {
   readonly path: string;
   /** Where the rows are written; undefined for a file that has them as JSONL, and is only read. */
   readonly target?: string | undefined;
+  /** Whether the first line of a table names its columns; by default it does. */
+  readonly hasHeader?: boolean | undefined;
 }
 
 export interface Converted {
@@ -30,20 +32,27 @@ const HEAD = 5000;
 const PIECE = 2 ** 20;
 
 /** @throws BidoraError with the reader's own sentence for a file that can't be read */
-export async function convert({ path, target }: ConvertJob, onShare: (share: number) => void): Promise<Converted> {
+export async function convert(job: ConvertJob, onShare: (share: number) => void): Promise<Converted> {
+  const { path, target, hasHeader = true } = job;
   const notes: string[] = [];
   const onNote = (note: string) => void notes.push(note);
-  if (extname(path).toLowerCase() !== EXCEL) {
-    const { isWords } = formsOfFile(path);
-    if (isWords && (await readSample(path)).kind === "words") return { isWords: true, rows: 0, notes };
-  }
-  const table = await (extname(path).toLowerCase() === EXCEL
-    ? readExcel(path, onNote)
-    : loadTable(path, { onNote, onBytes: counter(path, onShare) }));
+  const extension = extname(path).toLowerCase();
+  if (extension !== EXCEL && formsOfFile(path).isWords && (await readSample(path)).kind === "words")
+    return { isWords: true, rows: 0, notes };
+  const header = hasHeader ? undefined : await namesWithout(path, extension);
+  const options = { onNote, onBytes: counter(path, onShare), ...(header && { header }) };
+  const table = await (extension === EXCEL ? readExcel(path, onNote, hasHeader) : loadTable(path, options));
   const head = { ...table, rows: table.rows.slice(0, HEAD) };
-  checkHeader({ table: head, columns: columnsOf(head) });
+  if (hasHeader) checkHeader({ table: head, columns: columnsOf(head) });
   if (target !== undefined) writeRows(table, target, { onShare, onNote });
   return { isWords: false, rows: table.rows.length, notes };
+}
+
+/** Names for the columns of a file of text without a header; undefined for one whose format has names. */
+async function namesWithout(path: string, extension: string): Promise<readonly string[] | undefined> {
+  if (![".csv", ".tsv"].includes(extension)) return undefined;
+  const { columns } = await loadTable(path, { limit: 1 });
+  return columns.map((_, i) => `column${i + 1}`);
 }
 
 /** The share of the work that is reading. */

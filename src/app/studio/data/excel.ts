@@ -9,7 +9,7 @@ export const EXCEL = ".xlsx";
 type Cell = string | number | boolean | Date | null;
 
 /** @throws BidoraError for a file that is no Excel file, or whose first row does not name the columns */
-export async function readExcel(file: string, onNote: (note: string) => void): Promise<Table> {
+export async function readExcel(file: string, onNote: (note: string) => void, hasHeader = true): Promise<Table> {
   const sheets = await sheetsOf(file);
   const [first] = sheets;
   if (!first) throw new BidoraError("EMPTY_FILE", `${file} has no sheet.`);
@@ -17,11 +17,12 @@ export async function readExcel(file: string, onNote: (note: string) => void): P
     onNote(
       `${sheets.length} sheets: the rows are those of the first, ${oneLine(first.name)}. To use another, make it the first or save it as a file.`,
     );
-  const [header = [], ...rows] = first.cells.map((row) => row.map(textOf));
+  const cells = first.cells.map((row) => row.map(textOf));
+  const [header = [], ...rows] = hasHeader ? cells : [namesFor(cells), ...cells];
   const columns = columnsIn(file, header, rows);
   const table = rows
     .map((cells, i) => ({
-      line: i + 2,
+      line: i + (hasHeader ? 2 : 1),
       values: Object.fromEntries(columns.map(({ name, at }) => [name, cells[at] ?? ""])),
     }))
     .filter(({ values }) => Object.values(values).some((value) => value !== ""));
@@ -29,6 +30,9 @@ export async function readExcel(file: string, onNote: (note: string) => void): P
     throw new BidoraError("EMPTY_FILE", `${file} has no rows below the names of the columns in its first sheet.`);
   return { file, columns: columns.map(({ name }) => name), rows: table };
 }
+
+/** Names for columns without any. */
+const namesFor = ([first = []]: readonly (readonly string[])[]): string[] => first.map((_, i) => `column${i + 1}`);
 
 async function sheetsOf(file: string): Promise<readonly { name: string; cells: readonly (readonly Cell[])[] }[]> {
   const { default: readXlsxFile } = await import("read-excel-file/universal");

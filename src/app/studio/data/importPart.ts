@@ -14,16 +14,22 @@ export function importPart({ rows, works }: Studio, refused: Form | undefined): 
   return html`<section id="import" aria-labelledby="import-title"><h2 id="import-title">Add rows</h2>
 <div class="drop" data-drop="/data/upload"><label for="rows-file">Drop files here, or choose them</label>
 <input type="file" id="rows-file" multiple accept="${ACCEPT}" aria-describedby="rows-file-help">
-<p class="help" id="rows-file-help">CSV, TSV, JSONL, Parquet, Excel (.xlsx, its first sheet), CoNLL or CoNLL-U. The first line of a table names its columns. Nothing leaves this machine.</p></div>
+<p class="help" id="rows-file-help">CSV, TSV, JSONL, Parquet, Excel (.xlsx, its first sheet), CoNLL or CoNLL-U. Nothing leaves this machine.</p>
+${headerBox("drop", false)}</div>
 ${going}
 ${pastePart(refused)}</section>`;
 }
 
+/** A choice that stays until the page is left. */
+const headerBox = (where: string, isChosen: boolean): Markup =>
+  html`<label class="choice" for="rows-first-${where}"><input type="checkbox" id="rows-first-${where}" name="rowsFirst" value="on" data-kept${isChosen ? html` checked` : undefined}> The first line is a row already, and does not name the columns</label>`;
+
 const pastePart = (refused: Form | undefined): Markup =>
   html`<details id="paste"${refused?.has("pasted") ? html` open` : undefined}><summary>Paste rows instead</summary>
 ${form("/data/paste", [
-  html`<div class="field"><label for="field-pasted">Rows, with a first line that names the columns, or as JSONL</label><textarea id="field-pasted" name="pasted" rows="6" spellcheck="false" aria-describedby="field-pasted-help">${refused?.text("pasted")}</textarea><p class="help" id="field-pasted-help">From a spreadsheet: select the cells, copy, and paste them here.</p></div>`,
+  html`<div class="field"><label for="field-pasted">Rows as CSV, TSV or JSONL</label><textarea id="field-pasted" name="pasted" rows="6" spellcheck="false" aria-describedby="field-pasted-help">${refused?.text("pasted")}</textarea><p class="help" id="field-pasted-help">From a spreadsheet: select the cells, copy, and paste them here.</p></div>`,
   textField({ name: "name", label: "Name of the file" }, refused?.optional("name") ?? "pasted"),
+  headerBox("paste", refused?.has("rowsFirst") ?? false),
   html`<div class="buttons"><button id="button-paste">Add these rows</button></div>`,
 ])}</details>`;
 

@@ -28,7 +28,14 @@ export interface Asked {
 /** Indexes that are kept: a million rows take 30 MB. */
 const MOST_INDEXES = 4;
 /** Milliseconds that a page waits for the index of a small file. */
-const PATIENCE = 500;
+const PATIENCE = 200;
+
+interface Importing {
+  /** Whether the file goes if it can't be read; by default it does. */
+  readonly isNew?: boolean;
+  /** Whether the first line of a table names its columns; by default it does. */
+  readonly hasHeader?: boolean;
+}
 
 /** What it needs of the studio. */
 interface Place extends RunPlace {
@@ -52,25 +59,25 @@ export class RowFiles {
   }
 
   /** Receives a file. @returns the name that its rows will have @throws BidoraError; nothing is left then */
-  async receive(request: Request, given: string): Promise<string> {
+  async receive(request: Request, given: string, hasHeader: boolean): Promise<string> {
     this.#prepare();
     const names = namesFor(this.studio.folder, given);
     await saveUpload(request, this.studio.folder.at("rows", names.source));
-    return this.#read(names);
+    return this.#read(names, { hasHeader });
   }
 
   /** The same for a text that was pasted. */
-  paste(text: string, name: string): string {
+  paste(text: string, name: string, hasHeader: boolean): string {
     this.#prepare();
     const names = namesFor(this.studio.folder, `${name}${formatOf(text)}`);
     writeFileAtomic(this.studio.folder.at("rows", names.source), text.replaceAll("\r\n", "\n"));
-    return this.#read(names);
+    return this.#read(names, { hasHeader });
   }
 
   /** Reads the rows of a file that is in the folder already, such as one whose import was cut off. */
   readAgain(source: string): string {
     const rows = this.studio.folder.freeName("rows", source.replace(/\.\w+$/, ""), ".jsonl");
-    return this.#read({ source, rows }, false);
+    return this.#read({ source, rows }, { isNew: false });
   }
 
   /** Whether the rows of a file are being imported. */
@@ -84,22 +91,26 @@ export class RowFiles {
   }
 
   /** Starts to read the rows of a file; a new one that can't be read is removed. @returns the name that they will have */
-  #read(names: RowsNames, isNew = true): string {
+  #read(names: RowsNames, how: Importing): string {
     const { works } = this.studio;
     const work = `import-${names.source}`;
     for (const earlier of this.#imports.keys()) if (works.get(earlier)?.state === "done") works.dismiss(earlier);
     this.#imports.set(work, names.rows);
     void works.start(work, `Rows of ${names.source}`, (reporter) =>
-      this.#convert(names, isNew, reporter).finally(() => this.studio.news.changed("rows")),
+      this.#convert(names, how, reporter).finally(() => this.studio.news.changed("rows")),
     );
     return names.rows;
   }
 
-  async #convert({ source, rows: name }: RowsNames, isNew: boolean, reporter: Reporter): Promise<string> {
+  async #convert(
+    { source, rows: name }: RowsNames,
+    { isNew = true, hasHeader }: Importing,
+    reporter: Reporter,
+  ): Promise<string> {
     const path = this.studio.folder.at("rows", source);
     const target = name === source ? undefined : temporaryPath(this.studio.folder.at("rows", name));
     try {
-      const { isWords, rows, notes } = await runJob({ kind: "convert", path, target }, reporter);
+      const { isWords, rows, notes } = await runJob({ kind: "convert", path, target, hasHeader }, reporter);
       if (target !== undefined && !isWords) await rename(target, this.studio.folder.at("rows", name));
       const what = isWords ? "It has one word per line, and stays as it is." : `${formatCount(rows)} rows.`;
       const said = await this.#used(isWords ? source : name);

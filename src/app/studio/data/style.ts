@@ -3,6 +3,7 @@ export const css = `
 .drop{padding:18px;border:2px dashed var(--soft);border-radius:10px;text-align:center}
 .drop.over{border-color:var(--link);background:var(--page)}
 .drop label{display:block;font-weight:600;margin-bottom:6px}
+.drop label.choice,.choice{display:block;font-size:14px;font-weight:400;margin:8px 0 0}
 .drop input[type=file]{width:auto;max-width:100%;border:0;background:none}
 .files ul{display:flex;flex-wrap:wrap;gap:4px 18px;margin:16px 0 0;padding:0;list-style:none;font-size:15px}
 .files a[aria-current]{font-weight:700;color:var(--ink)}

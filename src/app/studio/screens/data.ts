@@ -25,8 +25,10 @@ export const data: Screen = {
   topics: ["rows", "run"],
   render,
   actions: {
-    paste: (studio, form) =>
-      addressOf(studio.rows.paste(form.required("pasted", "some rows"), form.optional("name") ?? "pasted")),
+    paste({ rows }, form) {
+      const pasted = form.required("pasted", "some rows");
+      return addressOf(rows.paste(pasted, form.optional("name") ?? "pasted", !form.has("rowsFirst")));
+    },
     use,
     columns: changeColumns,
     split,
@@ -110,11 +112,15 @@ async function use(studio: Studio, form: Form): Promise<string> {
   const part = PARTS.find((one) => one === form.text("part"));
   if (part === undefined)
     throw new BidoraError("STUDIO", "Say for what the file is to be used: train, validation or test.");
-  if (part === "train") await trainOn(studio, name);
+  const run = studio.runFile.read();
+  const before = partOf(studio.folder, run, name);
+  const { validation, test, holdoutFraction } = run;
+  if (part === "train") await trainOn(studio, name, before === "train" ? { validation, test, holdoutFraction } : {});
   else
     studio.runFile.change({
-      [part]: studio.folder.as("rows", name),
+      ...(before !== undefined && before !== "train" && { [before]: undefined }),
       ...(part === "validation" && { holdoutFraction: undefined }),
+      [part]: studio.folder.as("rows", name),
     });
   return addressOf(name);
 }
@@ -122,7 +128,9 @@ async function use(studio: Studio, form: Form): Promise<string> {
 function addRoutes(app: Hono, studio: Studio): void {
   app.post("/data/upload", async (c) => {
     try {
-      return c.redirect(addressOf(await studio.rows.receive(c.req.raw, c.req.query("name") ?? "")), 303);
+      const hasHeader = c.req.query("rowsFirst") === undefined;
+      const name = await studio.rows.receive(c.req.raw, c.req.query("name") ?? "", hasHeader);
+      return c.redirect(addressOf(name), 303);
     } catch (error) {
       if (error instanceof BidoraError) return c.text(error.message, 400);
       throw error;
