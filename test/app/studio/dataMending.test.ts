@@ -58,7 +58,7 @@ test("a mended row is in a new file, which the run uses in place of the old one"
 });
 
 test("a row that the task would refuse is not saved", async () => {
-  const client = await withRows([...messages(59), { text: "a text", label: "ham", score: 1.5 }]);
+  const client = await withRows([...messages(59), { text: "a text", label: 5, score: 1.5 }]);
   const save = (fields: Record<string, string>) =>
     client.post("/data/row", { file: "rows.jsonl", row: "60", ...fields }, "/data?file=rows.jsonl&row=60");
   const refused = await save({ "value:score": "1,5" });
@@ -66,10 +66,12 @@ test("a row that the task would refuse is not saved", async () => {
     422,
     expect.stringContaining("The value of score is not valid JSON"),
   ]);
+  const label = await save({ "value:label": "1.5" });
+  expect([label.status, await label.text()]).toEqual([422, expect.stringContaining("whole number, but holds 1.5.")]);
   const page = await client.post("/data/row", { file: "rows.jsonl", row: "99" }, "/data?file=rows.jsonl&row=60");
   expect(await page.text()).toContain("The file has no row in line 99.");
   expect((await save({ "value:score": "2.5" })).headers.get("location")).toBe("/data?file=rows-2.jsonl&row=60");
-  expect(rowsIn(client, "rows-2.jsonl").at(-1)).toEqual({ text: "a text", label: "ham", score: 2.5 });
+  expect(rowsIn(client, "rows-2.jsonl").at(-1)).toEqual({ text: "a text", label: 5, score: 2.5 });
 });
 
 test("a split has each label in proportion, equal inputs in one part, and is used by the run", async () => {
