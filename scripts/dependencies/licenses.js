@@ -4,7 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { broughtBy } from "./tree.js";
 
 /** Packages whose files hold the code of those that they need. */
-const PREBUILT = ["node_modules/linkedom"];
+const PREBUILT = ["node_modules/linkedom", "node_modules/read-excel-file"];
 
 /** The folders of the packages that those are built from. */
 function prebuiltFolders() {
@@ -13,9 +13,12 @@ function prebuiltFolders() {
 }
 
 /** The folder of the package that a file belongs to. @param {string} file @returns {string} */
-const packageOf = (file) => (existsSync(join(file, "package.json")) && nameIn(file) ? file : packageOf(dirname(file)));
+const packageOf = (file) =>
+  existsSync(join(file, "package.json")) && isPackage(file) ? file : packageOf(dirname(file));
 
-/** Folders within a package can have a package.json without a name. */
+/** Folders within a package can have a package.json without a name, or with a path as its name. */
+const isPackage = (/** @type {string} */ folder) => /^(@[^/]+\/)?[^/]+$/.test(nameIn(folder) ?? "");
+
 const nameIn = (/** @type {string} */ folder) => manifestOf(folder).name;
 
 /** @param {string} folder @returns {{ name?: string, version?: string, license?: string }} */

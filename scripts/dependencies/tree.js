@@ -8,7 +8,17 @@ import { join } from "node:path";
 /** @typedef {{ name: string, folder: string, version: string, license: string, brings: string[] }} Dependency `brings`: folders of what it needs itself */
 
 /** Licenses that go with Apache-2.0 and ask for no more than the notice. */
-const ALLOWED = new Set(["0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "ISC", "MIT", "Unlicense"]);
+const ALLOWED = new Set([
+  "0BSD",
+  "Apache-2.0",
+  "BSD-2-Clause",
+  "BSD-3-Clause",
+  "BSL-1.0",
+  "BlueOak-1.0.0",
+  "ISC",
+  "MIT",
+  "Unlicense",
+]);
 
 const isAllowed = (/** @type {Entry} */ { license = "" }) => license.split(" AND ").every((one) => ALLOWED.has(one));
 
@@ -60,7 +70,7 @@ function importedIn(folder) {
   const sources = readdirSync(folder, { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".ts"))
     .map((name) => readFileSync(join(folder, name), "utf8"));
-  const imports = sources.flatMap((text) => [...text.matchAll(/\bfrom "((?:@[\w-]+\/)?[\w.-]+)[^"]*"/g)]);
+  const imports = sources.flatMap((text) => [...text.matchAll(/\b(?:from |import\()"((?:@[\w-]+\/)?[\w.-]+)[^"]*"/g)]);
   return new Set(imports.map(([, name]) => name));
 }
 

@@ -15,7 +15,7 @@ const MOST_WORDS = 8;
  * @throws BidoraError `UNKNOWN_COLUMN` for it, `BAD_ROW` for a header that is repeated
  */
 export function checkHeader({ table, columns }: Rows): void {
-  if (!/\.(csv|tsv)$/i.test(table.file)) return;
+  if (!/\.(csv|tsv|xlsx)$/i.test(table.file)) return;
   checkSeparator(table);
   const again = table.rows.find(({ values }) => table.columns.every((name) => own(values, name) === name));
   if (again) throw rowError(table.file, again.line, "the line repeats the names of the columns: remove it.");
@@ -31,6 +31,7 @@ export function checkHeader({ table, columns }: Rows): void {
 
 /** @throws BidoraError `BAD_FILE` for one column that is a whole line with a separator that files of this name don't have */
 function checkSeparator({ file, columns: [only = "", ...more] }: Table): void {
+  if (file.toLowerCase().endsWith(".xlsx")) return;
   const isTsv = file.toLowerCase().endsWith(".tsv");
   const other = more.length > 0 ? undefined : (isTsv ? [";", ",", "|"] : ["|"]).find((sign) => only.includes(sign));
   if (other === undefined) return;

@@ -70,6 +70,12 @@ export class Form {
     return this.#fields.getAll(name);
   }
 
+  /** What follows a beginning in the names of fields. */
+  names(beginning: string): readonly string[] {
+    const names = [...new Set(this.#fields.keys())];
+    return names.filter((name) => name.startsWith(beginning)).map((name) => name.slice(beginning.length));
+  }
+
   has(name: string): boolean {
     return this.#fields.has(name);
   }

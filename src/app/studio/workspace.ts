@@ -1,6 +1,7 @@
 /** What the screens work on: a folder, its run file, and what runs for them. */
 import { Commands } from "./commands.js";
 import { Comparisons } from "./comparisons/comparisons.js";
+import { RowFiles } from "./data/rowFiles.js";
 import { StudioFolder } from "./folder.js";
 import { Answers } from "./model/answers.js";
 import { News } from "./news.js";
@@ -17,6 +18,7 @@ export class Studio {
   readonly answers: Answers;
   readonly queue: RunQueue;
   readonly comparisons: Comparisons;
+  readonly rows: RowFiles;
 
   /** @param path of the folder, absolute */
   constructor(path: string) {
@@ -27,6 +29,7 @@ export class Studio {
     this.answers = new Answers(this.commands, this.works);
     this.queue = new RunQueue(this.folder, this.commands, () => this.news.changed("runs"));
     this.comparisons = new Comparisons(this.folder, this.commands, this.works);
+    this.rows = new RowFiles(this);
   }
 
   /** Stops what runs; runs save their state first. */

@@ -6,7 +6,7 @@ export {
   scoreText,
   watchComparison,
 } from "./jobs/comparisonProgress.js";
-export { commandOf, type EndedRun, runCells, saveFailure } from "./jobs/jobs.js";
+export { commandOf, type EndedRun, flagsOf, runCells, saveFailure } from "./jobs/jobs.js";
 export { launcherOf } from "./jobs/launchers.js";
 export {
   type Cell,

@@ -3,10 +3,11 @@ import { constants } from "node:buffer";
 import { pipeline } from "node:stream/promises";
 import { BidoraError, type CallContext, duplicateKeyIn, firstRepeated } from "../../base/index.js";
 import type { Table, TableRow } from "./table.js";
-import { columnCount, emptyFile, hasCharacter, readLines, readText, rowError } from "./textFile.js";
+import { columnCount, emptyFile, hasCharacter, type OnBytes, readLines, readText, rowError } from "./textFile.js";
 
-/** How much of a file is read. */
+/** How much of a file is read, and who is told how much has been. */
 export interface ReadLimit {
+  readonly onBytes?: OnBytes;
   /** Only so many rows, from the first; by default all. */
   readonly limit?: number | undefined;
 }
@@ -125,10 +126,11 @@ async function attempt(reading: Promise<Table>): Promise<Table | TableError> {
 
 async function readTable(file: string, dialect: Dialect, options: PlainTsvOptions): Promise<Table> {
   const table = new TableBuilder(file, options);
-  await readRecords(file, dialect, (line, fields) => {
+  const take = (line: number, fields: readonly string[]) => {
     if (table.isFull) throw new EnoughRows();
     table.add(line, fields);
-  });
+  };
+  await readRecords(file, dialect, take, options.onBytes);
   return table.finish();
 }
 
@@ -183,6 +185,7 @@ async function readRecords(
   file: string,
   dialect: Dialect,
   take: (line: number, fields: readonly string[]) => void,
+  onBytes?: OnBytes,
 ): Promise<void> {
   let line = 1;
   let blank = 0;
@@ -200,7 +203,7 @@ async function readRecords(
   const parser = parse({ ...dialect, ...shared, ...limits, on_record: onRecord });
   parser.resume();
   try {
-    await pipeline(readText(file), parser);
+    await pipeline(readText(file, undefined, onBytes), parser);
   } catch (cause) {
     if (cause instanceof EnoughRows) return;
     if (cause instanceof CsvError) throw new TableError(line, file, recordFault(cause.code));
@@ -218,11 +221,11 @@ function recordFault(code: string): string {
  * One JSON object per line; blank lines are skipped. The columns are all keys that occur.
  * @throws BidoraError naming a line that is not an object, or has a key twice in one object
  */
-export async function readJsonl(file: string, { limit }: ReadLimit = {}): Promise<Table> {
+export async function readJsonl(file: string, { limit, onBytes }: ReadLimit = {}): Promise<Table> {
   const rows: TableRow[] = [];
   const columns = new Set<string>();
   let number = 0;
-  for await (const lines of readLines(file)) {
+  for await (const lines of readLines(file, undefined, onBytes)) {
     for (const line of lines) {
       number++;
       if (line.trim() === "") continue;

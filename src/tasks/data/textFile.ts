@@ -9,13 +9,20 @@ const CHUNK_BYTES = 2 ** 20;
 const LF = 0x0a;
 const CR = 0x0d;
 
+/** Called with the number of bytes of each chunk that is read. */
+export type OnBytes = ((count: number) => void) | undefined;
+
 /**
  * The lines of a UTF-8 file in chunks, so that a file can be larger than memory or a string; without line ends, a byte-order mark, and
  * an empty line after the last line's end.
  * @throws BidoraError if the file is missing, blank, not UTF-8 (naming the line), or has CR line ends
  */
-export async function* readLines(file: string, chunkBytes = CHUNK_BYTES): AsyncGenerator<readonly string[]> {
-  for await (const text of readText(file, chunkBytes)) {
+export async function* readLines(
+  file: string,
+  chunkBytes?: number,
+  onBytes?: OnBytes,
+): AsyncGenerator<readonly string[]> {
+  for await (const text of readText(file, chunkBytes, onBytes)) {
     const lines = text.split("\n").map((line) => (line.endsWith("\r") ? line.slice(0, -1) : line));
     if (lines.at(-1) === "") lines.pop();
     yield lines;
@@ -23,10 +30,11 @@ export async function* readLines(file: string, chunkBytes = CHUNK_BYTES): AsyncG
 }
 
 /** The same as texts of whole lines. @throws as `readLines` */
-export async function* readText(file: string, chunkBytes = CHUNK_BYTES): AsyncGenerator<string> {
+export async function* readText(file: string, chunkBytes = CHUNK_BYTES, onBytes?: OnBytes): AsyncGenerator<string> {
   let line = 1;
   let isBlank = true;
   for await (const bytes of wholeLines(file, chunkBytes)) {
+    onBytes?.(bytes.length);
     if (!isUtf8(bytes)) throw encodingError(file, bytes, line);
     if (line === 1 && hasBareReturns(bytes)) throw lineEndError(file);
     if (bytes.length > constants.MAX_STRING_LENGTH) throw rowError(file, line, "the line is too long for one row.");

@@ -1,4 +1,5 @@
-// Files: dropped on an element with `data-drop`, or chosen by an input in it, they are sent to the address in `data-drop`, each as it is.
+// Files: dropped on an element with `data-drop`, or chosen by an input in it, they are sent to the address in `data-drop`, each as it is,
+// with the check boxes in the element that are checked.
 import { LOST, renew, say, show } from "./page.js";
 
 export function addDropping(): void {
@@ -27,10 +28,12 @@ export function addDropping(): void {
 
 /** Sends files one after the other. */
 async function upload(zone: HTMLElement, files: readonly File[]): Promise<void> {
+  const checked = [...zone.querySelectorAll<HTMLInputElement>("input[type=checkbox]:checked")];
+  const more = checked.map(({ name, value }) => [name, value]);
   for (const file of files) {
     say(`Sending ${file.name} …`);
     try {
-      const url = `${zone.dataset.drop}?name=${encodeURIComponent(file.name)}`;
+      const url = `${zone.dataset.drop}?${new URLSearchParams([["name", file.name], ...more])}`;
       const answer = await fetch(url, { method: "POST", body: file });
       const text = await answer.text();
       if ((answer.headers.get("content-type") ?? "").startsWith("text/html"))

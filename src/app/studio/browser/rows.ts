@@ -25,24 +25,35 @@ function prepare(box: HTMLElement): void {
   prepared.set(box, key);
   const count = Number(text);
   const body = box.querySelector<HTMLElement>("tbody")!;
-  const table = box.querySelector<HTMLElement>("table")!;
-  const height = Math.min(count * HEIGHT, MOST_HEIGHT);
+  const table = box.querySelector("table")!;
+  const head = table.tHead?.offsetHeight ?? 0;
+  const height = head + Math.min(count * HEIGHT, MOST_HEIGHT);
   let shown = "";
   const draw = async (): Promise<void> => {
     const room = Math.max(1, height - box.clientHeight);
-    const inSight = Math.ceil(box.clientHeight / HEIGHT);
+    const inSight = Math.floor((box.clientHeight - head) / HEIGHT);
     const first = Math.round((Math.min(1, box.scrollTop / room) || 0) * Math.max(0, count - inSight));
     const from = Math.max(0, first - BEYOND);
-    const to = Math.min(count, first + inSight + BEYOND);
+    const to = Math.min(count, first + inSight + 1 + BEYOND);
     if (`${from}-${to}` === shown || prepared.get(box) !== key) return;
     shown = `${from}-${to}`;
     const answer = await fetch(`${address}${address.includes("?") ? "&" : "?"}from=${from}&to=${to}`);
     if (!answer.ok || shown !== `${from}-${to}` || prepared.get(box) !== key) return;
-    body.innerHTML = await answer.text();
-    table.style.transform = `translateY(${Math.max(0, box.scrollTop - (first - from) * HEIGHT)}px)`;
+    const rows = await answer.text();
+    const focused = focusIn(body);
+    body.innerHTML = rows;
+    focused()?.focus({ preventScroll: true });
+    table.style.top = `${Math.max(0, box.scrollTop - (first - from) * HEIGHT)}px`;
   };
   box.querySelector<HTMLElement>(".spacer")!.style.height = `${height}px`;
   if (!isFirst) box.scrollTop = 0;
   box.onscroll = () => requestAnimationFrame(() => void draw());
   void draw();
+}
+
+/** Finds the link that has the focus again after the rows have been replaced. */
+function focusIn(body: HTMLElement): () => HTMLElement | undefined {
+  const link = document.activeElement?.closest("a");
+  const href = link && body.contains(link) ? link.href : undefined;
+  return () => [...body.querySelectorAll("a")].find((other) => other.href === href);
 }

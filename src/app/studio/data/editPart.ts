@@ -1,0 +1,145 @@
+/** One row with all its columns, to be mended: the mended rows are a new file, which is used in place of the old one. */
+import { BidoraError, formatCount, isObject, oneLine } from "../../../base/index.js";
+import { html, type Markup } from "../../../studies/report/index.js";
+import { form } from "../page.js";
+import type { Form } from "../screen.js";
+import type { Studio } from "../workspace.js";
+import { addressOf, type Current, indexedOf, partOf, ROWS, stemOf } from "./current.js";
+import { type Row, readRows, writeWithRow } from "./rowFile.js";
+import type { Filter, RowIndex } from "./rowIndex.js";
+import { RowReader } from "./rowReader.js";
+
+/** The most labels that are suggested. */
+const SUGGESTIONS = 100;
+
+interface Shown {
+  readonly path: string;
+  /** The row's line in the file. */
+  readonly line: number;
+  readonly filter: Filter;
+  /** A form whose values are shown again. */
+  readonly refused: Form | undefined;
+}
+
+export async function editPart(
+  current: Current & { index: RowIndex },
+  { path, line, filter, refused }: Shown,
+): Promise<Markup> {
+  const { name, index } = current;
+  const [row] = await readRows(path, index, [index.rowOfLine(line)]);
+  const values = row!.values;
+  const names = values ? [...new Set([...index.data.columns, ...Object.keys(values)])] : [];
+  const fields = names.map((column, i) => valueField(current, column, values?.[column], { i, refused }));
+  const text = html`<div class="field"><label for="value-0">The line, which is no JSON object yet</label><textarea id="value-0" name="line">${refused?.text("line") ?? row!.text}</textarea></div>`;
+  return html`<section id="row" aria-labelledby="row-title"><h2 id="row-title">Line ${formatCount(line)} of ${name}</h2>
+<p class="buttons">${neighbors(current, row!, filter)}</p>
+${form("/data/row", [
+  html`<input type="hidden" name="file" value="${name}"><input type="hidden" name="row" value="${line}">`,
+  ...(values ? fields : [text]),
+  html`<p class="help">The rows with this change become a new file beside ${name}, which the run then uses in its place.</p><div class="buttons"><button id="button-row">Save as a new file</button></div>`,
+])}</section>`;
+}
+
+/** Links to the rows before and behind it in the list that it was opened from. */
+function neighbors({ name, index }: Current & { index: RowIndex }, { number }: Row, filter: Filter): readonly Markup[] {
+  const list = index.rowsOf(filter);
+  const place = list ? list.indexOf(number) : number;
+  const more = filter === "all" ? {} : { filter };
+  const link = (at: number, text: string): Markup | undefined => {
+    const row = place < 0 ? undefined : list ? list[at] : at;
+    if (row === undefined || row < 0 || row >= index.count) return undefined;
+    return html`<a id="${text === "Next row" ? "next" : "previous"}-row" href="${addressOf(name, { ...more, row: String(index.data.lines[row]!) })}">${text}</a>`;
+  };
+  const all = html`<a id="all-rows" href="${addressOf(name, more)}">All rows</a>`;
+  return [all, link(place - 1, "Previous row"), link(place + 1, "Next row")].filter((part) => part !== undefined);
+}
+
+interface Place {
+  readonly i: number;
+  readonly refused: Form | undefined;
+}
+
+function valueField(
+  { reading, index }: Current & { index: RowIndex },
+  column: string,
+  value: unknown,
+  { i, refused }: Place,
+): Markup {
+  const isText = value === undefined || typeof value === "string";
+  const shown = refused?.text(`value:${column}`) ?? (isText ? (value ?? "") : JSON.stringify(value, undefined, 1));
+  const isLabel = reading.labelColumn?.includes(column) ?? false;
+  const labels = isLabel && isText ? (index.labels ?? []).slice(0, SUGGESTIONS) : [];
+  const own = html`id="value-${i}" name="value:${column}"`;
+  const input =
+    labels.length > 0
+      ? html`<input ${own} value="${shown}" list="labels-${i}"><datalist id="labels-${i}">${labels.map(({ label }) => html`<option value="${label}"></option>`)}</datalist>`
+      : html`<textarea ${own} rows="${Math.min(12, 1 + Math.ceil(shown.length / 80))}">${"\n"}${shown}</textarea>`;
+  return html`<div class="field"><label for="value-${i}">${oneLine(column)}${isText ? undefined : " (JSON)"}</label>${input}</div>`;
+}
+
+/** Writes the mended rows, and uses them where the old ones were used. @throws BidoraError for a row that is refused */
+export async function saveRow(studio: Studio, form: Form): Promise<string> {
+  const name = form.required("file", "a file");
+  const current = await indexedOf(studio, name);
+  const { folder, runFile } = studio;
+  const path = folder.at("rows", name);
+  const line = Number(form.required("row", "a row"));
+  const row = current.index.rowOfLine(line);
+  const [before] = await readRows(path, current.index, [row]);
+  const text = before!.values ? changedText(before!.values, form) : form.text("line").trim();
+  if (text === before!.text || (before!.values && text === JSON.stringify(before!.values)))
+    return addressOf(name, { row: String(line) });
+  await checkRow(current, before!, text);
+  const fresh = folder.freeName("rows", stemOf(name), ROWS);
+  await writeWithRow({ path, index: current.index, row }, text, folder.at("rows", fresh));
+  const part = partOf(folder, runFile.read(), name);
+  if (part !== undefined) runFile.change({ [part]: folder.as("rows", fresh) });
+  studio.news.changed("rows");
+  return addressOf(fresh, { row: String(line) });
+}
+
+function changedText(values: Readonly<Record<string, unknown>>, form: Form): string {
+  const changed: Record<string, unknown> = { ...values };
+  for (const column of form.names("value:")) {
+    const value = values[column];
+    const typed = form.text(`value:${column}`).replaceAll("\r\n", "\n");
+    if (typeof value === "string") changed[column] = typed;
+    else if (value !== undefined) changed[column] = parsed(column, typed, value);
+    else if (typed !== "") changed[column] = typed;
+  }
+  return JSON.stringify(changed);
+}
+
+function parsed(column: string, typed: string, before: unknown): unknown {
+  try {
+    const value: unknown = JSON.parse(typed);
+    // As it was written: 1.0 stays 1.0 where it is not changed.
+    return JSON.stringify(value) === JSON.stringify(before) ? before : value;
+  } catch (error) {
+    throw new BidoraError(
+      "STUDIO",
+      `The value of ${oneLine(column)} is not valid JSON (${oneLine((error as Error).message)}): texts need quotes in it.`,
+    );
+  }
+}
+
+/** @throws BidoraError with the task's sentence for a row that it would refuse, unless it was refused before */
+async function checkRow(
+  { name, reading, index }: Current & { index: RowIndex },
+  before: Row,
+  text: string,
+): Promise<void> {
+  if (!isObject(valuesOf(text)))
+    throw new BidoraError("STUDIO", 'Expected a JSON object, such as {"text": "…", "label": "…"}.');
+  const reader = new RowReader(name, { ...reading, columns: index.data.columns });
+  const [[was], [is]] = [await reader.read([before.text], [before.line]), await reader.read([text], [before.line])];
+  if (is?.fault !== undefined && was?.fault === undefined) throw new BidoraError("STUDIO", is.fault);
+}
+
+function valuesOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,59 @@
+/** Where rows come from: files that are dropped or chosen, texts that are pasted, and the files that are there. */
+import { formatBytes, formatCount, sizeOf } from "../../../base/index.js";
+import { html, type Markup } from "../../../studies/report/index.js";
+import { button, form, textField, workPart } from "../page.js";
+import type { Form } from "../screen.js";
+import type { Studio } from "../workspace.js";
+import { addressOf, filesOf, partOf } from "./current.js";
+
+const ACCEPT = ".csv,.tsv,.jsonl,.json,.parquet,.xlsx,.conllu,.conll,.iob2,.iob,.bio,.txt";
+
+/** @param refused a form whose text is shown again */
+export function importPart({ rows, works }: Studio, refused: Form | undefined): Markup {
+  const going = rows.imports.map((name) => workPart(name, works.get(name)));
+  return html`<section id="import" aria-labelledby="import-title"><h2 id="import-title">Add rows</h2>
+<div class="drop" data-drop="/data/upload"><label for="rows-file">Drop files here, or choose them</label>
+<input type="file" id="rows-file" multiple accept="${ACCEPT}" aria-describedby="rows-file-help">
+<p class="help" id="rows-file-help">CSV, TSV, JSONL, Parquet, Excel (.xlsx, its first sheet), CoNLL or CoNLL-U. Nothing leaves this machine.</p>
+${headerBox("drop", false)}</div>
+${going}
+${pastePart(refused)}</section>`;
+}
+
+/** A choice that stays until the page is left. */
+const headerBox = (where: string, isChosen: boolean): Markup =>
+  html`<label class="choice" for="rows-first-${where}"><input type="checkbox" id="rows-first-${where}" name="rowsFirst" value="on" data-kept${isChosen ? html` checked` : undefined}> The first line is a row already, and does not name the columns</label>`;
+
+const pastePart = (refused: Form | undefined): Markup =>
+  html`<details id="paste"${refused?.has("pasted") ? html` open` : undefined}><summary>Paste rows instead</summary>
+${form("/data/paste", [
+  html`<div class="field"><label for="field-pasted">Rows as CSV, TSV or JSONL</label><textarea id="field-pasted" name="pasted" rows="6" spellcheck="false" aria-describedby="field-pasted-help">${refused?.text("pasted")}</textarea><p class="help" id="field-pasted-help">From a spreadsheet: select the cells, copy, and paste them here.</p></div>`,
+  textField({ name: "name", label: "Name of the file" }, refused?.optional("name") ?? "pasted"),
+  headerBox("paste", refused?.has("rowsFirst") ?? false),
+  html`<div class="buttons"><button id="button-paste">Add these rows</button></div>`,
+])}</details>`;
+
+const USES = { train: "training", validation: "validation", test: "test" } as const;
+
+const sizeText = (bytes: number): string =>
+  bytes < 2 ** 20 ? `${formatCount(Math.ceil(bytes / 1000))} kB` : formatBytes(bytes);
+
+/** The files of rows, and what the run uses them for. */
+export function filesPart(studio: Studio, chosen: string | undefined): Markup {
+  const { folder, runFile } = studio;
+  const run = runFile.read();
+  const parts = filesOf(studio).map((name) => {
+    const part = partOf(folder, run, name);
+    const size = sizeText(sizeOf(folder.at("rows", name)));
+    return html`<li id="file-${name}"><a href="${addressOf(name)}"${name === chosen ? html` aria-current="page"` : undefined}>${name}</a> <span class="place">${size}</span>${part && html` <strong class="mark">${USES[part]}</strong>`}</li>`;
+  });
+  return html`<nav id="files" class="files" aria-label="Files of rows"><ul>${parts}</ul></nav>`;
+}
+
+/** What a file can be used for that the run does not use for it. */
+export function usePart(name: string, part: keyof typeof USES | undefined, hasTrain: boolean): Markup {
+  const buttons = (Object.keys(USES) as (keyof typeof USES)[])
+    .filter((use) => use !== part && part !== "train" && (use === "train" || hasTrain))
+    .map((use) => button("/data/use", `Use as ${USES[use]} rows`, { file: name, part: use }, `use-${use}`));
+  return html`<div class="buttons" id="uses">${buttons}</div>`;
+}

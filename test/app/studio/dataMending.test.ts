@@ -1,0 +1,138 @@
+// The screen Data: rows that are mended, and split into parts.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { type Client, openStudio, until } from "./support.js";
+
+const jsonl = (rows: readonly object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join("");
+const rowsIn = ({ folder }: Client, name: string): { text: string; label: string }[] =>
+  readFileSync(join(folder, "rows", name), "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+const runOf = ({ folder }: Client): string => readFileSync(join(folder, "run.yaml"), "utf8");
+
+async function withRows(rows: readonly object[]): Promise<Client> {
+  const client = await openStudio();
+  await client.upload("/data/upload?name=rows.jsonl", jsonl(rows));
+  await until(client, "/data?file=rows.jsonl", 'id="rows-box"');
+  await until(client, "/data?file=rows.jsonl", "Task and columns");
+  return client;
+}
+
+const messages = (count: number) =>
+  Array.from({ length: count }, (_, i) => ({ text: `message number ${i}`, label: i % 10 ? "ham" : "spam" }));
+
+test("a mended row is in a new file, which the run uses in place of the old one", async () => {
+  const rows = messages(60);
+  const client = await withRows(rows);
+  const page = await client.page("/data?file=rows.jsonl&row=7");
+  expect(page).toContain("Line 7 of rows.jsonl");
+  expect(page).toContain('href="/data?file=rows.jsonl&amp;row=6"');
+  const save = (fields: Record<string, string>, file = "rows.jsonl") =>
+    client.post("/data/row", { file, row: "7", ...fields }, `/data?file=${file}&row=7`);
+  const saved = await save({ "value:text": "better\r\nwords", "value:label": "spam" });
+  expect(saved.headers.get("location")).toBe("/data?file=rows-2.jsonl&row=7");
+  expect(rowsIn(client, "rows.jsonl")).toEqual(rows);
+  expect(rowsIn(client, "rows-2.jsonl")).toEqual(rows.with(6, { text: "better\nwords", label: "spam" }));
+  expect(runOf(client)).toContain("train: rows/rows-2.jsonl");
+  await until(client, "/data?file=rows-2.jsonl", 'id="rows-box"');
+  // Without a change there is no other file.
+  expect(
+    (await save({ "value:text": "better\nwords", "value:label": "spam" }, "rows-2.jsonl")).headers.get("location"),
+  ).toBe("/data?file=rows-2.jsonl&row=7");
+  // The first and the last row.
+  for (const [row, i] of [
+    ["1", 0],
+    ["60", 59],
+  ] as const) {
+    const answer = await client.post("/data/row", {
+      file: "rows.jsonl",
+      row,
+      "value:text": "new",
+      "value:label": "ham",
+    });
+    const name = answer.headers.get("location")!.match(/file=([^&]+)/)![1]!;
+    expect(rowsIn(client, name)).toEqual(rows.with(i, { text: "new", label: "ham" }));
+  }
+});
+
+test("a row that the task would refuse is not saved", async () => {
+  const client = await withRows([...messages(59), { text: "a text", label: 5, score: 1.5 }]);
+  const save = (fields: Record<string, string>) =>
+    client.post("/data/row", { file: "rows.jsonl", row: "60", ...fields }, "/data?file=rows.jsonl&row=60");
+  const refused = await save({ "value:score": "1,5" });
+  expect([refused.status, await refused.text()]).toEqual([
+    422,
+    expect.stringContaining("The value of score is not valid JSON"),
+  ]);
+  const label = await save({ "value:label": "1.5" });
+  expect([label.status, await label.text()]).toEqual([422, expect.stringContaining("whole number, but holds 1.5.")]);
+  const page = await client.post("/data/row", { file: "rows.jsonl", row: "99" }, "/data?file=rows.jsonl&row=60");
+  expect(await page.text()).toContain("The file has no row in line 99.");
+  expect((await save({ "value:score": "2.5" })).headers.get("location")).toBe("/data?file=rows-2.jsonl&row=60");
+  expect(rowsIn(client, "rows-2.jsonl").at(-1)).toEqual({ text: "a text", label: 5, score: 2.5 });
+});
+
+test("a split has each label in proportion, equal inputs in one part, and is used by the run", async () => {
+  const rows = [...messages(200), ...messages(20), { text: "", label: "ham" }];
+  const client = await withRows(rows);
+  const fields = { file: "rows.jsonl", validation: "10", test: "20", seed: "3" };
+  expect((await client.post("/data/split", fields)).status).toBe(303);
+  const done = await until(client, "/data?file=rows.jsonl", "The next run uses them.");
+  expect(done).toContain("rows in rows/rows-train.jsonl");
+  const parts = ["train", "validation", "test"].map((part) => rowsIn(client, `rows-${part}.jsonl`));
+  expect(parts.flat()).toHaveLength(rows.length);
+  const texts = parts.map((part) => new Set(part.map(({ text }) => text)));
+  expect(texts[0]!.size + texts[1]!.size + texts[2]!.size).toBe(201);
+  for (const [i, share] of [0.7, 0.1, 0.2].entries())
+    for (const [label, count] of [
+      ["spam", 22],
+      ["ham", 199],
+    ] as const)
+      expect(Math.abs(parts[i]!.filter((row) => row.label === label).length - share * count)).toBeLessThanOrEqual(2);
+  for (const line of [
+    "train: rows/rows-train.jsonl",
+    "validation: rows/rows-validation.jsonl",
+    "test: rows/rows-test.jsonl",
+  ])
+    expect(runOf(client)).toContain(line);
+  expect(runOf(client)).not.toContain("holdoutFraction");
+  expect(rowsIn(client, "rows.jsonl")).toEqual(rows);
+  const checked = await until(client, "/data?file=rows-train.jsonl", 'id="rows-box"');
+  expect(checked).toMatch(/id="filter-leaked"[^>]*>[^<]*<span class="count">0</);
+});
+
+test("a split leaves out what is ticked, and is refused without rows to train on", async () => {
+  const rows = [...messages(100), ...messages(10), { text: " ", label: "ham" }, { text: "no label" }];
+  const client = await withRows(rows);
+  const post = (fields: string) =>
+    client.post(`/data/split`, Object.fromEntries(new URLSearchParams(`file=rows.jsonl&${fields}`)));
+  for (const [fields, sentence] of [
+    ["validation=95&test=0", "must be a number from 0 to 90 (in %); got 95"],
+    ["validation=60&test=40", "more than 90 % of the rows together"],
+    ["validation=0&test=0", "Give a share for validation or test first."],
+    ["validation=10&test=0&seed=-1", "The seed must be a whole number"],
+  ] as const)
+    expect([(await post(fields)).status, await (await post(fields)).text()]).toEqual([
+      422,
+      expect.stringContaining(sentence),
+    ]);
+  const body = "file=rows.jsonl&validation=10&test=0&seed=0&remove=duplicate&remove=empty&remove=unlabeled";
+  const { origin, cookie } = client;
+  await fetch(`${origin}/data/split`, {
+    method: "POST",
+    body: new URLSearchParams(body),
+    headers: { cookie, origin },
+    redirect: "manual",
+  });
+  const done = await until(client, "/data?file=rows.jsonl", "The next run uses them.");
+  expect(done).toContain("90 rows in rows/rows-train.jsonl, 10 rows in rows/rows-validation.jsonl; 12 left out");
+  const kept = [...rowsIn(client, "rows-train.jsonl"), ...rowsIn(client, "rows-validation.jsonl")];
+  expect(kept.map(({ text }) => text).sort()).toEqual(
+    messages(100)
+      .map(({ text }) => text)
+      .sort(),
+  );
+  expect(runOf(client)).not.toContain("test:");
+});
