@@ -143,6 +143,19 @@ test("a run that failed shows its sentence, with links to the settings that it n
   expect(textOf(page, "#command-text")).toContain("finetune queue/one.yaml --output runs/one --resume");
 });
 
+test("a run whose process was killed names what takes less memory", async () => {
+  const client = await studioWith();
+  writeRun(join(client.folder, "runs", "one"), [started, step(3)]);
+  mkdirSync(join(client.folder, "queue"));
+  const message = "Its process was killed, as the system does when memory runs out.";
+  const state = { order: [], ended: { one: { state: "failed", message } } };
+  writeFileSync(join(client.folder, "queue", "queue.json"), JSON.stringify(state));
+  const page = await client.page("/train");
+  expect(textOf(page, "#run .failure")).toBe(
+    `${message}What can help: --batch-size, --max-length, --gradient-checkpointing.`,
+  );
+});
+
 test("a run that was resumed after its failure has not failed", async () => {
   const client = await studioWith();
   writeRun(join(client.folder, "runs", "one"), [started, step(3), failed("x"), started, step(4)]);
