@@ -177,6 +177,21 @@ test("a finished run has its scores beside the baselines, and can't go on", asyn
   expect(await problemIn(await client.post("/train/resume", { name: "one" }))).toContain("one has ended");
 });
 
+test("a run that is no better than a constant says so", async () => {
+  const client = await studioWith();
+  const runs = join(client.folder, "runs");
+  const scored = (name: string, accuracy: number, goal: string) => {
+    const start = { ...started, judgedBy: { metric: "accuracy", goal } };
+    writeRun(join(runs, name), [start, step(20), ended({ accuracy }, { accuracy: 0.5 })], { accuracy });
+  };
+  scored("same", 0.5, "maximize");
+  scored("better", 0.6, "maximize");
+  scored("higher", 0.6, "minimize");
+  scored("lower", 0.4, "minimize");
+  const says = async (name: string) => (await client.page(`/train?run=${name}`)).includes("no better than always");
+  expect(await Promise.all(["same", "better", "higher", "lower"].map(says))).toEqual([true, false, true, false]);
+});
+
 test("removing takes what bidora wrote, and leaves other files", async () => {
   const client = await studioWith();
   const folder = join(client.folder, "runs", "one");
