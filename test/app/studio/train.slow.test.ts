@@ -57,7 +57,7 @@ test("a run that is paused, and goes on in another studio, ends with the bytes o
   expect(writerOf(join(folder, "runs", "one"))).toBeUndefined();
   await again.post("/train/go");
   const done = await until(again, "/train?run=one", stateOf("one", "Done"), 120);
-  expect(done).toContain("The most frequent label");
+  expect(done).toContain("Always the same answer");
   expect(existsSync(join(folder, "queue", "one.yaml"))).toBe(false);
   await until(again, "/train", /<dt>Step<\/dt><dd>[1-9]/);
   await again.post("/train/stop", { name: "two" });

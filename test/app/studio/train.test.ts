@@ -143,6 +143,19 @@ test("a run that failed shows its sentence, with links to the settings that it n
   expect(textOf(page, "#command-text")).toContain("finetune queue/one.yaml --output runs/one --resume");
 });
 
+test("a run whose process was killed names what takes less memory", async () => {
+  const client = await studioWith();
+  writeRun(join(client.folder, "runs", "one"), [started, step(3)]);
+  mkdirSync(join(client.folder, "queue"));
+  const message = "Its process was killed, as the system does when memory runs out.";
+  const state = { order: [], ended: { one: { state: "failed", message } } };
+  writeFileSync(join(client.folder, "queue", "queue.json"), JSON.stringify(state));
+  const page = await client.page("/train");
+  expect(textOf(page, "#run .failure")).toBe(
+    `${message}What can help: --batch-size, --max-length, --gradient-checkpointing.`,
+  );
+});
+
 test("a run that was resumed after its failure has not failed", async () => {
   const client = await studioWith();
   writeRun(join(client.folder, "runs", "one"), [started, step(3), failed("x"), started, step(4)]);
@@ -162,6 +175,21 @@ test("a finished run has its scores beside the baselines, and can't go on", asyn
   expect(page).toContain('<a href="/train/report/one">');
   await until(client, "/train", "Training loss");
   expect(await problemIn(await client.post("/train/resume", { name: "one" }))).toContain("one has ended");
+});
+
+test("a run that is no better than a constant says so", async () => {
+  const client = await studioWith();
+  const runs = join(client.folder, "runs");
+  const scored = (name: string, accuracy: number, goal: string) => {
+    const start = { ...started, judgedBy: { metric: "accuracy", goal } };
+    writeRun(join(runs, name), [start, step(20), ended({ accuracy }, { accuracy: 0.5 })], { accuracy });
+  };
+  scored("same", 0.5, "maximize");
+  scored("better", 0.6, "maximize");
+  scored("higher", 0.6, "minimize");
+  scored("lower", 0.4, "minimize");
+  const says = async (name: string) => (await client.page(`/train?run=${name}`)).includes("no better than always");
+  expect(await Promise.all(["same", "better", "higher", "lower"].map(says))).toEqual([true, false, true, false]);
 });
 
 test("removing takes what bidora wrote, and leaves other files", async () => {

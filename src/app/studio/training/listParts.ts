@@ -50,7 +50,7 @@ function summaryOf({ state, folder: { metrics }, log, failure }: RunEntry): stri
   if (state === "stopped")
     return log ? `at step ${formatCount(log.step)} of ${formatCount(log.steps)}` : "before its first step";
   if (state !== "done") return "";
-  const main = log?.mainMetric ?? Object.keys(metrics)[0] ?? "";
+  const main = log?.judgedBy?.metric ?? Object.keys(metrics)[0] ?? "";
   const shown = [`test_${main}`, main, ...Object.keys(metrics)].find((name) => own(metrics, name) !== undefined);
   const score = shown === undefined ? [] : [`${words(shown)} ${formatNumber(metrics[shown]!)}`];
   return [log?.method, ...score].filter((part) => part !== undefined).join(" · ");

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { own } from "../../../base/index.js";
 import {
   EVENTS,
+  type Goal,
   isFinished,
   isRunFolder,
   type Metrics,
@@ -32,7 +33,8 @@ export interface LogFacts {
   readonly seconds: number | undefined;
   readonly peakMemoryBytes: number | undefined;
   readonly trainedParameters: number | undefined;
-  readonly mainMetric: string | undefined;
+  /** The metric by which it is judged, and which way is better. */
+  readonly judgedBy: { readonly metric: string; readonly goal: Goal } | undefined;
   /** The metrics of the constant that the training rows' labels suggest, and of the model before its first step. */
   readonly majority: Metrics | undefined;
   readonly start: Metrics | undefined;
@@ -55,7 +57,7 @@ export function factsOf({ events }: RunLog): LogFacts {
     failure: ended?.event === "error" ? { message: ended.message.split("\n")[0]!, code: ended.code } : undefined,
     ...{ seconds: done?.seconds, peakMemoryBytes: done?.peakMemoryBytes, majority: done?.majority },
     trainedParameters: start?.parameters.trained,
-    mainMetric: start?.judgedBy?.metric,
+    judgedBy: start?.judgedBy,
     start: first?.event === "evaluation" ? first.metrics : undefined,
   };
 }

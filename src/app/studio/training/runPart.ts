@@ -1,6 +1,6 @@
 /** One run: how it is going, what came out, or why it failed. */
 import { formatBytes, formatCount, formatNumber, formatSeconds, own, words } from "../../../base/index.js";
-import type { Metrics } from "../../../base/records/index.js";
+import { type Metrics, metricName } from "../../../base/records/index.js";
 import type { RunStatus } from "../../../studies/dashboard/index.js";
 import { html, type Markup, row, table } from "../../../studies/report/index.js";
 import { button, facts } from "../page.js";
@@ -84,7 +84,7 @@ function factsOf(run: RunStatus): (readonly [string, string | undefined])[] {
 /** The scores of a finished run beside those of its baselines. */
 function resultPart({ folder: { metrics }, log }: RunEntry): Markup {
   const beside: [string, Metrics | undefined][] = [
-    ["The most frequent label", log?.majority],
+    ["Always the same answer", log?.majority],
     ["Before training", log?.start],
   ];
   const columns = beside.filter((one): one is [string, Metrics] => one[1] !== undefined);
@@ -96,7 +96,18 @@ function resultPart({ folder: { metrics }, log }: RunEntry): Markup {
     row(words(name), [cell(metrics, name), ...columns.map(([, values]) => cell(values, name))]),
   );
   const scores = table("Scores", ["Metric", "This run", ...columns.map(([title]) => title)], rows);
-  return html`<p role="status"><strong>Done</strong></p>${scores}${log && facts(costs(log))}`;
+  return html`<p role="status"><strong>Done</strong></p>${scores}${log && noBetterNote(metrics, log)}${log && facts(costs(log))}`;
+}
+
+/** A warning for a run that is no better than a constant, on the test rows if it has some. */
+function noBetterNote(metrics: Metrics, { judgedBy, majority = {} }: LogFacts): Markup | undefined {
+  if (!judgedBy) return undefined;
+  const names = [metricName(judgedBy.metric, "test"), judgedBy.metric];
+  const name = names.find((one) => own(metrics, one) !== undefined && own(majority, one) !== undefined);
+  if (name === undefined) return undefined;
+  const gain = metrics[name]! - majority[name]!;
+  const isBetter = judgedBy.goal === "minimize" ? gain < 0 : gain > 0;
+  return isBetter ? undefined : html`<p class="note">${words(name)}: no better than always the same answer.</p>`;
 }
 
 const costs = ({ method, model, step, seconds, peakMemoryBytes, trainedParameters }: LogFacts) =>
