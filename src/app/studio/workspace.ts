@@ -1,4 +1,6 @@
 /** What the screens work on: a folder, its run file, and what runs for them. */
+
+import { Tries } from "./answers/tries.js";
 import { Commands } from "./commands.js";
 import { StudioFolder } from "./folder.js";
 import { News } from "./news.js";
@@ -11,6 +13,7 @@ export class Studio {
   readonly runFile: RunFile;
   readonly commands: Commands;
   readonly works: Works;
+  readonly tries: Tries;
 
   /** @param path of the folder, absolute */
   constructor(path: string) {
@@ -18,12 +21,14 @@ export class Studio {
     this.runFile = new RunFile(this.folder, () => this.news.changed("run"));
     this.commands = new Commands(path);
     this.works = new Works(() => this.news.changed("work"));
+    this.tries = new Tries(this.folder, () => this.news.changed("work"));
   }
 
   /** Stops what runs; runs save their state first. */
   async close(): Promise<void> {
     this.news.close();
     await this.works.close();
+    await this.tries.close();
     await this.commands.close();
   }
 }

@@ -3,5 +3,6 @@
 export { linesOf, phaseNotes } from "./analysisLines.js";
 export { html, Markup } from "./html.js";
 export { type LivePart, style } from "./page.js";
+export { type WrongRow, wrongRows } from "./rowSections.js";
 export { methodTable, numberText } from "./slopeTables.js";
 export { analysisFiles, reportPath, writeAnalysis, writeReport } from "./writeReport.js";
