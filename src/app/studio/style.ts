@@ -2,6 +2,7 @@
 
 import { style } from "../../studies/report/index.js";
 import { css as answers } from "./answers/style.js";
+import { css as exports } from "./exports/style.js";
 
 export const styleSheet = `${style}
 body{max-width:1200px;padding-top:12px}
@@ -39,4 +40,4 @@ button.first{background:var(--link);border-color:var(--link);color:var(--card);f
 .empty p{margin:0}
 [hidden]{display:none!important}
 @media (max-width:640px){.top nav a{padding:5px 7px}.code{flex-direction:column}}
-${answers}`;
+${answers}${exports}`;

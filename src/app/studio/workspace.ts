@@ -2,6 +2,7 @@
 
 import { Tries } from "./answers/tries.js";
 import { Commands } from "./commands.js";
+import { Serving } from "./exports/serving.js";
 import { StudioFolder } from "./folder.js";
 import { News } from "./news.js";
 import { RunFile } from "./runFile.js";
@@ -14,6 +15,7 @@ export class Studio {
   readonly commands: Commands;
   readonly works: Works;
   readonly tries: Tries;
+  readonly serving: Serving;
 
   /** @param path of the folder, absolute */
   constructor(path: string) {
@@ -22,6 +24,7 @@ export class Studio {
     this.commands = new Commands(path);
     this.works = new Works(() => this.news.changed("work"));
     this.tries = new Tries(this.folder, () => this.news.changed("work"));
+    this.serving = new Serving(path, () => this.news.changed("work"));
   }
 
   /** Stops what runs; runs save their state first. */
@@ -29,6 +32,7 @@ export class Studio {
     this.news.close();
     await this.works.close();
     await this.tries.close();
+    await this.serving.close();
     await this.commands.close();
   }
 }

@@ -1,7 +1,7 @@
 // Reports as HTML.
 
 export { linesOf, phaseNotes } from "./analysisLines.js";
-export { html, Markup } from "./html.js";
+export { html, Markup, row, table } from "./html.js";
 export { type LivePart, style } from "./page.js";
 export { type WrongRow, wrongRows } from "./rowSections.js";
 export { methodTable, numberText } from "./slopeTables.js";

@@ -32,7 +32,8 @@ function formOf({ query, runs: [run] }: Choice): TalkForm {
   return hasTemplate(run!) ? "messages" : "prompt";
 }
 
-function hasTemplate({ path }: FinishedRun): boolean {
+/** Whether a run’s tokenizer has a chat template. */
+export function hasTemplate({ path }: FinishedRun): boolean {
   const [, config] = TOKENIZER_FILES;
   return (
     existsSync(join(path, CHAT_TEMPLATE)) || readOptionalJsonObject(join(path, config))?.chat_template !== undefined
@@ -66,9 +67,16 @@ const chosen = (query: URLSearchParams, name: NumberKey): string | undefined =>
 export function talkPart({ tries: { talks } }: Studio, choice: Choice) {
   const own = formOf(choice);
   const talkers = talkersOf(choice);
-  const said = talkers.map((talker) => ({ talker, talk: talks.read(talker, own), now: talks.now(talker, own) }));
+  const said = talkers.map((talker) => ({
+    talker,
+    talk: talks.read(talker, own),
+    now: talks.now(talker, own),
+    problem: talks.problem(talker, own),
+  }));
   const isBusy = said.some(({ now }) => now !== undefined);
-  const columns = said.map(({ talker, talk, now }) => column(nameOf(talker), talkColumn(talk, now)));
+  const columns = said.map(({ talker, talk, now, problem }) =>
+    column(nameOf(talker), [talkColumn(talk, now), problemPart(problem)]),
+  );
   const flags = flagsOf(choice.query);
   const commands = said.flatMap(({ talker, talk }) =>
     talk ? [["generate", ...flagsFor(talker), "--input", talkFile(talker, own), ...flags]] : [],
@@ -88,6 +96,9 @@ function flagsOf(query: URLSearchParams): string[] {
     return value ? [`--${flag}`, value] : [];
   });
 }
+
+const problemPart = (problem: string | undefined): Markup =>
+  html`${problem === undefined ? undefined : html`<p class="problem">${problem}</p>`}`;
 
 const WHO = { system: "System", user: "You", assistant: "Model" } as const;
 
@@ -151,8 +162,13 @@ export async function say(c: Context, studio: Studio): Promise<Response> {
     let last = talkers.length > 1 ? "" : nameOf(talkers[0]!);
     stream.onAbort(() => talks.stop());
     try {
-      const text = sent.required("text", "a text");
-      const said = { form: formIn(sent), text, system: sent.optional("system"), settings: settingsIn(sent) };
+      sent.required("text", "a text");
+      const said = {
+        form: formIn(sent),
+        text: sent.text("text").replaceAll("\r\n", "\n"),
+        system: sent.optional("system"),
+        settings: settingsIn(sent),
+      };
       await talks.say(talkers, said, async (piece) => {
         if (piece.model !== last) await stream.write(`${last === "" ? "" : "\n\n"}${piece.model}: `);
         last = piece.model;

@@ -44,6 +44,8 @@ export const talkFile = ({ run, isBase }: Talker, form: TalkForm): string =>
 export class Talks {
   /** What is being said now, by who says it; one at a time. */
   #now: { readonly text: Map<string, string>; readonly stopping: AbortController } | undefined;
+  /** Why there was no last answer, by who was asked. */
+  readonly #problems = new Map<string, string>();
 
   constructor(
     private readonly folder: StudioFolder,
@@ -67,8 +69,9 @@ export class Talks {
     return this.#now?.text.get(talkFile(talker, form));
   }
 
-  get isBusy(): boolean {
-    return this.#now !== undefined;
+  /** Why the last thing that was said to a model has no answer. */
+  problem(talker: Talker, form: TalkForm): string | undefined {
+    return this.#problems.get(talkFile(talker, form));
   }
 
   /** Ends the present answer, which stays as it is. */
@@ -83,38 +86,42 @@ export class Talks {
    */
   async say(talkers: readonly Talker[], said: Said, onPiece: (piece: Piece) => void): Promise<void> {
     this.#refuseBusy();
-    const stopping = new AbortController();
-    const text = new Map(talkers.map((talker) => [talkFile(talker, said.form), ""]));
-    this.#now = { text, stopping };
+    const files = talkers.map((talker) => talkFile(talker, said.form));
+    const before = talkers.map((talker) => this.read(talker, said.form));
+    const talks = before.map((talk) => next(talk, said));
+    const models = talkers.map(({ run, isBase }) => askedModel(run, isBase));
+    for (const file of files) this.#problems.delete(file);
+    const now = { text: new Map(files.map((file) => [file, ""])), stopping: new AbortController() };
+    this.#now = now;
+    const receive = (piece: Piece) => {
+      const file = files[models.findIndex(({ name }) => name === piece.model)]!;
+      if ("text" in piece) now.text.set(file, now.text.get(file) + piece.text);
+      if ("error" in piece) this.#problems.set(file, piece.error);
+      onPiece(piece);
+    };
+    const prompts = talks.map(({ messages, prompt }): Continued => messages ?? prompt ?? "");
     try {
-      const talks = talkers.map((talker) => next(this.read(talker, said.form), said));
       this.folder.make("tried");
-      for (const [i, talker] of talkers.entries()) this.#write(talker, said.form, talks[i]!);
-      const question = {
-        kind: "generate" as const,
-        models: talkers.map(({ run, isBase }) => askedModel(run, isBase)),
-        prompts: talks.map(({ messages, prompt }): Continued => messages ?? prompt ?? ""),
-        settings: said.settings,
-      };
-      const receive = (piece: Piece) => {
-        const place = question.models.findIndex(({ name }) => name === piece.model);
-        const file = talkFile(talkers[place]!, said.form);
-        if ("text" in piece) text.set(file, text.get(file) + piece.text);
-        onPiece(piece);
-      };
-      await this.answerer.ask(question, { onPiece: receive, signal: stopping.signal }).finally(() => {
-        for (const [i, talker] of talkers.entries()) {
-          const answer = text.get(talkFile(talker, said.form));
-          if (answer) this.#write(talker, said.form, { ...talks[i]!, answer });
-        }
-      });
+      for (const [i, file] of files.entries()) this.#write(file, talks[i]);
+      const question = { kind: "generate", models, prompts, settings: said.settings } as const;
+      await this.answerer.ask(question, { onPiece: receive, signal: now.stopping.signal });
+    } catch (error) {
+      if (!now.stopping.signal.aborted) for (const file of files) this.#problems.set(file, (error as Error).message);
+      throw error;
     } finally {
+      for (const [i, file] of files.entries()) {
+        const answer = now.text.get(file);
+        // What was refused is as if it had not been said.
+        this.#write(file, answer ? { ...talks[i], answer } : this.#problems.has(file) ? before[i] : talks[i]);
+      }
       this.#now = undefined;
     }
   }
 
-  #write(talker: Talker, form: TalkForm, talk: Talk): void {
-    writeFileAtomic(join(this.folder.path, talkFile(talker, form)), `${JSON.stringify(talk)}\n`);
+  #write(file: string, talk: Talk | undefined): void {
+    const path = join(this.folder.path, file);
+    if (talk) writeFileAtomic(path, `${JSON.stringify(talk)}\n`);
+    else rmSync(path, { force: true });
   }
 
   #refuseBusy(): void {
