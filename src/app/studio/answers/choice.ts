@@ -1,11 +1,12 @@
 /** Which runs a page is about, and the address that says so. */
 import type { Asked } from "../screen.js";
 import { type FinishedRun, hasBase } from "./finishedRuns.js";
+import { kindOf } from "./inputs.js";
 import type { Talker } from "./talks.js";
 
 /** What is chosen on the screen Try. */
 export interface Choice {
-  /** All of one task; the first one decides which. */
+  /** All of one kind; the first one decides which. */
   readonly runs: readonly FinishedRun[];
   /** Whether the base model of the first run answers beside them. */
   readonly withBase: boolean;
@@ -18,7 +19,7 @@ export function choiceIn(query: URLSearchParams, all: readonly FinishedRun[]): C
   const named = query.getAll("run").flatMap((name) => all.find((run) => run.name === name) ?? []);
   const first = named[0] ?? all[0];
   if (!first) return undefined;
-  const runs = named.filter(({ task }) => task === first.task);
+  const runs = named.filter((run) => kindOf(run) === kindOf(first));
   const chosen = runs.length > 0 ? [...new Set(runs)] : [first];
   return { runs: chosen, withBase: query.has("base") && hasBase(first), query };
 }

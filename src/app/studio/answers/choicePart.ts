@@ -6,13 +6,14 @@ import { button, form } from "../page.js";
 import type { Held } from "./answerer.js";
 import type { Choice } from "./choice.js";
 import { type FinishedRun, hasBase } from "./finishedRuns.js";
+import { kindOf } from "./inputs.js";
 
 /** @param more fields of the same form, which is sent at each change */
 export function choicePart(choice: Choice, all: readonly FinishedRun[], more: readonly (Markup | undefined)[]): Markup {
   const [first] = choice.runs as [FinishedRun];
-  const same = all.filter(({ task }) => task === first.task);
+  const same = all.filter((run) => kindOf(run) === kindOf(first));
   const boxes = same.map((run) => box("run", run.name, run.name, choice.runs.includes(run), scoresOf(run)));
-  const list = html`<fieldset class="models"><legend>Runs for ${first.task}</legend>${boxes}${baseBox(choice, first)}</fieldset>`;
+  const list = html`<fieldset class="models"><legend>Runs for ${kindOf(first)}</legend>${boxes}${baseBox(choice, first)}</fieldset>`;
   return html`<form method="get" action="/try" data-live>${list}${more}</form>${othersPart(all, first)}`;
 }
 
@@ -31,13 +32,14 @@ function scoresOf({ path, metadata }: FinishedRun): string {
   return [metadata.method, ...scores.map(([name, value]) => `${name} ${formatNumber(value)}`)].join(", ");
 }
 
-function othersPart(all: readonly FinishedRun[], { task }: FinishedRun): Markup | undefined {
-  const others = [...new Map(all.map((run) => [run.task, run])).keys()].filter((other) => other !== task);
-  if (others.length === 0) return undefined;
-  const links = others.map((other) => {
-    const { name } = all.find((run) => run.task === other)!;
-    return html`<li><a href="/try?run=${encodeURIComponent(name)}">${other}</a></li>`;
-  });
+/** The first run of each other kind. */
+function othersPart(all: readonly FinishedRun[], shown: FinishedRun): Markup | undefined {
+  const firsts = new Map([...all].reverse().map((run) => [kindOf(run), run.name]));
+  firsts.delete(kindOf(shown));
+  if (firsts.size === 0) return undefined;
+  const links = [...firsts]
+    .reverse()
+    .map(([kind, name]) => html`<li><a href="/try?run=${encodeURIComponent(name)}">${kind}</a></li>`);
   return html`<nav aria-label="Runs for other tasks" class="others"><p class="note">Runs for other tasks:</p><ul>${links}</ul></nav>`;
 }
 

@@ -9,18 +9,18 @@ import type { Studio } from "../workspace.js";
 import { addressOf, type Choice, choiceIn, talkersOf } from "./choice.js";
 import { choosingForm } from "./choicePart.js";
 import { askedModel, BASE, type FinishedRun, finishedRuns, modelFlags } from "./finishedRuns.js";
-import { INPUTS, type Row } from "./inputs.js";
+import { fieldsFor, INPUTS, type Row } from "./inputs.js";
 import type { Piece, Question } from "./protocol.js";
 import { nearest, RESULTS } from "./results.js";
 
 type Predicting = keyof typeof INPUTS;
 
 /** @returns what the page shows, and the command lines that predict the same rows */
-export function predictPart(studio: Studio, choice: Choice) {
+export function predictPart(studio: Studio, choice: Choice, refused?: Form) {
   const [first] = choice.runs as [FinishedRun];
   const name = choice.query.get("row");
   const rows = name === null ? [] : rowsIn(studio, name);
-  const fields = INPUTS[first.task as Predicting].fields(rows, first);
+  const fields = fieldsFor(INPUTS[first.task as Predicting], first, rows, refused);
   const ask = choosingForm("/try/ask", choice, [
     html`<div class="asked">${fields}</div>`,
     html`<div class="buttons"><button class="first">Ask</button></div>`,

@@ -7,6 +7,8 @@ fieldset.models p{margin:0}
 .others,.held{display:flex;flex-wrap:wrap;gap:2px 12px;align-items:baseline}
 .others ul{display:flex;flex-wrap:wrap;gap:2px 12px;list-style:none;margin:0;padding:0;font-size:14px}
 .others p,.held p{margin:0}
+.others{margin:12px 0}
+#talk .columns{margin-bottom:14px}
 .asked{display:grid;gap:12px}
 .columns{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,300px),1fr));gap:14px}
 .column{border:1px solid var(--rule);border-radius:10px;background:var(--card);padding:4px 16px 14px;min-width:0;overflow-wrap:anywhere}
@@ -22,10 +24,10 @@ fieldset.models p{margin:0}
 mark{background:none;color:inherit;text-decoration:underline 2px;text-decoration-color:var(--link);text-underline-offset:3px;font-weight:600}
 mark .name{display:inline-block;font-size:12px;font-weight:600;padding:0 6px;border:1px solid var(--link);border-radius:9px;color:var(--link);text-decoration:none}
 .talk{margin:0}
-.talk div{margin:0 0 10px;padding:7px 12px;border:1px solid var(--rule);border-radius:10px}
+.talk div{display:block;margin:0 0 10px;padding:7px 12px;border:1px solid var(--rule);border-radius:10px}
 .talk .user{background:var(--page)}
 .talk dt{font-size:13px;color:var(--soft)}
-.talk dd{margin:0;white-space:pre-wrap;overflow-wrap:anywhere}
+.talk dd{margin:0;text-align:left;white-space:pre-wrap;overflow-wrap:anywhere}
 ol.wrong{padding-left:28px}
 ol.wrong li{margin:0 0 14px;padding:0 0 12px;border-bottom:1px solid var(--rule)}
 ol.wrong .text{margin:0 0 6px;overflow-wrap:anywhere}

@@ -88,7 +88,11 @@ export function talkPart({ tries: { talks } }: Studio, choice: Choice) {
 const nameOf = ({ run, isBase }: Talker): string => (isBase ? BASE : run.name);
 
 const flagsFor = ({ run, isBase }: Talker): readonly string[] =>
-  isBase ? ["--model", run.settings.model ?? run.folder] : modelFlags(run);
+  isBase ? ["--model", run.settings.model ?? run.folder, ...templateFlags(run)] : modelFlags(run);
+
+/** The base model is asked by the template that the run was trained with. */
+const templateFlags = ({ metadata, folder }: FinishedRun): readonly string[] =>
+  metadata.chatTemplate ? ["--chat-template", `${folder}/${CHAT_TEMPLATE}`] : [];
 
 function flagsOf(query: URLSearchParams): string[] {
   return Object.entries(NUMBERS).flatMap(([key, flag]) => {

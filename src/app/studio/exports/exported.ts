@@ -3,7 +3,7 @@ import { rmSync } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { join, relative } from "node:path";
 import * as z from "zod";
-import { BidoraError, isFolder, isObject, oneLine } from "../../../base/index.js";
+import { BidoraError, formatBytes, isFolder, isObject, oneLine } from "../../../base/index.js";
 import { readOptionalJsonObject, writeFileAtomic } from "../../../base/records/index.js";
 import type { OnnxFile } from "../../../use/export/index.js";
 import type { StudioFolder } from "../folder.js";
@@ -35,10 +35,11 @@ export interface ExportedFile {
   readonly bytes: number;
 }
 
-/** All exports, those that changed last first. */
+/** All exports, those that changed last first. One that is still being made has nothing but hidden files. */
 export async function exportedIn(folder: StudioFolder): Promise<Exported[]> {
   const names = folder.names("exports").filter((name) => isFolder(folder.at("exports", name)));
-  return Promise.all(names.map((name) => exported(folder, name)));
+  const all = await Promise.all(names.map((name) => exported(folder, name)));
+  return all.filter(({ files }) => files.length > 0);
 }
 
 /** @throws BidoraError `STUDIO` for a name without a folder */
@@ -73,15 +74,21 @@ const schema: z.ZodType<Making> = z.object({
   files: z.array(graph).exactOptional(),
 });
 
-/** The files in a folder and in its folders. */
+/** The files in a folder and in its folders, without hidden ones. */
 export async function filesIn(path: string): Promise<ExportedFile[]> {
   const entries = await readdir(path, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const files = entries
+    .filter((entry) => entry.isFile() && !entry.name.startsWith("."))
+    .map((entry) => join(entry.parentPath, entry.name));
   const found = await Promise.all(
     files.map(async (file) => ({ name: relative(path, file), path: file, bytes: (await stat(file)).size })),
   );
   return found.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
+
+/** A size; of small files too. */
+export const sizeText = (bytes: number): string =>
+  bytes < 2 ** 20 ? `${Math.ceil(bytes / 1024)} KiB` : formatBytes(bytes);
 
 export const bytesOf = (files: readonly ExportedFile[]): number => files.reduce((sum, { bytes }) => sum + bytes, 0);
 

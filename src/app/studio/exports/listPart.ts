@@ -1,11 +1,11 @@
 /** The list of exports: what is in each, how to take it, and how it was made. */
-import { formatBytes, formatNumber } from "../../../base/index.js";
+import { formatNumber } from "../../../base/index.js";
 import { html, type Markup, row, table } from "../../../studies/report/index.js";
 import { finishedRun } from "../answers/finishedRuns.js";
 import { commandLine } from "../commands.js";
 import { button, code, facts, idOf } from "../page.js";
 import type { Studio } from "../workspace.js";
-import { bytesOf, type Exported, exportedIn, type Making } from "./exported.js";
+import { bytesOf, type Exported, exportedIn, type Making, sizeText } from "./exported.js";
 import { INSTALL, runtimeFiles, WEB_PAGES, whyNoPage } from "./webPage.js";
 import { MOST_ZIPPED } from "./zip.js";
 
@@ -25,16 +25,14 @@ function exportPart(studio: Studio, one: Exported): Markup {
     bytes > MOST_ZIPPED
       ? html`<p class="note">It is too large for a ZIP archive of 4 GiB: copy the folder ${path}.</p>`
       : html`<a class="button" href="/take/zip/${name}" download>Download ${name}.zip</a>`;
-  const list = files.map((file) => html`<li>${file.name} <span class="note">${formatBytes(file.bytes)}</span></li>`);
-  const about = facts([
+  const list = files.map((file) => html`<li>${file.name} <span class="note">${sizeText(file.bytes)}</span></li>`);
+  const known: readonly (readonly [string, string | undefined])[] = [
     ["Folder", `exports/${name}`],
-    ["Size", formatBytes(bytes)],
+    ["Size", sizeText(bytes)],
     ["Run", making?.run],
-    [
-      "Error of the weights’ change",
-      making?.relativeError === undefined ? undefined : formatNumber(making.relativeError),
-    ],
-  ]);
+    ["Error of the weights’ change", making?.relativeError?.toPrecision(3)],
+  ];
+  const about = facts(known.filter(([, value]) => value !== undefined));
   const command =
     making &&
     html`<details><summary>Command</summary>${code(commandLine(making.words), `made-${idOf(name)}`)}</details>`;
@@ -48,7 +46,7 @@ function dtypesPart({ files }: Making): Markup | undefined {
   const scores = Object.keys(files[0]?.metrics ?? {});
   const rows = files.map(({ dtype, bytes, error, metrics = {} }) =>
     row(dtype, [
-      formatBytes(bytes),
+      sizeText(bytes),
       ...(isMeasured ? [error === undefined ? "" : error.toPrecision(3)] : []),
       ...scores.map((score) => formatNumber(metrics[score] ?? Number.NaN)),
     ]),

@@ -7,6 +7,12 @@ import type { Refusals } from "../answers/protocol.js";
 import { choiceField, textField } from "../page.js";
 import { Form } from "../screen.js";
 
+/** What is known of a run besides its settings. */
+export interface RunFacts {
+  /** The number of its validation rows; undefined if it had none. */
+  readonly validationRows: number | undefined;
+}
+
 export interface Offer {
   readonly key: string;
   readonly title: string;
@@ -15,7 +21,7 @@ export interface Offer {
   readonly suffix: string;
   /** The words of the command that writes it to a folder, with the values of a form. @throws BidoraError for a form that lacks something */
   words(run: FinishedRun, form: Form, folder: string): readonly string[];
-  fields?(run: FinishedRun): readonly Markup[];
+  fields?(run: FinishedRun, facts: RunFacts): readonly Markup[];
   /** Why the run can't have it; undefined if nothing speaks against it. */
   refusal(run: FinishedRun, refusals: Refusals): string | undefined;
 }
@@ -109,9 +115,9 @@ const onnx: Offer = {
     ...(form.has("measure") && run.settings.validation !== undefined ? ["--data", run.settings.validation] : []),
     ...["--output", folder],
   ],
-  fields: ({ settings: { validation } }) => [
+  fields: ({ settings: { validation } }, facts) => [
     html`<fieldset class="models"><legend>Data types</legend>${ONNX_DTYPE_NAMES.map((name) => box("dtype", name, `${name} (${DTYPES[name]})`, name === "fp32" || name === "q8"))}</fieldset>`,
-    html`${validation === undefined ? undefined : box("measure", "on", `Measure the errors on ${validation}`, true)}`,
+    html`${validation === undefined ? undefined : box("measure", "on", `Measure the errors on ${validation}, which takes longer than the export`, isQuick(facts))}`,
   ],
   refusal: (_, refusals) => refusals.onnx,
 };
@@ -127,5 +133,11 @@ const box = (name: string, value: string, text: string, isChecked: boolean): Mar
 
 export const OFFERS: readonly Offer[] = [merged, lora, gguf, ggufLora, onnx];
 
-/** A form as it is before anything is chosen in it. */
-export const DEFAULTS = new Form("outtype=f16&lora-outtype=f32&dtype=fp32&dtype=q8&measure=on");
+/** With more validation rows than this, errors are not measured unless that is asked for: it would take minutes. */
+const MOST_MEASURED = 200;
+
+const isQuick = ({ validationRows = 0 }: RunFacts): boolean => validationRows <= MOST_MEASURED;
+
+/** The forms as they are before anything is chosen in them. */
+export const defaultsFor = (facts: RunFacts): Form =>
+  new Form(`outtype=f16&lora-outtype=f32&dtype=fp32&dtype=q8${isQuick(facts) ? "&measure=on" : ""}`);

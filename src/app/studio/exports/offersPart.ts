@@ -1,14 +1,14 @@
 /** The forms by which a run is exported; what it can't be exported to says why. */
-import { formatBytes } from "../../../base/index.js";
 import { html, type Markup } from "../../../studies/report/index.js";
 import { askedModel, type FinishedRun } from "../answers/finishedRuns.js";
 import type { Refusals } from "../answers/protocol.js";
+import { wrongRowsOf } from "../answers/wrongRows.js";
 import { form, workPart } from "../page.js";
 import type { Studio } from "../workspace.js";
 import { filesOfRun } from "./adapterFiles.js";
-import { bytesOf } from "./exported.js";
+import { bytesOf, sizeText } from "./exported.js";
 import { workName } from "./making.js";
-import { DEFAULTS, OFFERS, type Offer } from "./offers.js";
+import { defaultsFor, OFFERS, type Offer, type RunFacts } from "./offers.js";
 
 /** What speaks against exports, as far as it is known: the process that answers may still be asked. */
 export function refusalsOf(
@@ -20,8 +20,18 @@ export function refusalsOf(
   return { refusals: found[0] ?? {}, isAsking: isRunning };
 }
 
-export async function offersPart(studio: Studio, run: FinishedRun, refusals: Refusals): Promise<Markup> {
-  const parts = OFFERS.map((offer) => offerPart(studio, run, offer, offer.refusal(run, refusals)));
+/** @param folder the studio's */
+export async function factsOf(run: FinishedRun, folder: string): Promise<RunFacts> {
+  return { validationRows: (await wrongRowsOf(run, folder))?.of };
+}
+
+export async function offersPart(
+  studio: Studio,
+  run: FinishedRun,
+  refusals: Refusals,
+  facts: RunFacts,
+): Promise<Markup> {
+  const parts = OFFERS.map((offer) => offerPart(studio, run, offer, { facts, refusal: offer.refusal(run, refusals) }));
   return html`<section id="offers" aria-labelledby="offers-title"><h2 id="offers-title">Make of it</h2><div class="columns">${await asItIs(run)}${parts}</div></section>`;
 }
 
@@ -35,10 +45,15 @@ async function asItIs(run: FinishedRun): Promise<Markup> {
     : isPeft
       ? `The ${metadata.method} adapter, as PEFT and bidora read it.`
       : `The ${metadata.method} adapter, as bidora reads it: PEFT has no such adapters.`;
-  return html`<article class="column" id="offer-as-it-is" aria-labelledby="offer-as-it-is-title"><h3 id="offer-as-it-is-title">${isAdapter ? "Adapter" : "Model"}</h3><p>${about}</p><div class="buttons"><a class="button" href="/take/adapter/${name}" download>Download ${name}.zip</a></div><p class="note">${files.length} files, ${formatBytes(bytesOf(files))}</p></article>`;
+  return html`<article class="column" id="offer-as-it-is" aria-labelledby="offer-as-it-is-title"><h3 id="offer-as-it-is-title">${isAdapter ? "Adapter" : "Model"}</h3><p>${about}</p><div class="buttons"><a class="button" href="/take/adapter/${name}" download>Download ${name}.zip</a></div><p class="note">${files.length} files, ${sizeText(bytesOf(files))}</p></article>`;
 }
 
-function offerPart({ works }: Studio, run: FinishedRun, offer: Offer, refusal: string | undefined): Markup {
+interface Known {
+  readonly facts: RunFacts;
+  readonly refusal: string | undefined;
+}
+
+function offerPart({ works }: Studio, run: FinishedRun, offer: Offer, { facts, refusal }: Known): Markup {
   const { key, title, about } = offer;
   const work = workName(run, offer);
   const content =
@@ -46,14 +61,14 @@ function offerPart({ works }: Studio, run: FinishedRun, offer: Offer, refusal: s
       ? html`<p class="note" id="refusal-${key}">${refusal}</p><button type="button" disabled aria-describedby="refusal-${key}">Make</button>`
       : form("/take/make", [
           html`<input type="hidden" name="run" value="${run.name}"><input type="hidden" name="make" value="${key}">`,
-          ...(offer.fields?.(run) ?? []),
+          ...(offer.fields?.(run, facts) ?? []),
           html`<div class="buttons"><button id="make-${key}">Make<span class="hidden"> ${title}</span></button></div>`,
         ]);
   return html`<article class="column" id="offer-${key}" aria-labelledby="offer-${key}-title"><h3 id="offer-${key}-title">${title}</h3><p>${about}</p>${content}${workPart(work, works.get(work))}</article>`;
 }
 
 /** The command lines of what can be made, with the values that the forms begin with. */
-export const commandsFor = (run: FinishedRun, refusals: Refusals): readonly (readonly string[])[] =>
+export const commandsFor = (run: FinishedRun, refusals: Refusals, facts: RunFacts): readonly (readonly string[])[] =>
   OFFERS.filter((offer) => offer.refusal(run, refusals) === undefined).map((offer) =>
-    offer.words(run, DEFAULTS, `exports/${run.name}-${offer.suffix}`),
+    offer.words(run, defaultsFor(facts), `exports/${run.name}-${offer.suffix}`),
   );

@@ -1,6 +1,7 @@
 /** What the screen Take it along adds to the style sheet. */
 export const css = `
 a.button{display:inline-block;padding:6px 14px;border:1px solid var(--link);border-radius:7px;text-decoration:none;overflow-wrap:anywhere}
+#field-run{max-width:420px}
 .exports{list-style:none;margin:0;padding:0}
 .export{margin:0 0 14px;padding:2px 18px 14px;border:1px solid var(--rule);border-radius:10px;background:var(--card)}
 .export h3{overflow-wrap:anywhere}

@@ -4,7 +4,7 @@ import { html, type Markup } from "../../../studies/report/index.js";
 import { type FinishedRun, finishedRuns } from "../answers/finishedRuns.js";
 import { listPart } from "../exports/listPart.js";
 import { make, remove, runOf } from "../exports/making.js";
-import { commandsFor, offersPart, refusalsOf } from "../exports/offersPart.js";
+import { commandsFor, factsOf, offersPart, refusalsOf } from "../exports/offersPart.js";
 import { addExportRoutes } from "../exports/routes.js";
 import { serverPart } from "../exports/serverPart.js";
 import { serveWords } from "../exports/serving.js";
@@ -44,17 +44,18 @@ async function render(studio: Studio, { query }: Asked): Promise<Rendered> {
   const run = all.find(({ name }) => name === query.get("run")) ?? all[0];
   if (!run)
     return { content: [firstStep("No run has finished yet.", "/train", "Train one first."), await listPart(studio)] };
+  const facts = await factsOf(run, studio.folder.path);
   const { refusals, isAsking } = refusalsOf(studio, run);
   const asking = isAsking ? html`<p class="note" role="status">Looking at what it can be exported to …</p>` : undefined;
   const content = [
     choicePart(run, all),
     asking,
-    await offersPart(studio, run, refusals),
+    await offersPart(studio, run, refusals, facts),
     await listPart(studio),
     serverPart(studio, run, refusals, all),
   ];
   const serve = refusals.serve === undefined ? [serveWords(run)] : [];
-  return { content, commands: [...commandsFor(run, refusals), ...serve] };
+  return { content, commands: [...commandsFor(run, refusals, facts), ...serve] };
 }
 
 function choicePart(run: FinishedRun, all: readonly FinishedRun[]): Markup {

@@ -41,7 +41,7 @@ async function render(studio: Studio, asked: Asked): Promise<Rendered> {
   const choice = choiceOf(asked, all);
   if (!choice) return { content: [firstStep("No run has finished yet.", "/train", "Train one first.")] };
   const isTalk = GENERATING.includes(choice.runs[0]!.task);
-  const part = isTalk ? talkPart(studio, choice) : predictPart(studio, choice);
+  const part = isTalk ? talkPart(studio, choice) : predictPart(studio, choice, asked.form);
   const content = [
     choicePart(choice, all, [isTalk ? talkFields(choice) : undefined]),
     heldPart(studio.tries.answerer.held),
