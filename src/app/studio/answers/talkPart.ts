@@ -122,7 +122,8 @@ const turn = (who: string, role: string, content: string): Markup =>
 function sayPart(choice: Choice, own: TalkForm, talk: Talk | undefined): Markup {
   const label = own === "messages" ? "Your message" : "Text to continue";
   const text = own === "prompt" ? (talk?.prompt ?? "") : "";
-  const area = html`<div class="field"><label for="say-text">${label}</label><textarea id="say-text" name="text" required>${text}</textarea></div>`;
+  const area = html`<div class="field"><label for="say-text">${label}</label><textarea id="say-text" name="text" required>
+${text}</textarea></div>`;
   const content = [hiddenChoice(choice, KEPT), html`<input type="hidden" name="form" value="${own}">`, area];
   const send = html`<div class="buttons"><button class="first">${own === "messages" ? "Send" : "Continue"}</button></div>`;
   return html`${form("/try/say", [...content, send], html`data-stream="streamed"`)}<p class="said-text" id="streamed" role="log" aria-live="polite" aria-label="The answer as it comes"></p>`;
