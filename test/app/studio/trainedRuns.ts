@@ -1,6 +1,7 @@
 // Small runs in a studio's folder, a few steps each.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { vi } from "vitest";
 import { finetune } from "../../../src/app/commands/finetune.js";
 import { makeFolder } from "../../../src/base/index.js";
 import type { RunSettings } from "../../../src/tasks/config/index.js";
@@ -16,6 +17,11 @@ function prompts(folder: string): string {
   return path;
 }
 
+function embedding(model: string) {
+  const pairs = join(GOLDEN, "embeddings/pairs.jsonl");
+  return { model: join(GOLDEN, "embeddings", model), task: "embedding", train: pairs, validation: pairs } as const;
+}
+
 const RUNS = {
   pairs: () => ({
     ...{ model: join(GOLDEN, "bert/single"), task: "sequence-classification", method: "dora" },
@@ -25,21 +31,23 @@ const RUNS = {
     ...{ model: join(GOLDEN, "bert/tokens"), task: "token-classification" },
     ...{ train: rows("tokens"), validation: rows("tokens") },
   }),
-  search: () => {
-    const train = join(GOLDEN, "embeddings/pairs.jsonl");
-    return { model: join(GOLDEN, "embeddings/bert-mean"), task: "embedding", train, validation: train };
-  },
+  search: () => embedding("gpt2-last"),
+  // Its queries and documents have different prompts.
+  prompted: () => embedding("bert-mean"),
   rank: () => ({
     model: join(GOLDEN, "reranking/bert-6"),
     task: "reranking",
     train: join(GOLDEN, "reranking/lists.jsonl"),
   }),
   text: (folder: string) => ({ model: join(GOLDEN, "llama/lm"), task: "causal-lm", train: prompts(folder) }),
+  // A model from a GGUF file, whose tokenizer llama.cpp has too.
+  tiny: (folder: string) => ({ model: join(GOLDEN, "io/gguf/smollm.gguf"), task: "causal-lm", train: prompts(folder) }),
 } as const satisfies Readonly<Record<string, (folder: string) => RunSettings>>;
 
 /** Trains runs of these names. */
 export async function trainedRuns(folder: string, ...names: readonly (keyof typeof RUNS)[]): Promise<void> {
   makeFolder(join(folder, "runs"));
+  vi.stubEnv("XDG_CACHE_HOME", join(folder, "cache"));
   for (const name of names) {
     const settings: RunSettings = RUNS[name](folder);
     const few = { maxSteps: 3, batchSize: 4, learningRate: 1e-2 };

@@ -13,7 +13,7 @@ import { trainedRuns } from "./trainedRuns.js";
 
 const folder = freshPath("studio");
 const at = new StudioFolder(folder);
-beforeAll(() => trainedRuns(folder, "pairs", "words", "search", "rank", "text"));
+beforeAll(() => trainedRuns(folder, "pairs", "words", "search", "prompted", "rank", "text"));
 
 const run = (name: string): FinishedRun => finishedRun(at, name)!;
 
@@ -46,7 +46,10 @@ test("predictions are those of the command, of several runs one after the other"
   const [first, second] = await answer(answerer, { kind: "predict", models, rows });
   expect(first).toEqual({ model: "pairs", predictions: predictedBy("pairs", rows) });
   // What is wrong with one of them is its own part of the answer.
-  expect(second).toEqual({ model: "words", error: expect.stringContaining("tokens") });
+  expect(second).toEqual({
+    model: "words",
+    error: expect.stringContaining("no column has a usual name for the words"),
+  });
   expect(answerer.held).toEqual({ open: ["pairs", "words"], memory: expect.any(Number) });
   await answerer.close();
   expect(answerer.held).toBeUndefined();
@@ -94,6 +97,20 @@ test("the nearest training texts have the cosines of the command's embeddings; t
     own!.nearest.texts.map(({ cosine }) => cosine).sort((a, b) => b - a),
   );
   expect(base!.nearest.texts.map(({ cosine }) => cosine)).not.toEqual(own!.nearest.texts.map(({ cosine }) => cosine));
+  await answerer.close();
+});
+
+test("a text to search for has the prompt of queries, and training texts that of documents", async () => {
+  const answerer = new Answerer(folder);
+  const file = join(GOLDEN, "embeddings", "pairs.jsonl");
+  const largest = async (name: string) => {
+    const models = [askedModel(run(name))];
+    const [piece] = await answer(answerer, { kind: "nearest", models, text: "wall tree", file });
+    return (piece as Extract<Piece, { nearest: unknown }>).nearest.texts.find(({ text }) => text === "wall tree")!
+      .cosine;
+  };
+  expect(await largest("search")).toBeCloseTo(1, 5);
+  expect(await largest("prompted")).toBeLessThan(0.999);
   await answerer.close();
 });
 
@@ -177,8 +194,8 @@ test("what a model's task can't become has the sentence of the command that refu
   expect(serve).toBe(sentence("serve", ...adapter, "--port", "0"));
   expect(onnx).toBeUndefined();
   expect(await refusals("text")).toEqual({});
-  const lora = ["--adapter", run("search").path, "--to", "gguf-lora", "--output", `${output}.gguf`];
-  expect((await refusals("search"))["gguf-lora"]).toBe(sentence("export", ...lora).split("\n")[0]);
+  const lora = ["--adapter", run("prompted").path, "--to", "gguf-lora", "--output", `${output}.gguf`];
+  expect((await refusals("prompted"))["gguf-lora"]).toBe(sentence("export", ...lora).split("\n")[0]);
   await answerer.close();
 });
 

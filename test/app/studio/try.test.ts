@@ -26,8 +26,8 @@ test("runs side by side are those with the same task and columns; the others are
   writeRun(studio.folder, "words", { metadata: { task: "token-classification", textColumns: ["tokens"] } });
   writeRun(studio.folder, "own", { metadata: { task: "a-task-of-a-program" } });
   const page = await studio.page("/try?run=one&run=two&run=pairs");
-  const boxes = [...documentOf(page).querySelectorAll<HTMLInputElement>("input[type=checkbox]")];
-  expect(boxes.map((box) => [box.value, box.hasAttribute("checked")]).sort()).toEqual([
+  const boxes = [...documentOf(page).querySelectorAll("input[type=checkbox]")];
+  expect(boxes.map((box) => [box.getAttribute("value"), box.hasAttribute("checked")]).sort()).toEqual([
     ["one", true],
     ["two", true],
   ]);

@@ -17,7 +17,7 @@ interface Served {
   readonly isChat: boolean;
 }
 
-/** For curl, the packages `openai` of Python and npm, and the AI SDK; there is no call for reranking in the last three. */
+/** For curl, the packages `openai` of Python and npm, and the AI SDK; the last three have no call for reranking. */
 export function snippetsFor(served: Served): Snippet[] {
   const { task, isChat } = served;
   if (task === "reranking") return reranking(served);
@@ -88,6 +88,7 @@ function chat(served: Served): Snippet[] {
   ];
 }
 
+/** The AI SDK makes a conversation of its own of every prompt, which these models were not trained on. */
 function completion(served: Served): Snippet[] {
   const model = text(served.model);
   return [
@@ -99,10 +100,6 @@ function completion(served: Served): Snippet[] {
     node(served, [
       `const answer = await client.completions.create({ model: ${model}, prompt: ${text(ASKED)}, max_tokens: 40 });`,
       "console.log(answer.choices[0]?.text);",
-    ]),
-    aiSdk(served, "generateText", [
-      `const answer = await generateText({ model: bidora.completionModel(${model}), prompt: ${text(ASKED)}, maxOutputTokens: 40 });`,
-      "console.log(answer.text);",
     ]),
   ];
 }
