@@ -27,6 +27,9 @@ export function snippetsFor(served: Served): Snippet[] {
 
 const text = (value: unknown): string => JSON.stringify(value);
 
+/** A line of the program that is shown, which must not look like an import of this one's. */
+const imported = (names: string, from: string): string => `import ${names} from ${text(from)};`;
+
 const curl = ({ url }: Served, route: string, body: object): Snippet => ({
   title: "curl",
   text: `curl ${url}/v1/${route} -H "content-type: application/json" \\\n  -d '${text(body)}'`,
@@ -47,19 +50,19 @@ const node = ({ url }: Served, lines: readonly string[]): Snippet => ({
   title: "openai for Node",
   install: "npm install openai",
   text: [
-    'import OpenAI from "openai";',
+    imported("OpenAI", "openai"),
     "",
     `const client = new OpenAI({ baseURL: ${text(`${url}/v1`)}, apiKey: "none" });`,
     ...lines,
   ].join("\n"),
 });
 
-const aiSdk = ({ url }: Served, imported: string, lines: readonly string[]): Snippet => ({
+const aiSdk = ({ url }: Served, named: string, lines: readonly string[]): Snippet => ({
   title: "AI SDK",
   install: "npm install ai @ai-sdk/openai-compatible",
   text: [
-    'import { createOpenAICompatible } from "@ai-sdk/openai-compatible";',
-    `import { ${imported} } from "ai";`,
+    imported("{ createOpenAICompatible }", "@ai-sdk/openai-compatible"),
+    imported(`{ ${named} }`, "ai"),
     "",
     `const bidora = createOpenAICompatible({ name: "bidora", baseURL: ${text(`${url}/v1`)} });`,
     ...lines,
