@@ -125,7 +125,7 @@ test("texts are continued as by the command, with the settings; what is refused 
     if ("text" in piece) streamed += piece.text;
   });
   const talk = talks.read(talkers[0]!, "prompt");
-  expect(talk).toEqual({ prompt: "who left ", answer: streamed });
+  expect(talk).toEqual({ prompt: "who left ", answer: streamed, settings });
   const file = join(folder, "tried", "prompt_text.jsonl");
   const flags = ["--max-new-tokens", "12", "--temperature", "0.9", "--seed", "7", "--json"];
   const { stdout } = spawned("generate", "--adapter", run("text").path, "--input", file, ...flags);
@@ -150,7 +150,7 @@ test("an answer that is stopped stays as it is, and the next question is answere
   });
   await expect(talks.say(talkers, said, () => {})).rejects.toThrow("An answer is being written");
   await expect(saying).rejects.toThrow("It was stopped.");
-  expect(talks.read(talkers[0]!, "prompt")).toEqual({ prompt: "a", answer: streamed });
+  expect(talks.read(talkers[0]!, "prompt")).toEqual({ prompt: "a", answer: streamed, settings: said.settings });
   await talks.say(talkers, { ...said, settings: { maxNewTokens: 2 } }, () => {});
   expect(talks.problem(talkers[0]!, "prompt")).toBeUndefined();
   await answerer.close();

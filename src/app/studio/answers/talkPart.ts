@@ -70,18 +70,16 @@ export function talkPart({ tries: { talks } }: Studio, choice: Choice) {
   const said = talkers.map((talker) => ({
     talker,
     talk: talks.read(talker, own),
-    now: talks.now(talker, own),
     problem: talks.problem(talker, own),
   }));
-  const isBusy = said.some(({ now }) => now !== undefined);
-  const columns = said.map(({ talker, talk, now, problem }) =>
-    column(nameOf(talker), [talkColumn(talk, now), problemPart(problem)]),
+  const isBusy = talkers.some((talker) => talks.isAnswering(talker, own));
+  const columns = said.map(({ talker, talk, problem }) =>
+    column(nameOf(talker), [talkColumn(talk), isBusy ? ANSWERING : problemPart(problem)]),
   );
-  const flags = flagsOf(choice.query);
   const commands = said.flatMap(({ talker, talk }) =>
-    talk ? [["generate", ...flagsFor(talker), "--input", talkFile(talker, own), ...flags]] : [],
+    talk ? [["generate", ...flagsFor(talker), "--input", talkFile(talker, own), ...flagsOf(talk.settings)]] : [],
   );
-  const content = html`<section id="talk" aria-labelledby="talk-title"><h2 id="talk-title">${own === "messages" ? "Conversation" : "Text"}</h2><div class="columns">${columns}</div>${sayPart(choice, own, said[0]?.talk)}<div class="buttons">${isBusy ? button("/try/hush", "Stop") : undefined}${said.some(({ talk }) => talk) ? forgetPart(choice) : undefined}</div></section>`;
+  const content = html`<section id="talk" aria-labelledby="talk-title"><h2 id="talk-title">${own === "messages" ? "Conversation" : "Text"}</h2><div class="columns">${columns}</div>${sayPart(choice, own, { talk: said[0]?.talk, count: talks.count })}<div class="buttons">${isBusy ? button("/try/hush", "Stop") : undefined}${said.some(({ talk }) => talk) ? forgetPart(choice) : undefined}</div></section>`;
   return { content: [content], commands };
 }
 
@@ -94,22 +92,23 @@ const flagsFor = ({ run, isBase }: Talker): readonly string[] =>
 const templateFlags = ({ metadata, folder }: FinishedRun): readonly string[] =>
   metadata.chatTemplate ? ["--chat-template", `${folder}/${CHAT_TEMPLATE}`] : [];
 
-function flagsOf(query: URLSearchParams): string[] {
-  return Object.entries(NUMBERS).flatMap(([key, flag]) => {
-    const value = chosen(query, key as NumberKey);
-    return value ? [`--${flag}`, value] : [];
+/** The flags of the settings that an answer was generated with. */
+const flagsOf = (settings: ModelGenerateSettings = {}): string[] =>
+  Object.entries(NUMBERS).flatMap(([key, flag]) => {
+    const value = settings[key as NumberKey];
+    return value === undefined ? [] : [`--${flag}`, String(value)];
   });
-}
+
+const ANSWERING = html`<p class="note">Opening and asking …</p>`;
 
 const problemPart = (problem: string | undefined): Markup =>
   html`${problem === undefined ? undefined : html`<p class="problem">${problem}</p>`}`;
 
 const WHO = { system: "System", user: "You", assistant: "Model" } as const;
 
-function talkColumn(talk: Talk | undefined, now: string | undefined): Markup {
+function talkColumn(talk: Talk | undefined): Markup {
   if (!talk) return html`<p class="note">Nothing was said yet.</p>`;
-  const answer = now ?? talk.answer ?? "";
-  const { messages, prompt } = talk;
+  const { messages, prompt, answer = "" } = talk;
   if (!messages) return html`<p class="said-text">${prompt}<mark>${answer}</mark></p>`;
   const turns = messages.map(({ role, content }) => turn(WHO[role], role, content));
   const last = answer === "" ? undefined : turn(WHO.assistant, "assistant", answer);
@@ -119,14 +118,20 @@ function talkColumn(talk: Talk | undefined, now: string | undefined): Markup {
 const turn = (who: string, role: string, content: string): Markup =>
   html`<div class="${role}"><dt>${who}</dt><dd>${content}</dd></div>`;
 
-function sayPart(choice: Choice, own: TalkForm, talk: Talk | undefined): Markup {
+/** @param count of what was said so far: the part that an answer comes into is another one each time, so that an old one leaves the page */
+function sayPart(
+  choice: Choice,
+  own: TalkForm,
+  { talk, count }: { readonly talk: Talk | undefined; readonly count: number },
+): Markup {
+  const id = `streamed-${count}`;
   const label = own === "messages" ? "Your message" : "Text to continue";
   const text = own === "prompt" ? (talk?.prompt ?? "") : "";
   const area = html`<div class="field"><label for="say-text">${label}</label><textarea id="say-text" name="text" required>
 ${text}</textarea></div>`;
   const content = [hiddenChoice(choice, KEPT), html`<input type="hidden" name="form" value="${own}">`, area];
   const send = html`<div class="buttons"><button class="first">${own === "messages" ? "Send" : "Continue"}</button></div>`;
-  return html`${form("/try/say", [...content, send], html`data-stream="streamed"`)}<p class="said-text" id="streamed" role="log" aria-live="polite" aria-label="The answer as it comes"></p>`;
+  return html`${form("/try/say", [...content, send], html`data-stream="${id}"`)}<p class="said-text" id="${id}" data-kept role="log" aria-live="polite" aria-label="The answer as it comes"></p>`;
 }
 
 const forgetPart = (choice: Choice): Markup =>

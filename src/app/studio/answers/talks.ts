@@ -24,6 +24,8 @@ export interface Talk {
   readonly messages?: readonly ChatMessage[];
   readonly prompt?: string;
   readonly answer?: string;
+  /** Those that the answer is generated with. */
+  readonly settings?: ModelGenerateSettings;
 }
 
 /** What is said, and how the answer is generated. */
@@ -44,13 +46,20 @@ export const talkFile = ({ run, isBase }: Talker, form: TalkForm): string =>
 export class Talks {
   /** What is being said now, by who says it; one at a time. */
   #now: { readonly text: Map<string, string>; readonly stopping: AbortController } | undefined;
+  #count = 0;
   /** Why there was no last answer, by who was asked. */
   readonly #problems = new Map<string, string>();
 
   constructor(
     private readonly folder: StudioFolder,
     private readonly answerer: Answerer,
+    private readonly onChange: () => void = () => {},
   ) {}
+
+  /** How often something has been said to its end. */
+  get count(): number {
+    return this.#count;
+  }
 
   /** Undefined before the first word. @throws BidoraError `JSON` for a file that something else has changed */
   read(talker: Talker, form: TalkForm): Talk | undefined {
@@ -64,9 +73,9 @@ export class Talks {
     for (const talker of talkers) rmSync(join(this.folder.path, talkFile(talker, form)), { force: true });
   }
 
-  /** What has come of the present answer; undefined if there is none. */
-  now(talker: Talker, form: TalkForm): string | undefined {
-    return this.#now?.text.get(talkFile(talker, form));
+  /** Whether a model is answering in this form. */
+  isAnswering(talker: Talker, form: TalkForm): boolean {
+    return this.#now?.text.has(talkFile(talker, form)) ?? false;
   }
 
   /** Why the last thing that was said to a model has no answer. */
@@ -103,6 +112,7 @@ export class Talks {
     try {
       this.folder.make("tried");
       for (const [i, file] of files.entries()) this.#write(file, talks[i]);
+      this.onChange();
       const question = { kind: "generate", models, prompts, settings: said.settings } as const;
       await this.answerer.ask(question, { onPiece: receive, signal: now.stopping.signal });
     } catch (error) {
@@ -115,6 +125,8 @@ export class Talks {
         this.#write(file, answer ? { ...talks[i], answer } : this.#problems.has(file) ? before[i] : talks[i]);
       }
       this.#now = undefined;
+      this.#count++;
+      this.onChange();
     }
   }
 
@@ -130,12 +142,12 @@ export class Talks {
 }
 
 /** A talk after something more is said. What was never answered is taken back. */
-function next(talk: Talk | undefined, { form, text, system }: Said): Talk {
-  if (form === "prompt") return { prompt: text };
+function next(talk: Talk | undefined, { form, text, system, settings }: Said): Talk {
+  if (form === "prompt") return { prompt: text, settings };
   const before = talk?.messages ?? (system === undefined ? [] : [{ role: "system" as const, content: system }]);
   const answered: readonly ChatMessage[] =
     talk?.answer === undefined
       ? before.filter((_, i) => i < before.length - 1 || before[i]!.role !== "user")
       : [...before, { role: "assistant", content: talk.answer }];
-  return { messages: [...answered, { role: "user", content: text }] };
+  return { messages: [...answered, { role: "user", content: text }], settings };
 }

@@ -13,7 +13,7 @@ export class Tries {
   constructor(folder: StudioFolder, onChange: () => void) {
     this.answerer = new Answerer(folder.path, onChange);
     this.answers = new Answers(this.answerer, onChange);
-    this.talks = new Talks(folder, this.answerer);
+    this.talks = new Talks(folder, this.answerer, onChange);
   }
 
   async close(): Promise<void> {
