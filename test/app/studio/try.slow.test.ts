@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { Answerer } from "../../../src/app/studio/answers/answerer.js";
+import { answerTo } from "../../../src/app/studio/answers/answering.js";
 import { askedModel, BASE, type FinishedRun, finishedRun } from "../../../src/app/studio/answers/finishedRuns.js";
 import type { Piece, Question } from "../../../src/app/studio/answers/protocol.js";
 import { Talks } from "../../../src/app/studio/answers/talks.js";
@@ -71,11 +72,20 @@ test("words, and documents for a query", async () => {
   await answerer.close();
 });
 
+/** A run as this process finds it. */
+const asked = (name: string, isBase = false) => ({ ...askedModel(run(name), isBase), run: run(name).path });
+
+/** What the process with opened models does, in this one. */
+async function answerHere(question: Question): Promise<Piece[]> {
+  const pieces: Piece[] = [];
+  await answerTo(question, (piece) => pieces.push(piece), new AbortController().signal);
+  return pieces;
+}
+
 test("the nearest training texts have the cosines of the command's embeddings; the base has its own", async () => {
-  const answerer = new Answerer(folder);
   const file = join(GOLDEN, "embeddings", "pairs.jsonl");
-  const models = [askedModel(run("search"), true), askedModel(run("search"))];
-  const pieces = await answer(answerer, {
+  const models = [asked("search", true), asked("search")];
+  const pieces = await answerHere({
     kind: "nearest",
     models,
     text: "boat",
@@ -97,21 +107,18 @@ test("the nearest training texts have the cosines of the command's embeddings; t
     own!.nearest.texts.map(({ cosine }) => cosine).sort((a, b) => b - a),
   );
   expect(base!.nearest.texts.map(({ cosine }) => cosine)).not.toEqual(own!.nearest.texts.map(({ cosine }) => cosine));
-  await answerer.close();
 });
 
 test("a text to search for has the prompt of queries, and training texts that of documents", async () => {
-  const answerer = new Answerer(folder);
   const file = join(GOLDEN, "embeddings", "pairs.jsonl");
   const largest = async (name: string) => {
-    const models = [askedModel(run(name))];
-    const [piece] = await answer(answerer, { kind: "nearest", models, text: "wall tree", file });
+    const models = [asked(name)];
+    const [piece] = await answerHere({ kind: "nearest", models, text: "wall tree", file });
     return (piece as Extract<Piece, { nearest: unknown }>).nearest.texts.find(({ text }) => text === "wall tree")!
       .cosine;
   };
   expect(await largest("search")).toBeCloseTo(1, 5);
   expect(await largest("prompted")).toBeLessThan(0.999);
-  await answerer.close();
 });
 
 test("texts are continued as by the command, with the settings; what is refused changes nothing", async () => {

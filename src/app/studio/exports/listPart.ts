@@ -36,11 +36,11 @@ function exportPart(studio: Studio, one: Exported): Markup {
   const command =
     making &&
     html`<details><summary>Command</summary>${code(commandLine(making.words), `made-${idOf(name)}`)}</details>`;
-  return html`<h3>${name}</h3>${about}${making && dtypesPart(making)}<div class="buttons">${link}${removePart(name)}</div>${pagePart(studio, one)}<details><summary>${files.length} files</summary><ul>${list}</ul></details>${command}`;
+  return html`<h3>${name}</h3>${about}${making && dtypesPart(name, making)}<div class="buttons">${link}${removePart(name)}</div>${pagePart(studio, one)}<details><summary>${files.length} files</summary><ul>${list}</ul></details>${command}`;
 }
 
 /** A row for each graph, with its error and its scores if they were measured. */
-function dtypesPart({ files }: Making): Markup | undefined {
+function dtypesPart(name: string, { files }: Making): Markup | undefined {
   if (!files) return undefined;
   const isMeasured = files.some(({ error }) => error !== undefined);
   const scores = Object.keys(files[0]?.metrics ?? {});
@@ -52,7 +52,7 @@ function dtypesPart({ files }: Making): Markup | undefined {
     ]),
   );
   const head = ["Data type", "Size", ...(isMeasured ? ["Largest error"] : []), ...scores];
-  return table("The graphs, and what their data types cost", head, rows, { hidesCaption: true });
+  return table(`The graphs of ${name}, and what their data types cost`, head, rows, { hidesCaption: true });
 }
 
 const removePart = (name: string): Markup =>
