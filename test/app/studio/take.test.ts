@@ -152,6 +152,17 @@ test("a page with a model has its files, and no others", async () => {
   );
 });
 
+test("names of exports may have letters of any language", async () => {
+  const studio = await openStudio();
+  writeRun(studio.folder, "größe+1");
+  writeExport(studio.folder, "größe+1-onnx", { "config.json": "{}" }, { run: "größe+1", kind: "onnx", words: [] });
+  const links = [...documentOf(await studio.page("/take")).querySelectorAll("main a[href^='/take/']")];
+  const found = links.map((link) => link.getAttribute("href")!);
+  expect(found).toHaveLength(4);
+  for (const link of found) expect([link, (await studio.get(encodeURI(link))).status]).toEqual([link, 200]);
+  expect((await studio.get(encodeURI("/take/web/größe+1-onnx/model/config.json"))).status).toBe(200);
+});
+
 test("only runs whose rows fit the page get one", () => {
   const folder = freshPath("studio");
   const why = (name: string, metadata: object) => {

@@ -174,6 +174,10 @@ test("a process that is killed is one sentence, and the next question opens the 
   process.kill(answerer.pid!, "SIGKILL");
   await expect(dying).rejects.toThrow("has ended (it was killed, as the system does when memory runs out): ask again");
   expect(await waiting).toEqual([before]);
+  const closed = answer(answerer, question);
+  await Promise.resolve();
+  await answerer.close();
+  await expect(closed).rejects.toThrow("has ended (it was closed): ask again");
   await answerer.close();
 });
 

@@ -35,6 +35,7 @@ export class Answerer {
   #waiting: Waiting | undefined;
   #asked = 0;
   #idle: NodeJS.Timeout | undefined;
+  #isClosing = false;
 
   /**
    * @param folder the studio's, in which models are opened
@@ -73,6 +74,7 @@ export class Answerer {
   async close(): Promise<void> {
     const child = this.#child;
     if (!child) return;
+    this.#isClosing = true;
     const ended = new Promise((resolve) => child.once("close", resolve));
     child.kill("SIGKILL");
     await ended;
@@ -129,7 +131,9 @@ export class Answerer {
     if (this.#child !== child) return;
     this.#child = undefined;
     this.#held = undefined;
-    const sentence = `The process with the opened models has ended (${cause}): ask again, and they are opened again.`;
+    const why = this.#isClosing ? "it was closed" : cause;
+    this.#isClosing = false;
+    const sentence = `The process with the opened models has ended (${why}): ask again, and they are opened again.`;
     this.#waiting?.reject(new BidoraError("STUDIO", sentence));
     this.onChange();
   }

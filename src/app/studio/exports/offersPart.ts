@@ -11,13 +11,21 @@ import { workName } from "./making.js";
 import { defaultsFor, OFFERS, type Offer, type RunFacts } from "./offers.js";
 
 /** What speaks against exports, as far as it is known: the process that answers may still be asked. */
-export function refusalsOf(
-  { tries }: Studio,
-  run: FinishedRun,
-): { readonly refusals: Refusals; readonly isAsking: boolean } {
-  const { pieces, isRunning } = tries.answers.to({ kind: "refusals", models: [askedModel(run)] });
-  const found = pieces.flatMap((piece) => ("refusals" in piece ? [piece.refusals] : []));
-  return { refusals: found[0] ?? {}, isAsking: isRunning };
+export function refusalsOf({ tries }: Studio, run: FinishedRun): Known {
+  const { pieces, isRunning, problem } = tries.answers.to({ kind: "refusals", models: [askedModel(run)] });
+  const [piece] = pieces;
+  return {
+    refusals: piece && "refusals" in piece ? piece.refusals : {},
+    isAsking: isRunning,
+    problem: piece && "error" in piece ? piece.error : problem,
+  };
+}
+
+interface Known {
+  readonly refusals: Refusals;
+  readonly isAsking: boolean;
+  /** Why nothing is known. */
+  readonly problem: string | undefined;
 }
 
 /** @param folder the studio's */
@@ -48,12 +56,12 @@ async function asItIs(run: FinishedRun): Promise<Markup> {
   return html`<article class="column" id="offer-as-it-is" aria-labelledby="offer-as-it-is-title"><h3 id="offer-as-it-is-title">${isAdapter ? "Adapter" : "Model"}</h3><p>${about}</p><div class="buttons"><a class="button" href="/take/adapter/${name}" download>Download ${name}.zip</a></div><p class="note">${files.length} files, ${sizeText(bytesOf(files))}</p></article>`;
 }
 
-interface Known {
+interface Judged {
   readonly facts: RunFacts;
   readonly refusal: string | undefined;
 }
 
-function offerPart({ works }: Studio, run: FinishedRun, offer: Offer, { facts, refusal }: Known): Markup {
+function offerPart({ works }: Studio, run: FinishedRun, offer: Offer, { facts, refusal }: Judged): Markup {
   const { key, title, about } = offer;
   const work = workName(run, offer);
   const content =

@@ -25,14 +25,14 @@ export function addExportRoutes(app: Hono, studio: Studio): void {
     const found = await exported(folder, c.req.param("name"));
     return zip(c, `${found.name}-page`, pageFiles(found, folder.path));
   });
-  app.get(`${WEB_PAGES}:name`, (c) => c.redirect(`${WEB_PAGES}${c.req.param("name")}/`));
+  app.get(`${WEB_PAGES}:name`, (c) => c.redirect(`${WEB_PAGES}${encodeURIComponent(c.req.param("name"))}/`));
   app.get(`${WEB_PAGES}:name/*`, async (c) => {
     const name = c.req.param("name");
-    const asked =
-      decodeURIComponent(c.req.path.slice(`${WEB_PAGES}${encodeURIComponent(name)}/`.length)) || "index.html";
+    const [, , , , ...asked] = c.req.path.split("/").map(decodeURIComponent);
+    const wanted = asked.join("/") || "index.html";
     const files = pageFiles(await exported(folder, name), folder.path);
     // Only what is in the list is sent, whatever the address says.
-    const found = files.find((file) => file.name === asked);
+    const found = files.find((file) => file.name === wanted);
     return found ? fileAt(c, found.path) : c.notFound();
   });
 }

@@ -45,8 +45,9 @@ async function render(studio: Studio, { query }: Asked): Promise<Rendered> {
   if (!run)
     return { content: [firstStep("No run has finished yet.", "/train", "Train one first."), await listPart(studio)] };
   const facts = await factsOf(run, studio.folder.path);
-  const { refusals, isAsking } = refusalsOf(studio, run);
-  const asking = isAsking ? html`<p class="note" role="status">Looking at what it can be exported to …</p>` : undefined;
+  const { refusals, isAsking, problem } = refusalsOf(studio, run);
+  const note = isAsking ? "Looking at what it can be exported to …" : problem;
+  const asking = note === undefined ? undefined : html`<p class="note" role="status">${note}</p>`;
   const content = [
     choicePart(run, all),
     asking,
@@ -55,7 +56,7 @@ async function render(studio: Studio, { query }: Asked): Promise<Rendered> {
     serverPart(studio, run, refusals, all),
   ];
   const serve = refusals.serve === undefined ? [serveWords(run)] : [];
-  return { content, commands: [...commandsFor(run, refusals, facts), ...serve] };
+  return { content, commands: isAsking ? [] : [...commandsFor(run, refusals, facts), ...serve] };
 }
 
 function choicePart(run: FinishedRun, all: readonly FinishedRun[]): Markup {
