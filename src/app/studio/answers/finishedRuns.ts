@@ -28,18 +28,29 @@ export function finishedRuns(folder: StudioFolder): FinishedRun[] {
   return found.sort((a, b) => b.time - a.time);
 }
 
+/** Those that were read, by their paths: pages ask for all runs at each change. */
+const known = new Map<string, { readonly time: number; readonly run: FinishedRun | undefined }>();
+
 /** Undefined for a run that has not finished, or has a task that was defined in a program. */
 export function finishedRun(folder: StudioFolder, name: string): FinishedRun | undefined {
   const path = folder.at("runs", name);
-  if (!isFinished(path)) return undefined;
+  const time = isFinished(path) ? statOf(join(path, METRICS))?.mtimeMs : undefined;
+  if (time === undefined) return undefined;
+  const found = known.get(path);
+  if (found?.time === time) return found.run;
+  const run = readRun({ name, folder: folder.as("runs", name), path, time });
+  known.set(path, { time, run });
+  return run;
+}
+
+function readRun(place: Pick<FinishedRun, "name" | "folder" | "path" | "time">): FinishedRun | undefined {
+  const { path } = place;
   try {
     const metadata = findAdapterMetadata(path);
     const { task } = metadata ?? {};
     if (!metadata || task === undefined || !isTaskKind(task)) return undefined;
     const settings = readRunFile(join(path, RUN_FILE));
-    const isAdapter = isAdapterFolder(path);
-    const time = statOf(join(path, METRICS))?.mtimeMs ?? 0;
-    return { name, folder: folder.as("runs", name), path, task, metadata, settings, isAdapter, time };
+    return { ...place, task, metadata, settings, isAdapter: isAdapterFolder(path) };
   } catch {
     return undefined;
   }

@@ -76,17 +76,22 @@ export function talkPart({ tries: { talks } }: Studio, choice: Choice) {
   const columns = said.map(({ talker, talk, problem }) =>
     column(nameOf(talker), [talkColumn(talk), isBusy ? ANSWERING : problemPart(problem)]),
   );
-  const commands = said.flatMap(({ talker, talk }) =>
-    talk ? [["generate", ...flagsFor(talker), "--input", talkFile(talker, own), ...flagsOf(talk.settings)]] : [],
-  );
+  const commands = said.flatMap(({ talker, talk }) => {
+    const flags = flagsFor(talker);
+    return talk && flags ? [["generate", ...flags, "--input", talkFile(talker, own), ...flagsOf(talk.settings)]] : [];
+  });
   const content = html`<section id="talk" aria-labelledby="talk-title"><h2 id="talk-title">${own === "messages" ? "Conversation" : "Text"}</h2><div class="columns">${columns}</div>${sayPart(choice, own, { talk: said[0]?.talk, count: talks.count })}<div class="buttons">${isBusy ? button("/try/hush", "Stop") : undefined}${said.some(({ talk }) => talk) ? forgetPart(choice) : undefined}</div></section>`;
   return { content: [content], commands };
 }
 
 const nameOf = ({ run, isBase }: Talker): string => (isBase ? BASE : run.name);
 
-const flagsFor = ({ run, isBase }: Talker): readonly string[] =>
-  isBase ? ["--model", run.settings.model ?? run.folder, ...templateFlags(run)] : modelFlags(run);
+/** Undefined for a base model that only the adapter's own files name. */
+function flagsFor({ run, isBase }: Talker): readonly string[] | undefined {
+  if (!isBase) return modelFlags(run);
+  const { model } = run.settings;
+  return model === undefined ? undefined : ["--model", model, ...templateFlags(run)];
+}
 
 /** The base model is asked by the template that the run was trained with. */
 const templateFlags = ({ metadata, folder }: FinishedRun): readonly string[] =>
