@@ -6,7 +6,7 @@ import { dts } from "rolldown-plugin-dts";
 import { licensesOfBundle } from "./scripts/dependencies/licenses.js";
 
 /** What is loaded from outside: the library, the command line, and what runs in a process or a thread of its own. */
-const ENTRIES = ["index", "app/cli/main", "app/studio/data/thread", "training/estimates/process", "models/generation/grammar/thread", "use/server/requests/thread"];
+const ENTRIES = ["index", "app/cli/main", "app/studio/answers/process", "app/studio/data/thread", "training/estimates/process", "models/generation/grammar/thread", "use/server/requests/thread"];
 
 const { dependencies, peerDependencies } = JSON.parse(readFileSync("package.json", "utf8"));
 const external = Object.keys({ ...dependencies, ...peerDependencies }).map((name) => new RegExp(`^${name}(/|$)`));

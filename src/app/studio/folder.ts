@@ -4,7 +4,14 @@ import { join, relative, resolve, sep } from "node:path";
 import { BidoraError, makeFolder, oneLine } from "../../base/index.js";
 
 /** The folders in it, by what is in them. */
-const FOLDERS = { rows: "rows", queue: "queue", runs: "runs", comparisons: "comparisons", exports: "exports" } as const;
+const FOLDERS = {
+  rows: "rows",
+  queue: "queue",
+  runs: "runs",
+  comparisons: "comparisons",
+  exports: "exports",
+  tried: "tried",
+} as const;
 
 export type Part = keyof typeof FOLDERS;
 

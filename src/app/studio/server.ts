@@ -10,6 +10,7 @@ import { type Context, Hono } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import { streamSSE } from "hono/streaming";
 import { BidoraError, packageRoot } from "../../base/index.js";
+import { WEB_PAGES } from "./exports/webPage.js";
 import { guard } from "./guard.js";
 import { renderPage } from "./page.js";
 import { type Asked, Form, type Rendered, type Screen } from "./screen.js";
@@ -64,21 +65,8 @@ async function bound(server: Server, port: number): Promise<void> {
 /** The routes of a studio. */
 function appOf(studio: Studio, token: string): Hono {
   const app = new Hono();
-  app.use(
-    secureHeaders({
-      contentSecurityPolicy: {
-        defaultSrc: ["'self'"],
-        styleSrc: ["'self'", "'unsafe-inline'"],
-        imgSrc: ["'self'", "data:"],
-        baseUri: ["'none'"],
-        formAction: ["'self'"],
-        frameAncestors: ["'self'"],
-      },
-      referrerPolicy: "same-origin",
-      // It is served over HTTP.
-      strictTransportSecurity: false,
-    }),
-  );
+  const [usual, withModel] = [headersWith(["'self'"]), headersWith(["'self'", "'wasm-unsafe-eval'", "blob:"])];
+  app.use((c, next) => (c.req.path.startsWith(WEB_PAGES) ? withModel : usual)(c, next));
   app.use(guard(token));
   app.onError((error, c) =>
     c.text(error instanceof BidoraError ? error.message : `A fault in the studio: ${error}`, 500),
@@ -97,6 +85,23 @@ function appOf(studio: Studio, token: string): Hono {
     });
   return app;
 }
+
+/** @param scripts where scripts may come from: pages with a model in them run WebAssembly */
+const headersWith = (scripts: string[]) =>
+  secureHeaders({
+    contentSecurityPolicy: {
+      defaultSrc: ["'self'"],
+      scriptSrc: scripts,
+      styleSrc: ["'self'", "'unsafe-inline'"],
+      imgSrc: ["'self'", "data:"],
+      baseUri: ["'none'"],
+      formAction: ["'self'"],
+      frameAncestors: ["'self'"],
+    },
+    referrerPolicy: "same-origin",
+    // It is served over HTTP.
+    strictTransportSecurity: false,
+  });
 
 const file = (c: Context, type: string, content: string): Response =>
   c.body(content, 200, { "content-type": `${type}; charset=utf-8`, "cache-control": "no-cache" });

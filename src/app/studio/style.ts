@@ -1,6 +1,9 @@
 /** The studio's style sheet: that of the reports, and what screens have besides. */
+
 import { style } from "../../studies/report/index.js";
+import { css as answers } from "./answers/style.js";
 import { css as data } from "./data/style.js";
+import { css as exports } from "./exports/style.js";
 import { css as model } from "./model/style.js";
 import { css as settings } from "./settings/style.js";
 import { css as runs } from "./training/style.js";
@@ -41,4 +44,4 @@ button.first{background:var(--link);border-color:var(--link);color:var(--card);f
 .empty p{margin:0}
 [hidden]{display:none!important}
 @media (max-width:640px){.top nav a{padding:5px 7px}.code{flex-direction:column}}
-${data}${model}${settings}${runs}`;
+${data}${model}${settings}${runs}${answers}${exports}`;

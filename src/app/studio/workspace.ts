@@ -1,7 +1,10 @@
 /** What the screens work on: a folder, its run file, and what runs for them. */
+
+import { Tries } from "./answers/tries.js";
 import { Commands } from "./commands.js";
 import { Comparisons } from "./comparisons/comparisons.js";
 import { RowFiles } from "./data/rowFiles.js";
+import { Serving } from "./exports/serving.js";
 import { StudioFolder } from "./folder.js";
 import { Answers } from "./model/answers.js";
 import { News } from "./news.js";
@@ -19,6 +22,8 @@ export class Studio {
   readonly queue: RunQueue;
   readonly comparisons: Comparisons;
   readonly rows: RowFiles;
+  readonly tries: Tries;
+  readonly serving: Serving;
 
   /** @param path of the folder, absolute */
   constructor(path: string) {
@@ -30,6 +35,8 @@ export class Studio {
     this.queue = new RunQueue(this.folder, this.commands, () => this.news.changed("runs"));
     this.comparisons = new Comparisons(this.folder, this.commands, this.works);
     this.rows = new RowFiles(this);
+    this.tries = new Tries(this.folder, () => this.news.changed("work"));
+    this.serving = new Serving(path, () => this.news.changed("work"));
   }
 
   /** Stops what runs; runs save their state first. */
@@ -37,6 +44,8 @@ export class Studio {
     this.news.close();
     await this.queue.close();
     await this.works.close();
+    await this.tries.close();
+    await this.serving.close();
     await this.commands.close();
   }
 }

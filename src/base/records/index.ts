@@ -152,6 +152,7 @@ export {
   bareMetric,
   type Findings,
   type Goal,
+  METRICS,
   type MetricRows,
   type Metrics,
   metricName,

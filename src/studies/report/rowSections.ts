@@ -1,7 +1,7 @@
 // The rows of a run that were predicted worst, and its scores by class.
 import { rougeL } from "@bidora/text-metrics";
 import { formatNumber } from "../../base/index.js";
-import type { RunPredictions } from "../../base/records/index.js";
+import type { PredictedRow, RunPredictions } from "../../base/records/index.js";
 import { classTables } from "./classTables.js";
 import { counted, factList, html, type Markup, section, short } from "./html.js";
 import { placeOfRow, type RowsOfKind, rowsOfKind } from "./rowKinds.js";
@@ -139,21 +139,53 @@ const JUDGES: { readonly [K in Kind]: Judge<RowOf<K>> } = {
   },
 };
 
+/** A row whose prediction is wrong. */
+export interface WrongRow {
+  readonly at: PredictedRow;
+  /** Above 0; what it measures depends on the kind of the rows. */
+  readonly wrongness: number;
+  /** Names and texts: the reference, the prediction, and how wrong it is. */
+  readonly facts: readonly (readonly [name: string, value: string])[];
+}
+
+/**
+ * The rows with wrong predictions, the worst first.
+ * @param predicted as a run's file has them; of generated texts the first 5000 are compared
+ * @param most the largest number of rows
+ * @returns undefined if the task has no right or wrong predictions of single rows
+ */
+export function wrongRows(
+  predicted: readonly PredictedRow[],
+  labels: readonly string[],
+  most = Number.POSITIVE_INFINITY,
+): readonly WrongRow[] | undefined {
+  const found = rowsOfKind(predicted, labels);
+  return found && judged(found, most);
+}
+
+function judged({ kind, rows }: RowsOfKind, most: number): readonly WrongRow[] {
+  const judge = JUDGES[kind] as Judge<RowOf<Kind>>;
+  return worstRows(rows.slice(0, judge.most), judge.wrongness, most).map(({ row, wrongness }) => {
+    const [reference, prediction, measure] = judge.shown(row, wrongness);
+    const facts = Object.entries({ Reference: reference, Prediction: prediction, [judge.measure]: measure });
+    return { at: row.at, wrongness, facts: facts.filter(([, value]) => value !== "") };
+  });
+}
+
 /** The rows with the worst predictions; undefined if all are correct or the rows can't be compared. */
 function wrongRowsList({ kind, rows }: RowsOfKind, split: string): Markup | undefined {
   const judge = JUDGES[kind] as Judge<RowOf<Kind>>;
-  const judged = rows.slice(0, judge.most);
-  const worst = worstRows(judged, judge.wrongness, MOST);
+  const worst = judged({ kind, rows } as RowsOfKind, MOST);
   if (worst.length === 0) return undefined;
   const title = `${judge.caption} among ${counted(rows.length, `${split} row`)}`;
-  const items = worst.map(({ row, wrongness }) => {
-    const [reference, prediction, measure] = judge.shown(row, wrongness);
-    const facts = Object.entries({ Reference: reference, Prediction: prediction, [judge.measure]: measure });
-    const text = row.at.text === undefined ? undefined : html`<p>${row.at.text}</p>`;
-    const list = factList(facts.filter(([, value]) => value !== ""));
-    return html`<li><span class="place">${placeOfRow(row.at)}</span>${text}${list}</li>`;
+  const items = worst.map(({ at, facts }) => {
+    const text = at.text === undefined ? undefined : html`<p>${at.text}</p>`;
+    return html`<li><span class="place">${placeOfRow(at)}</span>${text}${factList(facts)}</li>`;
   });
-  const note = judged.length < rows.length ? `Of the first ${counted(MOST_COMPARED, "row")}.` : judge.note;
+  const note =
+    judge.most !== undefined && judge.most < rows.length
+      ? `Of the first ${counted(MOST_COMPARED, "row")}.`
+      : judge.note;
   const below = note === undefined ? undefined : html`<p class="note">${note}</p>`;
   return html`<h3>${title}</h3><ol class="rows">${items}</ol>${below}`;
 }

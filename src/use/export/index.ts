@@ -4,3 +4,4 @@ export type { DtypeError } from "./onnx/dtypes/errors.js";
 export { ONNX_DTYPE_NAMES, type OnnxDtypeName } from "./onnx/dtypes.js";
 export { exportOnnx, type OnnxFile } from "./onnx/exportOnnx.js";
 export { exportPeft } from "./peft.js";
+export { whyNotExported } from "./refusals.js";

@@ -1,5 +1,5 @@
 export { baseDtypeFor, inWords, noteOnBase } from "./adapterBase.js";
-export { arePairs, searchCorpus } from "./embedTexts.js";
+export { arePairs, embedTexts, searchCorpus } from "./embedTexts.js";
 export { evaluatePredictions } from "./evaluatePredictions.js";
 export {
   type AdapterInspection,

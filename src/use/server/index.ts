@@ -1,3 +1,3 @@
 export { originOf } from "./guards.js";
 export { listen, type RunningServer } from "./serve.js";
-export { disposeServed, openServed } from "./servedModel.js";
+export { disposeServed, openServed, servedKind } from "./servedModel.js";

@@ -202,6 +202,13 @@ const SERVED = ["causal-lm", "embedding", "reranking"] as const satisfies readon
 
 export type ServedKind = (typeof SERVED)[number];
 
+/** @throws BidoraError `HEAD` for a task whose models are not served */
+export function servedKind(kind: string): ServedKind {
+  const served = SERVED.find((one) => one === kind);
+  if (served !== undefined) return served;
+  throw new BidoraError("HEAD", `The model is for ${kind}, and serve is for ${SERVED.join(", ")}: use predict.`);
+}
+
 /** The task that all adapters are for, else the checkpoint's. @throws BidoraError `HEAD` for one that is not served */
 function taskFor({ folder }: FoundModel, adapters: readonly NamedAdapter[], pooling: Pooling | undefined): NamedTask {
   const config = readConfig(folder);
@@ -210,10 +217,7 @@ function taskFor({ folder }: FoundModel, adapters: readonly NamedAdapter[], pool
     resolveHead(architecture, config, { adapter: one?.saved, metadata: one?.saved.metadata }, task);
   const { kind: trained, task: own } = resolved(adapters[0], taskOfModules(folder, pooling, adapters[0]?.saved));
   const kind = isOfLanguageModel(own) ? "causal-lm" : trained;
-  const served = SERVED.find((one) => one === kind);
-  if (served === undefined)
-    throw new BidoraError("HEAD", `The model is for ${kind}, and serve is for ${SERVED.join(", ")}: use predict.`);
-  const task = namedTask(served);
+  const task = namedTask(servedKind(kind));
   for (const adapter of adapters) named(adapter.name, () => resolved(adapter, task));
   return task;
 }

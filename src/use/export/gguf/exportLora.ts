@@ -19,15 +19,15 @@ import { loraTensors } from "./tensors.js";
 import { stopsOf, tokenizerParts } from "./tokenizer.js";
 
 /** An adapter of a model that embeds texts. */
-const MERGED_ONLY =
+export const MERGED_ONLY =
   "--to gguf-lora is for language models: an adapter's file can't say how token states are pooled, and llama.cpp would pool as the base " +
   "model's file does. Use --to gguf, which merges the adapter.";
 
 /** An adapter of a reranker. */
-const HEADLESS =
+export const HEADLESS =
   "--to gguf-lora is for language models: an adapter's file has no place for a reranker's head. Use --to gguf, which merges the adapter.";
 
-const PACKED_BASE =
+export const PACKED_BASE =
   "LoftQ started the adapter on a packed base, and llama.cpp's file of the base has other values: use --to gguf, which merges the adapter.";
 
 /** Writes an adapter as a GGUF LoRA, which llama.cpp loads together with the base model's GGUF file, and a Modelfile next to it. */

@@ -1,0 +1,47 @@
+/** Answers to questions, in the process that holds opened models. */
+import { BidoraError } from "../../../base/index.js";
+import { nearestTexts } from "./nearest.js";
+import { OpenModels } from "./opened.js";
+import type { AskedModel, Piece, Question } from "./protocol.js";
+import { refusalsOf } from "./refusals.js";
+
+const models = new OpenModels();
+
+/** The names of the models that are open. */
+export const openNames = (): readonly string[] => models.names;
+
+/**
+ * Answers for one model after the other.
+ * @param tell receives the parts of the answer; what is wrong with one model is a part too
+ * @throws the signal's reason
+ */
+export async function answerTo(question: Question, tell: (piece: Piece) => void, signal: AbortSignal): Promise<void> {
+  for (const [place, asked] of question.models.entries()) {
+    try {
+      await answerFor(asked, place, question, (part) => tell({ ...part, model: asked.name } as Piece), signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof BidoraError)) throw error;
+      tell({ model: asked.name, error: error.message });
+    }
+  }
+}
+
+type Part = Piece extends infer P ? (P extends Piece ? Omit<P, "model"> : never) : never;
+
+async function answerFor(
+  asked: AskedModel,
+  place: number,
+  question: Question,
+  tell: (part: Part) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  if (question.kind === "refusals") return tell({ refusals: await refusalsOf(asked) });
+  const { open, model } = await models.get(asked);
+  signal.throwIfAborted();
+  if (question.kind === "predict") return tell({ predictions: await model.predict(question.rows, {}, { signal }) });
+  if (question.kind === "nearest") return tell({ nearest: await nearestTexts(open, asked, question, signal) });
+  const prompt = question.prompts[place]!;
+  for await (const { text } of model.generate(prompt as string, question.settings, { signal })) tell({ text });
+  tell({ done: true });
+}

@@ -1,0 +1,75 @@
+/** The training texts nearest to a text, by the cosines of their embeddings. */
+import { statSync } from "node:fs";
+import type { EmbeddingExample } from "../../../tasks/data/index.js";
+import { embedTexts, type InferenceModel, lengthFor } from "../../../use/inference/index.js";
+import type { AskedModel, Nearest, NearestQuestion } from "./protocol.js";
+
+/** The most texts that are embedded. */
+const MOST_TEXTS = 2000;
+/** How many are shown. */
+const SHOWN = 10;
+const BATCH_SIZE = 32;
+
+interface Corpus {
+  readonly key: string;
+  readonly texts: readonly { readonly text: string; readonly line: number }[];
+  readonly of: number;
+  readonly embeddings: readonly Float32Array[];
+}
+
+/** Of each open model the last one: embedding the texts takes longer than all else. */
+const corpora = new WeakMap<InferenceModel, Corpus>();
+
+/** @throws BidoraError naming file, line or column at fault, `EMPTY_TEXT` */
+export async function nearestTexts(
+  open: InferenceModel,
+  { task }: Pick<AskedModel, "task">,
+  { text, ...rows }: Pick<NearestQuestion, "text" | "file" | "columns">,
+  signal: AbortSignal,
+): Promise<Nearest> {
+  const key = `${task} ${rows.file} ${statSync(rows.file, { throwIfNoEntry: false })?.mtimeMs}`;
+  const known = corpora.get(open);
+  const corpus = known?.key === key ? known : await corpusOf(open, rows, key, signal);
+  corpora.set(open, corpus);
+  const at = { file: "the text", line: 1 };
+  const [own] = await embedTexts(open, [{ text, at }], { ...settingsOf(open, "query"), signal });
+  const cosines = corpus.embeddings.map((embedding) => cosine(own!, embedding));
+  const order = cosines.map((_, i) => i).sort((a, b) => cosines[b]! - cosines[a]!);
+  const texts = order.slice(0, SHOWN).map((i) => ({ ...corpus.texts[i]!, cosine: cosines[i]! }));
+  return { texts, searched: corpus.texts.length, of: corpus.of };
+}
+
+/** Of pairs the positives, which are what is searched for; of pairs with a score both texts. */
+async function corpusOf(
+  open: InferenceModel,
+  { file, columns }: Pick<NearestQuestion, "file" | "columns">,
+  key: string,
+  signal: AbortSignal,
+): Promise<Corpus> {
+  const { examples } = await open.task.read(file, { usualTextColumns: columns, dropUnlabeled: true });
+  const found = new Map<string, number>();
+  for (const { input, label, at } of examples as readonly EmbeddingExample[])
+    for (const text of label?.score === undefined ? input.slice(1, 2) : input)
+      if (text !== "" && !found.has(text)) found.set(text, at.line);
+  const texts = [...found].slice(0, MOST_TEXTS).map(([text, line]) => ({ text, line }));
+  const located = texts.map(({ text, line }) => ({ text, at: { file, line } }));
+  const embeddings = await embedTexts(open, located, { ...settingsOf(open, "document"), signal });
+  return { key, texts, of: found.size, embeddings };
+}
+
+const settingsOf = (open: InferenceModel, promptName: "query" | "document") => ({
+  promptName,
+  maxLength: lengthFor({ maxLength: 512, given: {} }, open),
+  batchSize: BATCH_SIZE,
+});
+
+/** 0 for a text without direction. */
+function cosine(one: Float32Array, other: Float32Array): number {
+  let [product, first, second] = [0, 0, 0];
+  for (const [i, value] of one.entries()) {
+    product += value * other[i]!;
+    first += value * value;
+    second += other[i]! * other[i]!;
+  }
+  return product / (Math.sqrt(first * second) || 1);
+}
