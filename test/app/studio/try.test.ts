@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseHTML } from "linkedom";
 import { expect, test } from "vitest";
+import { cosine } from "../../../src/app/studio/answers/nearest.js";
 import { spansOf } from "../../../src/app/studio/answers/results.js";
 import { predicted, writeRun } from "./runs.js";
 import { openStudio } from "./support.js";
@@ -117,7 +118,7 @@ test("rows of a file that was written after the run say so, and others are no ro
   const file = join(studio.folder, "rows", "valid.jsonl");
   writeFileSync(file, "{}\n");
   utimesSync(file, 1, 1);
-  const elsewhere = { ...predicted(2, 1, "ham", 1), file: "/data/valid.csv" };
+  const elsewhere = { ...predicted(2, 1, "ham", 1), file: "/data/valid.jsonl" };
   writeRun(studio.folder, "one", { predictions: [predicted(1, 1, "ham", 2), elsewhere] });
   const page = await studio.page("/try");
   expect(page).not.toContain("has changed");
@@ -153,6 +154,14 @@ test("names in addresses lead nowhere else", async () => {
   const page = await studio.get("/try?run=one&row=..%2F..%2Fsecret");
   expect([page.status, await page.text()]).toEqual([500, expect.stringContaining("can't be a name here")]);
   expect((await studio.get("/try?run=..%2Fone")).status).toBe(200);
+});
+
+test("cosines of embeddings of any length", () => {
+  const of = (one: readonly number[], other: readonly number[]) =>
+    cosine(Float32Array.from(one), Float32Array.from(other));
+  expect(of([3, 4], [6, 8])).toBeCloseTo(1, 10);
+  expect(of([3, 4], [4, 3])).toBeCloseTo(24 / 25, 10);
+  expect(of([1, 2], [0, 0])).toBe(0);
 });
 
 test("words of one entity are marked together", () => {

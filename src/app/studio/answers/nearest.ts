@@ -64,7 +64,7 @@ const settingsOf = (open: InferenceModel, promptName: "query" | "document") => (
 });
 
 /** 0 for a text without direction. */
-function cosine(one: Float32Array, other: Float32Array): number {
+export function cosine(one: Float32Array, other: Float32Array): number {
   let [product, first, second] = [0, 0, 0];
   for (const [i, value] of one.entries()) {
     product += value * other[i]!;

@@ -1,5 +1,5 @@
 /** The validation rows of a run that it got wrong, by their losses. */
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { formatNumber, statOf } from "../../../base/index.js";
 import { PREDICTIONS, type PredictedRow, readPredictions } from "../../../base/records/index.js";
 import { wrongRows as reportedRows, type WrongRow } from "../../../studies/report/index.js";
@@ -28,7 +28,7 @@ export async function wrongRowsOf(run: FinishedRun, folder: string): Promise<Wro
   const read = await knownOrRead(run, written);
   if (!read || written === undefined) return undefined;
   const files = new Set(read.rows.map(({ at }) => at.file));
-  const changed = [...files].filter((file) => (statOf(join(folder, file))?.mtimeMs ?? 0) > written);
+  const changed = [...files].filter((file) => (statOf(resolve(folder, file))?.mtimeMs ?? 0) > written);
   return { ...read, changed: new Set(changed) };
 }
 
