@@ -165,9 +165,15 @@ test("a run that was resumed after its failure has not failed", async () => {
 
 test("a finished run has its scores beside the baselines, and can't go on", async () => {
   const client = await studioWith();
-  const before = { event: "evaluation", time: started.time, phase: "train", step: 0, metrics: { accuracy: 0.25 } };
+  const evaluated = (at: number, accuracy: number) => ({
+    ...{ event: "evaluation", time: started.time, phase: "train", step: at, metrics: { accuracy } },
+  });
   const scores = { accuracy: 0.9, test_accuracy: 0.8 };
-  writeRun(join(client.folder, "runs", "one"), [started, before, step(20), ended(scores, { accuracy: 0.5 })], scores);
+  writeRun(
+    join(client.folder, "runs", "one"),
+    [started, evaluated(0, 0.25), step(20), evaluated(20, 0.7), ended(scores, { accuracy: 0.5 })],
+    scores,
+  );
   const page = await client.page("/train");
   const rows = [...documentOf(page).querySelectorAll("#run tbody tr")].map((row) => row.textContent);
   expect(rows).toEqual(["Accuracy0.90000.50000.2500", "Test accuracy0.8000––"]);
