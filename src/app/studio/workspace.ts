@@ -6,7 +6,7 @@ import { Comparisons } from "./comparisons/comparisons.js";
 import { RowFiles } from "./data/rowFiles.js";
 import { Serving } from "./exports/serving.js";
 import { StudioFolder } from "./folder.js";
-import { Answers } from "./model/answers.js";
+import { Findings } from "./model/findings.js";
 import { News } from "./news.js";
 import { RunFile } from "./runFile.js";
 import { RunQueue } from "./training/queue.js";
@@ -18,7 +18,7 @@ export class Studio {
   readonly runFile: RunFile;
   readonly commands: Commands;
   readonly works: Works;
-  readonly answers: Answers;
+  readonly findings: Findings;
   readonly queue: RunQueue;
   readonly comparisons: Comparisons;
   readonly rows: RowFiles;
@@ -31,7 +31,7 @@ export class Studio {
     this.runFile = new RunFile(this.folder, () => this.news.changed("run"));
     this.commands = new Commands(path);
     this.works = new Works(() => this.news.changed("work"));
-    this.answers = new Answers(this.commands, this.works);
+    this.findings = new Findings(this.commands, this.works);
     this.queue = new RunQueue(this.folder, this.commands, () => this.news.changed("runs"));
     this.comparisons = new Comparisons(this.folder, this.commands, this.works);
     this.rows = new RowFiles(this);

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { convert } from "../../../src/app/studio/data/convert.js";
+import { convert } from "../../../src/app/studio/data/importing/convert.js";
 import { GOLDEN } from "../../support/golden.js";
 import { freshPath } from "../../support/workFolder.js";
 

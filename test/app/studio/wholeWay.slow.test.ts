@@ -75,6 +75,7 @@ describe.runIf(CHROMIUM !== undefined)("in a browser", () => {
     await step("Model");
     await page.getByLabel("Another folder, or a GGUF file").fill(join(GOLDEN, "bert/single"));
     await button("Look there").click();
+    await button("Choose").last().click();
     await page.getByRole("heading", { name: /^Model of the next run: .*single/ }).waitFor();
 
     await step("Mask");

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { BidoraError, packageRoot } from "../../../base/index.js";
 import type { Reporter } from "../works.js";
-import type { Converted, ConvertJob } from "./convert.js";
+import type { Converted, ConvertJob } from "./importing/convert.js";
 import type { IndexData } from "./indexData.js";
 import type { IndexJob } from "./readIndex.js";
 import type { SplitCounts, SplitJob } from "./splitRows.js";

@@ -6,10 +6,10 @@ import { LEFTOVER_AGE_MS, sweepTemporary, temporaryPath, writeFileAtomic } from 
 import type { News } from "../news.js";
 import type { Reporter, Works } from "../works.js";
 import { Guesses, inFolder, type RunPlace, trainOn } from "./guess.js";
+import { formatOf, namesFor, type RowsNames, saveUpload } from "./importing/uploads.js";
 import { runJob } from "./jobs.js";
 import { RowIndex } from "./rowIndex.js";
 import type { Reading } from "./rowReader.js";
-import { formatOf, namesFor, type RowsNames, saveUpload } from "./uploads.js";
 
 interface Entry {
   readonly key: string;

@@ -1,7 +1,7 @@
 /** What runs in a thread of its own, so that pages stay quick: an entry of its own of the bundle. */
 import { parentPort, workerData } from "node:worker_threads";
 import { BidoraError } from "../../../base/index.js";
-import { convert } from "./convert.js";
+import { convert } from "./importing/convert.js";
 import type { Job, Said } from "./jobs.js";
 import { readIndex } from "./readIndex.js";
 import { splitRows } from "./splitRows.js";

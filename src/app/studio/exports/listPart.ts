@@ -6,7 +6,8 @@ import { commandLine } from "../commands.js";
 import { button, code, facts, idOf } from "../page.js";
 import type { Studio } from "../workspace.js";
 import { bytesOf, type Exported, exportedIn, type Making, sizeText } from "./exported.js";
-import { INSTALL, runtimeFiles, WEB_PAGES, whyNoPage } from "./webPage.js";
+import { installPart } from "./installing.js";
+import { runtimeFiles, WEB_PAGES, whyNoPage } from "./webPage.js";
 import { MOST_ZIPPED } from "./zip.js";
 
 export async function listPart(studio: Studio): Promise<Markup> {
@@ -59,13 +60,14 @@ const removePart = (name: string): Markup =>
   html`<details class="remove" id="remove-${idOf(name)}"><summary>Remove …</summary>${button("/take/remove", `Remove exports/${name} for good`, { name }, `remove-${name}`)}</details>`;
 
 /** For ONNX graphs: the page that runs them in a browser. */
-function pagePart({ folder }: Studio, { name, making }: Exported): Markup | undefined {
+function pagePart(studio: Studio, { name, making }: Exported): Markup | undefined {
   if (making?.kind !== "onnx") return undefined;
+  const { folder } = studio;
   const run = finishedRun(folder, making.run);
   const refusal = run && whyNoPage(run);
   if (refusal !== undefined) return html`<p class="note">In a browser: ${refusal}</p>`;
   const zip = html`<a class="button" href="/take/page/${name}" download>Download the web page</a>`;
   if (runtimeFiles(folder.path))
     return html`<div class="buttons"><a class="button" href="${WEB_PAGES}${name}/">Open it in this browser</a>${zip}</div><p class="note">The page runs the model on the reader’s own machine. Its folder can be put on any web server of static files.</p>`;
-  return html`<div class="buttons">${zip}</div><p class="note">The page needs transformers.js, which is not installed: run this in the studio’s folder, or in the page’s.</p>${code(INSTALL, `install-${idOf(name)}`)}`;
+  return html`<div class="buttons">${zip}</div>${installPart(studio, idOf(name))}`;
 }

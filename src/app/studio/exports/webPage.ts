@@ -11,13 +11,10 @@ export const WEB_PAGES = "/take/web/";
 
 const PAGE = join(packageRoot, "examples", "web");
 const PAGE_FILES = ["index.html", "main.js"];
-const TRANSFORMERS = "@huggingface/transformers";
+export const TRANSFORMERS = "@huggingface/transformers";
 const RUNTIME = "onnxruntime-web";
 /** Of onnxruntime-web, what transformers.js may load. */
 const LOADED = /^ort-wasm-simd-threaded[.\w]*\.(mjs|wasm)$/;
-
-/** How to get what the page needs. */
-export const INSTALL = `npm install ${TRANSFORMERS}`;
 
 /** The tasks that the page knows. */
 const TASKS: readonly string[] = [

@@ -6,7 +6,7 @@ import { html, type Markup } from "../../../studies/report/index.js";
 import type { ModelInspection } from "../../../use/inference/index.js";
 import { facts, workPart } from "../page.js";
 import type { Studio } from "../workspace.js";
-import { failedAnswer } from "./failedAnswer.js";
+import { failedFinding } from "./failedFinding.js";
 import { sizeText } from "./size.js";
 import { taskKindOf } from "./taskKind.js";
 
@@ -15,14 +15,14 @@ const INSPECT = "inspect";
 /** @param model as run.yaml names it, on this machine @param task of the next run */
 export function chosenPart(studio: Studio, model: string, task: string | undefined): Markup {
   const changed = statSync(resolve(studio.folder.path, model), { throwIfNoEntry: false })?.mtimeMs;
-  const answer = studio.answers.ask({
+  const answer = studio.findings.ask({
     name: INSPECT,
     title: `Reading ${model}`,
     key: JSON.stringify([model, changed]),
     words: ["inspect", model],
   });
   if (answer.state === "done") return contents(answer.values[0] as ModelInspection, task);
-  return html`${workPart(INSPECT, studio.works.get(INSPECT))}${failedAnswer(INSPECT, answer)}`;
+  return html`${workPart(INSPECT, studio.works.get(INSPECT))}${failedFinding(INSPECT, answer)}`;
 }
 
 function contents(found: ModelInspection, task: string | undefined): Markup {

@@ -7,7 +7,7 @@ import type { RunSettings } from "../../../tasks/config/index.js";
 import type { Estimate } from "../../../training/estimates/index.js";
 import { facts, firstStep, workPart } from "../page.js";
 import type { Studio } from "../workspace.js";
-import { failedAnswer } from "./failedAnswer.js";
+import { failedFinding } from "./failedFinding.js";
 import { isOnMachine } from "./found.js";
 
 const ESTIMATE = "estimate";
@@ -34,10 +34,10 @@ function content(studio: Studio, isBusy: boolean): Markup {
     key: keyOf(studio, file),
     words: ["estimate", "run.yaml"],
   };
-  const answer = isBusy ? studio.answers.known(question) : studio.answers.ask(question);
+  const answer = isBusy ? studio.findings.known(question) : studio.findings.ask(question);
   if (!answer) return html`<p class="note">The next run is estimated when no run trains.</p>`;
   if (answer.state === "done") return estimated(answer.values.at(-1) as Estimated);
-  return html`${workPart(ESTIMATE, studio.works.get(ESTIMATE)) ?? html`<p class="note">It starts in a moment.</p>`}${failedAnswer(ESTIMATE, answer)}`;
+  return html`${workPart(ESTIMATE, studio.works.get(ESTIMATE)) ?? html`<p class="note">It starts in a moment.</p>`}${failedFinding(ESTIMATE, answer)}`;
 }
 
 /** The step that comes first, or what is wrong with the settings. */

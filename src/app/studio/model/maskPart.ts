@@ -6,7 +6,7 @@ import type { LengthSummary } from "../../commands/previewLengths.js";
 import { facts, workPart } from "../page.js";
 import type { Studio } from "../workspace.js";
 import { keyOf, whatIsMissing } from "./estimatePart.js";
-import { failedAnswer } from "./failedAnswer.js";
+import { failedFinding } from "./failedFinding.js";
 import { type Naming, rowPart } from "./maskRow.js";
 import { taskKindOf } from "./taskKind.js";
 
@@ -28,14 +28,14 @@ export function maskPart(studio: Studio, count: string): Markup {
   const file = studio.runFile.read();
   const missing = whatIsMissing(studio, file);
   if (missing) return missing;
-  const answer = studio.answers.ask({
+  const answer = studio.findings.ask({
     name: PREVIEW,
     title: "Reading the rows",
     key: keyOf(studio, file),
     words: ["preview", "run.yaml", "--limit", MOST],
   });
   if (answer.state !== "done")
-    return html`<section id="waiting">${workPart(PREVIEW, studio.works.get(PREVIEW)) ?? html`<p class="note">The rows are read in a moment.</p>`}${failedAnswer(PREVIEW, answer)}</section>`;
+    return html`<section id="waiting">${workPart(PREVIEW, studio.works.get(PREVIEW)) ?? html`<p class="note">The rows are read in a moment.</p>`}${failedFinding(PREVIEW, answer)}</section>`;
   const { lengths, labels } = answer.values.at(-1) as Summary;
   const naming = { labels, isMultiLabel: taskKindOf(file.task) === "multi-label-classification" };
   return html`${lengthPart(lengths)}${rowsPart(answer.values.slice(0, -1).slice(0, Number(count)) as PreviewRow[], naming)}`;

@@ -8,7 +8,7 @@ import { changeColumns, columnsPart, reasonsPart } from "../data/columnsPart.js"
 import { addressOf, type Current, currentOf, filesOf, indexedOf, partOf, ROWS, rowsNameOf } from "../data/current.js";
 import { editPart, saveRow } from "../data/editPart.js";
 import { initWords, trainOn } from "../data/guess.js";
-import { filesPart, importPart, usePart } from "../data/importPart.js";
+import { filesPart, importPart, usePart } from "../data/importing/importPart.js";
 import { indexWork } from "../data/rowFiles.js";
 import { filterFrom, type RowIndex } from "../data/rowIndex.js";
 import { rowsPart, tableRows } from "../data/rowsPart.js";
@@ -81,7 +81,11 @@ async function askedFile(studio: Studio, given: string | undefined): Promise<Cur
 }
 
 const guessPart = ({ name, guess }: Current): Markup =>
-  html`<section id="columns" aria-labelledby="columns-title"><h2 id="columns-title">${name}</h2>${reasonsPart(name, guess, true)}</section>`;
+  html`<section id="columns" aria-labelledby="columns-title"><h2 id="columns-title">${name}</h2>${reasonsPart(name, { ...guess, reasons: guess.reasons.filter(isOfRows) }, true)}</section>`;
+
+/** Whether a reason is about the file itself, and not about the parts of a run that would train on it. */
+const isOfRows = (reason: string): boolean =>
+  !/^The (validation|test) rows are|^No file of validation rows/.test(reason);
 
 /** In place of the table: how far it is, or why there is none. */
 function waiting({ works }: Studio, { name, guess }: Current): Markup {

@@ -57,7 +57,7 @@ export const model: Screen = {
       return undefined;
     },
     again(studio, form) {
-      studio.answers.again(form.text("name"));
+      studio.findings.again(form.text("name"));
       return undefined;
     },
   },

@@ -2,6 +2,7 @@
 
 import { html, type Markup } from "../../../studies/report/index.js";
 import { type FinishedRun, finishedRuns } from "../answers/finishedRuns.js";
+import { install } from "../exports/installing.js";
 import { listPart } from "../exports/listPart.js";
 import { make, remove, runOf } from "../exports/making.js";
 import { commandsFor, factsOf, offersPart, refusalsOf } from "../exports/offersPart.js";
@@ -25,6 +26,10 @@ export const take: Screen = {
     },
     remove(studio, form) {
       remove(studio, form);
+      return undefined;
+    },
+    install(studio) {
+      install(studio);
       return undefined;
     },
     serve(studio, form) {

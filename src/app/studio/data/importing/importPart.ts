@@ -1,10 +1,10 @@
 /** Where rows come from: files that are dropped or chosen, texts that are pasted, and the files that are there. */
-import { formatBytes, formatCount, sizeOf } from "../../../base/index.js";
-import { html, type Markup } from "../../../studies/report/index.js";
-import { button, form, textField, workPart } from "../page.js";
-import type { Form } from "../screen.js";
-import type { Studio } from "../workspace.js";
-import { addressOf, filesOf, partOf } from "./current.js";
+import { formatBytes, formatCount, sizeOf } from "../../../../base/index.js";
+import { html, type Markup } from "../../../../studies/report/index.js";
+import { button, form, textField, workPart } from "../../page.js";
+import type { Form } from "../../screen.js";
+import type { Studio } from "../../workspace.js";
+import { addressOf, filesOf, partOf } from "../current.js";
 
 const ACCEPT = ".csv,.tsv,.jsonl,.json,.parquet,.xlsx,.conllu,.conll,.iob2,.iob,.bio,.txt";
 

@@ -1,10 +1,10 @@
 /** What a page says of a question that has no answer. */
 import { html, type Markup } from "../../../studies/report/index.js";
 import { button } from "../page.js";
-import type { Answer } from "./answers.js";
+import type { Finding } from "./findings.js";
 
 /** Why there is none, and a button to ask again; undefined while it is asked. */
-export function failedAnswer(name: string, answer: Answer): Markup | undefined {
+export function failedFinding(name: string, answer: Finding): Markup | undefined {
   if (answer.state === "running" || answer.state === "done") return undefined;
   const why =
     answer.state === "failed"

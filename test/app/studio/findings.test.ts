@@ -1,7 +1,7 @@
 // What commands say about the next run: asked once, and again when what they depend on changes.
 import { expect, test } from "vitest";
 import type { Commands } from "../../../src/app/studio/commands.js";
-import { type Answer, Answers } from "../../../src/app/studio/model/answers.js";
+import { type Finding, Findings } from "../../../src/app/studio/model/findings.js";
 import { Works } from "../../../src/app/studio/works.js";
 
 /** A command that ends when told to. */
@@ -13,10 +13,10 @@ function deferred() {
       started.push({ words, end: (value) => resolve([value]), fail: (message) => reject(new Error(message)) });
     });
   const works = new Works(() => {});
-  const answers = new Answers({ run } as unknown as Commands, works);
-  const ask = (key: string): Answer =>
-    answers.ask({ name: "estimate", title: "Estimate", key, words: ["estimate", key] });
-  return { started, works, answers, ask };
+  const findings = new Findings({ run } as unknown as Commands, works);
+  const ask = (key: string): Finding =>
+    findings.ask({ name: "estimate", title: "Estimate", key, words: ["estimate", key] });
+  return { started, works, findings, ask };
 }
 
 const until = async (holds: () => boolean): Promise<void> => {
@@ -62,32 +62,32 @@ test("of settings that change several times in a row, only the last are asked fo
 });
 
 test("a failure and a stop are told, and can be asked again", async () => {
-  const { started, works, answers, ask } = deferred();
+  const { started, works, findings, ask } = deferred();
   ask("a");
   await until(() => started.length === 1);
   started[0]!.fail("The batch is too large.");
   await until(() => ask("a").state === "failed");
   expect(ask("a")).toEqual({ state: "failed", message: "The batch is too large." });
-  answers.again("estimate");
+  findings.again("estimate");
   expect(ask("a")).toEqual({ state: "running" });
   await until(() => started.length === 2);
   works.stop("estimate");
   await until(() => ask("a").state === "stopped");
-  answers.again("estimate");
+  findings.again("estimate");
   ask("a");
   await until(() => started.length === 3);
 });
 
 test("while a run trains nothing is asked: what is known is told, and a command that runs is stopped", async () => {
-  const { started, works, answers, ask } = deferred();
+  const { started, works, findings, ask } = deferred();
   ask("a");
   await until(() => started.length === 1);
   started[0]!.end(1);
   await until(() => ask("a").state === "done");
   ask("b");
   await until(() => started.length === 2);
-  expect(answers.known({ name: "estimate", key: "b" })).toBeUndefined();
-  expect(answers.known({ name: "estimate", key: "a" })).toEqual({ state: "done", values: [1] });
+  expect(findings.known({ name: "estimate", key: "b" })).toBeUndefined();
+  expect(findings.known({ name: "estimate", key: "a" })).toEqual({ state: "done", values: [1] });
   expect(ask("b")).toEqual({ state: "running" });
   await until(() => started.length === 3);
   expect(works.isRunning("estimate")).toBe(true);

@@ -4,7 +4,7 @@ import type { Commands } from "../commands.js";
 import type { Works } from "../works.js";
 
 /** The answer to a question, as far as it is known. */
-export type Answer =
+export type Finding =
   | { readonly state: "running" | "stopped" }
   | { readonly state: "done"; readonly values: readonly unknown[] }
   | { readonly state: "failed"; readonly message: string };
@@ -27,13 +27,13 @@ const KEPT = 12;
 
 interface Entry {
   readonly key: string;
-  answer: Answer;
+  answer: Finding;
 }
 
 /** Asks each question once, and keeps the answers. */
-export class Answers {
+export class Findings {
   readonly #current = new Map<string, Entry>();
-  readonly #kept = new Map<string, Map<string, Answer>>();
+  readonly #kept = new Map<string, Map<string, Finding>>();
   /** The end of the last command of each name. */
   readonly #ends = new Map<string, Promise<void>>();
 
@@ -43,7 +43,7 @@ export class Answers {
   ) {}
 
   /** The answer if it is known; otherwise starts the command, in place of one that was asked with another key. */
-  ask(question: Question): Answer {
+  ask(question: Question): Finding {
     const { name, key } = question;
     const known = this.#kept.get(name)?.get(key);
     const current = this.#current.get(name);
@@ -61,7 +61,7 @@ export class Answers {
   }
 
   /** The answer if it is known. Stops the command if it runs. */
-  known({ name, key }: Pick<Question, "name" | "key">): Answer | undefined {
+  known({ name, key }: Pick<Question, "name" | "key">): Finding | undefined {
     if (this.#current.get(name)?.answer.state === "running") {
       this.works.stop(name);
       this.#current.delete(name);
@@ -93,7 +93,7 @@ export class Answers {
   }
 
   #keep(name: string, { key, answer }: Entry): void {
-    const kept = this.#kept.get(name) ?? new Map<string, Answer>();
+    const kept = this.#kept.get(name) ?? new Map<string, Finding>();
     kept.set(key, answer);
     for (const oldest of [...kept.keys()].slice(0, -KEPT)) kept.delete(oldest);
     this.#kept.set(name, kept);

@@ -1,7 +1,7 @@
 /** The first sheet of an Excel file as a table of texts, as the same rows in CSV would be. */
 import { readFile } from "node:fs/promises";
-import { BidoraError, firstRepeated, oneLine } from "../../../base/index.js";
-import type { Table } from "../../../tasks/data/index.js";
+import { BidoraError, firstRepeated, oneLine } from "../../../../base/index.js";
+import type { Table } from "../../../../tasks/data/index.js";
 
 /** The ending of the files that are read; older ones (.xls) have another format. */
 export const EXCEL = ".xlsx";

@@ -1,12 +1,12 @@
 /** Files of rows in any format that bidora reads, and Excel's, as JSONL. */
 import { closeSync, fsyncSync, openSync } from "node:fs";
 import { extname } from "node:path";
-import { sizeOf } from "../../../base/index.js";
-import { writeAll } from "../../../base/records/index.js";
-import { formsOfFile, loadTable, type Table } from "../../../tasks/data/index.js";
-import { columnsOf } from "../../init/columns.js";
-import { checkHeader } from "../../init/refusals.js";
-import { readSample } from "../../init/sample.js";
+import { sizeOf } from "../../../../base/index.js";
+import { writeAll } from "../../../../base/records/index.js";
+import { formsOfFile, loadTable, type Table } from "../../../../tasks/data/index.js";
+import { columnsOf } from "../../../init/columns.js";
+import { checkHeader } from "../../../init/refusals.js";
+import { readSample } from "../../../init/sample.js";
 import { EXCEL, readExcel } from "./excel.js";
 
 export interface ConvertJob {

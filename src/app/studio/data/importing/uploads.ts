@@ -3,11 +3,11 @@ import { existsSync } from "node:fs";
 import { extname } from "node:path";
 import { Readable } from "node:stream";
 import type { ReadableStream } from "node:stream/web";
-import { BidoraError, oneLine } from "../../../base/index.js";
-import { formsOfFile } from "../../../tasks/data/index.js";
-import type { StudioFolder } from "../folder.js";
+import { BidoraError, oneLine } from "../../../../base/index.js";
+import { formsOfFile } from "../../../../tasks/data/index.js";
+import type { StudioFolder } from "../../folder.js";
+import { writeStream } from "../rowFile.js";
 import { EXCEL } from "./excel.js";
-import { writeStream } from "./rowFile.js";
 
 /** A file in `rows`, and the one that its rows will be in. */
 export interface RowsNames {
