@@ -11,14 +11,13 @@ import type { PeerPrecision, RowsFile } from "../turns/protocol.js";
 import { LANGUAGE_MODELS, type LanguageModel } from "./language.js";
 import { memory, peftRows } from "./stepRows.js";
 
-const PAIRS = 4;
 /** So many that no row comes twice: the reference is computed in every step, as in the first epoch of a run. */
 const BATCHES = 60;
 
-/** The lengths of prompts and answers, at least and at most. */
+/** The lengths of prompts and answers, at least and at most, and the pairs of a step: TRL keeps logits of all tokens, 9 GiB for 4 pairs of long prompts. */
 const LENGTHS = {
-  "short prompts": { prompt: [16, 64], answer: [32, 128] },
-  "long prompts": { prompt: [384, 512], answer: [16, 64] },
+  "short prompts": { prompt: [16, 64], answer: [32, 128], pairs: 4 },
+  "long prompts": { prompt: [384, 512], answer: [16, 64], pairs: 2 },
 } as const;
 
 export async function preference(context: Context, name: LanguageModel): Promise<Row[]> {
@@ -36,17 +35,18 @@ async function besideTrl(
 ): Promise<Row[]> {
   const pairs = join(context.scratch, `${kind}-pairs.json`);
   const whole = join(context.scratch, `${kind}-rows.json`);
+  const { pairs: batchSize } = LENGTHS[kind];
   const written = randomPairs(kind);
   writeFileSync(pairs, JSON.stringify(written));
   writeFileSync(whole, JSON.stringify(asRows(written)));
-  const cell = { targets: "all-linear", data: pairs, batchSize: PAIRS, isInOrder: true } as const;
+  const cell = { targets: "all-linear", data: pairs, batchSize, isInOrder: true } as const;
   const options = { model, labels: 0 } as const;
   const choice = { task: "train", method: "lora", precision: "bfloat16" } as const;
   const trl = (precision: PeerPrecision): Side => ({
     ...peft(context, cell, { ...choice, precision }, { ...options, kind: "preference" }),
     program: preferenceWorker(context.python),
   });
-  const plain: Cell = { ...cell, data: whole, batchSize: 2 * PAIRS };
+  const plain: Cell = { ...cell, data: whole, batchSize: 2 * batchSize };
   const effort = { ...context.effort, counts: 1 };
   const ours = own(context, cell, choice, { ...options, kind: "preference" });
   const sides = await compare(
@@ -58,7 +58,7 @@ async function besideTrl(
     { ours, plain: own(context, plain, choice, { ...options, kind: "causal-lm" }) },
     { ...effort, rounds: 1 },
   );
-  const setting = `${LANGUAGE_MODELS[name]}, all linear, ${PAIRS} pairs, ${kind}`;
+  const setting = `${LANGUAGE_MODELS[name]}, all linear, ${batchSize} pairs, ${kind}`;
   const { goals } = context;
   const step = peftRows({ what: "DPO step, LoRA", setting, goal: goals.preference.trl }, sides.ours, sides);
   return [
@@ -78,10 +78,10 @@ async function besideTrl(
 
 function randomPairs(kind: keyof typeof LENGTHS): RowsFile {
   const random = seeded();
-  const { prompt, answer } = LENGTHS[kind];
+  const { prompt, answer, pairs } = LENGTHS[kind];
   const text = ([least, most]: readonly [number, number]) => randomIds(random(least, most + 1), random);
   return {
-    rows: Array.from({ length: PAIRS * BATCHES }, () => ({
+    rows: Array.from({ length: pairs * BATCHES }, () => ({
       ids: text(prompt),
       label: 0,
       answers: [text(answer), text(answer)] as const,
