@@ -29,6 +29,7 @@ const SKIPPED: readonly (readonly [command: RegExp, reason: string])[] = [
     "trains a real model, or compiles: test/e2e/commands/quickstart.test.ts, test/scripts/installedEngine.slow.test.ts",
   ],
   [/^npx bidora serve\b/, "serves until it is stopped: test/e2e/inference/serve.test.ts"],
+  [/^npx bidora studio\b/, "serves until it is stopped: test/app/studio"],
   [/^curl /, "asks that server: test/use/server"],
   [/^npm (test|run test:slow)\b/, "is this suite"],
   [/^npm run bench\b/, "measures for minutes to hours"],
