@@ -47,9 +47,12 @@ async function picture(page, name, at) {
   await page.screenshot({ path: join(values.output, `${name}.png`) });
 }
 
+/** Goes to a screen. @param {import("playwright-core").Page} page @param {string} name */
+const step = (page, name) => page.getByRole("navigation", { name: "Steps" }).getByRole("link", { name }).click();
+
 /** Trains a run with these settings. @param {import("playwright-core").Page} page @param {string} method @param {number} steps */
 async function trained(page, method, steps) {
-  await page.getByRole("link", { name: "Train" }).click();
+  await step(page, "Train");
   await page.locator(`input[type=radio][value=${method}]`).check();
   await page.getByLabel("Max steps").fill(String(steps));
   await page.getByText(`${steps} steps`).waitFor();
@@ -62,9 +65,6 @@ async function walk(page) {
   writeFileSync(rows, messages());
   await page.locator("input[type=file]").setInputFiles(rows);
   await page.getByText("label has 2 distinct values").waitFor();
-  await page.getByRole("link", { name: "Model" }).click();
-  await page.getByLabel("Another folder, or a GGUF file").waitFor();
-  await page.getByRole("link", { name: "Data" }).click();
   await page.getByText("Labels").first().waitFor();
   await picture(page, "data", "#columns");
   await page.getByRole("button", { name: "Split, and use the parts" }).click();
@@ -80,7 +80,7 @@ async function walk(page) {
     .getByText(/dora.*Done/)
     .first()
     .waitFor({ timeout: 600_000 });
-  await page.getByRole("link", { name: "Try" }).click();
+  await step(page, "Try");
   for (const box of await page.locator("input[type=checkbox]").all()) await box.check();
   await page.getByLabel("message").fill("Congratulations! You have won a free phone. Call 0900 123 now to claim it.");
   await page.getByRole("button", { name: "Ask", exact: true }).click();

@@ -37,7 +37,8 @@ describe.runIf(CHROMIUM !== undefined)("in a browser", () => {
   /** Starts a studio, and opens it. */
   async function open(): Promise<void> {
     server = await listen(folder, 0);
-    page = await browser.newPage({ bypassCSP: true, viewport: { width: 390, height: 844 } });
+    const context = await browser.newContext({ bypassCSP: true, viewport: { width: 390, height: 844 } });
+    page = await context.newPage();
     await page.goto(server.url);
   }
 
@@ -86,11 +87,7 @@ describe.runIf(CHROMIUM !== undefined)("in a browser", () => {
     await page.getByLabel("Max steps").fill("20");
     await page.getByText("20 steps").waitFor();
     await button("Start").click();
-    await page
-      .getByRole("heading", { name: "Scores" })
-      .or(page.getByText("Test accuracy"))
-      .first()
-      .waitFor({ timeout: 100_000 });
+    await page.getByText("Test accuracy").first().waitFor({ timeout: 100_000 });
 
     await step("Try");
     await page.getByLabel("message").fill("You have won a prize: call now");
@@ -99,10 +96,7 @@ describe.runIf(CHROMIUM !== undefined)("in a browser", () => {
 
     await step("Take it along");
     await page.locator("#make-onnx").click();
-    await page
-      .locator("a[href*='lora-onnx'][download], a[href$='lora-onnx.zip'], a[href*='lora-onnx']")
-      .first()
-      .waitFor({ timeout: 60_000 });
+    await page.locator("a[href='/take/zip/lora-onnx']").waitFor({ timeout: 60_000 });
     expect(readdirSync(join(folder, "exports/lora-onnx/onnx"))).toContain("model.onnx");
   });
 
@@ -120,7 +114,8 @@ describe.runIf(CHROMIUM !== undefined)("in a browser", () => {
     await page.getByText("Test accuracy").first().waitFor();
     const other = await page.context().newPage();
     await other.goto(page.url());
-    const text = async (tab: Page) => (await tab.locator("main").textContent())?.replace(/\s+/g, " ");
-    expect(await text(other)).toBe(await text(page));
+    for (const part of ["#command-text", "#start"])
+      expect(await other.locator(part).textContent()).toBe(await page.locator(part).textContent());
+    await other.getByText("Test accuracy").first().waitFor();
   });
 });
