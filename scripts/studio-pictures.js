@@ -69,22 +69,20 @@ async function walk(page) {
   await picture(page, "data", "#columns");
   await page.getByRole("button", { name: "Split, and use the parts" }).click();
   await page.getByText("-train.jsonl").first().waitFor();
-  await trained(page, "lora", 60);
+  await trained(page, "lora", 200);
   await page.getByText("Running").first().waitFor({ timeout: 60_000 });
   await page.locator("figure .plot").first().waitFor({ timeout: 60_000 });
-  await page.waitForTimeout(5000);
-  await picture(page, "train");
+  await page.waitForTimeout(4000);
+  await picture(page, "train", "#run");
   await page.getByText("Test accuracy").first().waitFor({ timeout: 600_000 });
-  await trained(page, "dora", 20);
-  await page
-    .getByText(/dora.*Done/)
-    .first()
-    .waitFor({ timeout: 600_000 });
+  await trained(page, "dora", 200);
+  await page.locator("#ended-dora").getByText("Done").waitFor({ timeout: 600_000 });
   await step(page, "Try");
   for (const box of await page.locator("input[type=checkbox]").all()) await box.check();
   await page.getByLabel("message").fill("Congratulations! You have won a free phone. Call 0900 123 now to claim it.");
   await page.getByRole("button", { name: "Ask", exact: true }).click();
-  await page.getByText(/\d %/).first().waitFor({ timeout: 60_000 });
+  await page.getByText("Opening and asking").first().waitFor();
+  await page.getByText("Opening and asking").first().waitFor({ state: "hidden", timeout: 60_000 });
   await picture(page, "try");
 }
 
