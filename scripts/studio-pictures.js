@@ -55,7 +55,7 @@ async function trained(page, method, steps) {
   await step(page, "Train");
   await page.locator(`input[type=radio][value=${method}]`).check();
   await page.getByLabel("Max steps").fill(String(steps));
-  await page.getByText(`${steps} steps`).waitFor();
+  await page.locator("#start").getByText(`${steps} steps`).waitFor();
   await page.getByRole("button", { name: "Start", exact: true }).click();
 }
 
