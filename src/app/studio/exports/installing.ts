@@ -13,7 +13,7 @@ const WORDS = ["install", "--prefix", ".", "--ignore-scripts", "--no-audit", "--
 
 /** Offers to install it. @param id distinguishes it on the page */
 export const installPart = ({ works }: Studio, id: string): Markup =>
-  html`<p class="note">The page needs transformers.js, which is not installed. It comes from npm’s registry, into the studio’s folder.</p>${button("/take/install", "Install transformers.js", {}, `install-${id}`)}${workPart(WORK, works.get(WORK))}<details><summary>Command</summary>${code(shellLine(["npm", ...WORDS]), `install-command-${id}`)}</details>`;
+  html`<p class="note">The page needs transformers.js, which is not installed. It comes from npm’s registry into the studio’s folder: about 480 MB.</p>${button("/take/install", "Install transformers.js", {}, `install-${id}`)}${workPart(WORK, works.get(WORK))}<details><summary>Command</summary>${code(shellLine(["npm", ...WORDS]), `install-command-${id}`)}</details>`;
 
 /** Starts to install it. @throws BidoraError `STUDIO` while that goes on */
 export function install({ works, folder }: Studio): void {
