@@ -151,8 +151,7 @@ test("what is asked is kept as rows that the command line takes; an empty field 
 test("names in addresses lead nowhere else", async () => {
   const studio = await openStudio();
   writeRun(studio.folder, "one");
-  const page = await studio.get("/try?run=one&row=..%2F..%2Fsecret");
-  expect([page.status, await page.text()]).toEqual([500, expect.stringContaining("can't be a name here")]);
+  expect(await studio.page("/try?run=one&row=..%2F..%2Fsecret")).toContain("can&#39;t be a name here");
   expect((await studio.get("/try?run=..%2Fone")).status).toBe(200);
 });
 
