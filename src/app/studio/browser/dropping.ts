@@ -37,7 +37,7 @@ async function upload(zone: HTMLElement, files: readonly File[]): Promise<void> 
       const answer = await fetch(url, { method: "POST", body: file });
       const text = await answer.text();
       if ((answer.headers.get("content-type") ?? "").startsWith("text/html"))
-        show(text, answer.ok ? answer.url : undefined);
+        show(text, answer.ok ? { url: answer.url } : { isRefusal: true });
       say(answer.ok || answer.status === 422 ? "" : text);
       if (!answer.ok) return;
     } catch {
