@@ -73,6 +73,10 @@ export function button(
   return form(action, [...hidden, html`<button id="button-${idOf(id)}">${text}</button>`], html`class="inline"`);
 }
 
+/** An address with its query. */
+export const addressWith = (path: string, query: Readonly<Record<string, string>>): string =>
+  `${path}?${new URLSearchParams(query)}`;
+
 export const idOf = (name: string): string => name.replace(/[^a-z0-9-]+/gi, "-");
 
 interface FieldParts {

@@ -249,3 +249,12 @@ test("a report of what is not there is not found", async () => {
   expect(await answer.text()).toBe("runs/none has nothing to report yet.");
   expect((await client.get("/train/report/..%2F..")).status).toBe(404);
 });
+
+test("the link of a run leads to it, whatever its name", async () => {
+  const client = await studioWith();
+  for (const name of ["a+1", "zz"]) writeRun(join(client.folder, "runs", name), [started, failed("x")]);
+  for (const link of documentOf(await client.page("/train")).querySelectorAll("#runs li > a")) {
+    const page = await client.page(link.getAttribute("href") ?? "");
+    expect(textOf(page, "#runs a[aria-current]")).toBe(link.textContent);
+  }
+});

@@ -1,7 +1,7 @@
 /** What a comparison would cost, and which difference it can show. */
 import { formatBytes, formatCount, formatNumber, formatSeconds, words } from "../../../base/index.js";
 import type { ExpectedCosts } from "../../../studies/comparison/index.js";
-import { html, type Markup, row, table } from "../../../studies/report/index.js";
+import { counted, html, type Markup, row, table } from "../../../studies/report/index.js";
 import { button, facts } from "../page.js";
 import type { WorkState } from "../works.js";
 import { type AskedComparison, type ComparisonFields, hiddenFields } from "./asked.js";
@@ -18,7 +18,7 @@ export function costPart(
   const fields = hiddenFields(typed);
   const what = costs
     ? costsOf(costs, asked)
-    : html`<p>${formatCount(asked.methods.length * asked.seeds)} runs${asked.rates.length > 0 ? ", and those that try the learning rates" : ""}. An estimate trains a few steps with each method, and says how long all of it takes.</p>`;
+    : html`<p>${counted(asked.methods.length * asked.seeds, "run")}${asked.rates.length > 0 ? ", and those that try the learning rates" : ""}. An estimate trains a few steps with each method, and says how long all of it takes.</p>`;
   // The estimate holds the comparison's folder.
   const buttons =
     work?.state === "running"

@@ -129,7 +129,7 @@ export class IndexBuilder {
       characters,
       words,
       longest: byLength(characters),
-      usualWords: words.toSorted()[words.length >> 1] ?? 0,
+      usualWords: words.toSorted()[(words.length - 1) >> 1] ?? 0,
       labels: this.#labels.finish(),
       flags: this.#flags.finish(),
       first: this.#first.finish(),

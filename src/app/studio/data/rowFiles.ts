@@ -1,8 +1,9 @@
 /** What the studio knows of the files of rows: their indexes, guesses, and the works that make them. */
 import { existsSync } from "node:fs";
 import { rename, rm } from "node:fs/promises";
-import { BidoraError, formatCount, statOf } from "../../../base/index.js";
+import { BidoraError, statOf } from "../../../base/index.js";
 import { LEFTOVER_AGE_MS, sweepTemporary, temporaryPath, writeFileAtomic } from "../../../base/records/index.js";
+import { counted } from "../../../studies/report/index.js";
 import type { News } from "../news.js";
 import type { Reporter, Works } from "../works.js";
 import { Guesses, inFolder, type RunPlace, trainOn } from "./guess.js";
@@ -112,7 +113,7 @@ export class RowFiles {
     try {
       const { isWords, rows, notes } = await runJob({ kind: "convert", path, target, hasHeader }, reporter);
       if (target !== undefined && !isWords) await rename(target, this.studio.folder.at("rows", name));
-      const what = isWords ? "It has one word per line, and stays as it is." : `${formatCount(rows)} rows.`;
+      const what = isWords ? "It has one word per line, and stays as it is." : `${counted(rows, "row")}.`;
       const said = await this.#used(isWords ? source : name);
       return [what, ...notes.map((note) => inFolder(this.studio.folder, note)), ...said].join(" ");
     } catch (error) {

@@ -28,13 +28,21 @@ export function addExportRoutes(app: Hono, studio: Studio): void {
   app.get(`${WEB_PAGES}:name`, (c) => c.redirect(`${WEB_PAGES}${encodeURIComponent(c.req.param("name"))}/`));
   app.get(`${WEB_PAGES}:name/*`, async (c) => {
     const name = c.req.param("name");
-    const [, , , , ...asked] = c.req.path.split("/").map(decodeURIComponent);
-    const wanted = asked.join("/") || "index.html";
+    const wanted = decoded(c.req.path.split("/").slice(4).join("/")) || "index.html";
     const files = pageFiles(await exported(folder, name), folder.path);
     // Only what is in the list is sent, whatever the address says.
     const found = files.find((file) => file.name === wanted);
     return found ? fileAt(c, found.path) : c.notFound();
   });
+}
+
+/** @returns a malformed address as it is */
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
 }
 
 /** An archive to save, whose folder has the archive's name. */

@@ -14,6 +14,7 @@ import { comparisonPart } from "../comparisons/comparisonPart.js";
 import { ESTIMATE, workOf } from "../comparisons/comparisons.js";
 import { costPart } from "../comparisons/costPart.js";
 import { progressOf } from "../comparisons/progress.js";
+import { addressWith } from "../page.js";
 import { Form, type Rendered, type Screen } from "../screen.js";
 import { addReports } from "../training/reports.js";
 import { nextRun } from "../training/startPart.js";
@@ -47,12 +48,12 @@ export const compare: Screen = {
     async start(studio, form) {
       const { asked, text } = askedOf(studio, fieldsOf(studio, form));
       await studio.comparisons.start(asked.name, text);
-      return `/compare?show=${asked.name}`;
+      return addressWith("/compare", { show: asked.name });
     },
     async go(studio, form) {
       const name = form.required("name", "the name of a comparison");
       await studio.comparisons.go(name);
-      return `/compare?show=${name}`;
+      return addressWith("/compare", { show: name });
     },
     forget(studio, form) {
       studio.comparisons.forget(form.required("name", "the name of a comparison"));
@@ -113,7 +114,7 @@ function listPart(studio: Studio, names: readonly string[], chosen: string | und
   const items = names.map((name) => {
     const { runs, done, isPlanned } = progressOf(studio.comparisons.folderOf(name));
     const state = isPlanned ? `${done} of ${runs} runs are done` : "not started";
-    return html`<li id="listed-${name}"><a href="/compare?show=${name}"${name === chosen ? html` aria-current="true"` : undefined}>${name}</a> ${state}</li>`;
+    return html`<li id="listed-${name}"><a href="${addressWith("/compare", { show: name })}"${name === chosen ? html` aria-current="true"` : undefined}>${name}</a> ${state}</li>`;
   });
   return html`<section id="comparisons" aria-labelledby="comparisons-title"><h2 id="comparisons-title">Comparisons</h2><ul class="rows">${items}</ul></section>`;
 }

@@ -26,8 +26,9 @@ export const data: Screen = {
   render,
   actions: {
     paste({ rows }, form) {
-      const pasted = form.required("pasted", "some rows");
-      return addressOf(rows.paste(pasted, form.optional("name") ?? "pasted", !form.has("rowsFirst")));
+      form.required("pasted", "some rows");
+      // Cells at either end may be empty.
+      return addressOf(rows.paste(form.text("pasted"), form.optional("name") ?? "pasted", !form.has("rowsFirst")));
     },
     use,
     columns: changeColumns,

@@ -1,7 +1,7 @@
 /** The queue, and the runs that have ended. */
 import { formatCount, formatNumber, own, words } from "../../../base/index.js";
 import { html, type Markup } from "../../../studies/report/index.js";
-import { button } from "../page.js";
+import { addressWith, button } from "../page.js";
 import type { RunEntry } from "./entries.js";
 import type { RunQueue } from "./queue.js";
 
@@ -23,7 +23,7 @@ function waitingItem({ name, folder, state }: RunEntry, place: number): Markup {
         ? "goes on from its last state"
         : undefined;
   const up = place > 0 ? button("/train/up", `Move ${name} up`, { name }, `up-${name}`) : undefined;
-  return html`<li id="waiting-${name}"><a href="/train?run=${name}">${name}</a> ${what}<div class="buttons">${up}${button("/train/leave", `Take ${name} out`, { name }, `leave-${name}`)}</div></li>`;
+  return html`<li id="waiting-${name}"><a href="${addressWith("/train", { run: name })}">${name}</a> ${what}<div class="buttons">${up}${button("/train/leave", `Take ${name} out`, { name }, `leave-${name}`)}</div></li>`;
 }
 
 /** The runs that have ended, those that changed last first. */
@@ -31,7 +31,7 @@ export function runsPart(entries: readonly RunEntry[], chosen: string | undefine
   if (entries.length === 0) return undefined;
   const items = entries.map(
     (entry) =>
-      html`<li id="ended-${entry.name}"><a href="/train?run=${entry.name}"${entry.name === chosen ? html` aria-current="true"` : undefined}>${entry.name}</a> <strong>${WORDS[entry.state]}</strong> ${summaryOf(entry)}</li>`,
+      html`<li id="ended-${entry.name}"><a href="${addressWith("/train", { run: entry.name })}"${entry.name === chosen ? html` aria-current="true"` : undefined}>${entry.name}</a> <strong>${WORDS[entry.state]}</strong> ${summaryOf(entry)}</li>`,
   );
   return html`<section id="runs" aria-labelledby="runs-title"><h2 id="runs-title">Runs</h2><ul class="rows">${items}</ul></section>`;
 }
