@@ -1,5 +1,5 @@
 // The screen Data: rows that are mended, and split into parts.
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { type Client, openStudio, until } from "./support.js";
@@ -41,20 +41,42 @@ test("a mended row is in a new file, which the run uses in place of the old one"
   expect(
     (await save({ "value:text": "better\nwords", "value:label": "spam" }, "rows-2.jsonl")).headers.get("location"),
   ).toBe("/data?file=rows-2.jsonl&row=7");
+});
+
+test("further rows of a file are mended in its newest copy, wherever they are opened", async () => {
+  const rows = messages(60);
+  const client = await withRows(rows);
+  const mend = async (row: string, fields: Record<string, string>, file = "rows.jsonl") => {
+    const answer = await client.post("/data/row", { file, row, ...fields }, `/data?file=${file}&row=${row}`);
+    return answer.headers.get("location");
+  };
+  expect(await client.page("/data?file=rows.jsonl&row=1")).toContain("which the run then uses in its place");
   // The first and the last row.
-  for (const [row, i] of [
-    ["1", 0],
-    ["60", 59],
-  ] as const) {
-    const answer = await client.post("/data/row", {
-      file: "rows.jsonl",
-      row,
-      "value:text": "new",
-      "value:label": "ham",
-    });
-    const name = answer.headers.get("location")!.match(/file=([^&]+)/)![1]!;
-    expect(rowsIn(client, name)).toEqual(rows.with(i, { text: "new", label: "ham" }));
-  }
+  expect(await mend("1", { "value:text": "new" })).toBe("/data?file=rows-2.jsonl&row=1");
+  const page = await until(client, "/data?file=rows.jsonl&row=60", "Line 60 of rows-2.jsonl");
+  expect(page).toContain("Rows of rows.jsonl have been mended");
+  expect(page).toContain('name="file" value="rows-2.jsonl"');
+  expect(await mend("60", { "value:label": "spam" })).toBe("/data?file=rows-3.jsonl&row=60");
+  const both = rows.with(0, { text: "new", label: "spam" }).with(59, { text: "message number 59", label: "spam" });
+  expect(rowsIn(client, "rows-3.jsonl")).toEqual(both);
+  expect(runOf(client)).toContain("train: rows/rows-3.jsonl");
+  // A form that was opened before changes only what was typed in it.
+  await until(client, "/data?file=rows-3.jsonl", 'id="rows-box"');
+  expect(await mend("1", { "value:text": "message number 0", "value:label": "ham" })).toBe(
+    "/data?file=rows-4.jsonl&row=1",
+  );
+  expect(rowsIn(client, "rows-4.jsonl")[0]).toEqual({ text: "new", label: "ham" });
+  // Where the run uses another file, it stays with that.
+  await client.post("/data/use", { file: "rows.jsonl", part: "train" });
+  const unused = await until(client, "/data?file=rows.jsonl&row=2", "Line 2 of rows-4.jsonl");
+  expect(unused).toContain("The run does not use rows-4.jsonl");
+  expect(unused).not.toContain("which the run then uses");
+  expect(await mend("2", { "value:text": "other" })).toBe("/data?file=rows-5.jsonl&row=2");
+  expect(runOf(client)).toContain("train: rows/rows.jsonl");
+  // Another file in the place of a copy is none.
+  writeFileSync(join(client.folder, "rows", "rows-2.jsonl"), jsonl(rows.slice(1)));
+  await until(client, "/data?file=rows.jsonl&row=2", "Line 2 of rows.jsonl");
+  expect(await client.page("/data")).not.toContain("mended.json");
 });
 
 test("a row that the task would refuse is not saved", async () => {

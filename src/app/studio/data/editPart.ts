@@ -5,6 +5,7 @@ import { form } from "../page.js";
 import type { Form } from "../screen.js";
 import type { Studio } from "../workspace.js";
 import { addressOf, type Current, indexedOf, partOf, ROWS, stemOf } from "./current.js";
+import { keepStep, newestOf } from "./mended.js";
 import { type Row, readRows, writeWithRow } from "./rowFile.js";
 import type { Filter, RowIndex } from "./rowIndex.js";
 import { RowReader } from "./rowReader.js";
@@ -14,6 +15,8 @@ const SUGGESTIONS = 100;
 
 interface Shown {
   readonly path: string;
+  /** The file that was asked for: an earlier one, before rows in it were mended. */
+  readonly asked: string;
   /** The row's line in the file. */
   readonly line: number;
   readonly filter: Filter;
@@ -23,20 +26,21 @@ interface Shown {
 
 export async function editPart(
   current: Current & { index: RowIndex },
-  { path, line, filter, refused }: Shown,
+  { path, asked, line, filter, refused }: Shown,
 ): Promise<Markup> {
-  const { name, index } = current;
+  const { name, index, part } = current;
   const [row] = await readRows(path, index, [index.rowOfLine(line)]);
   const values = row!.values;
   const names = values ? [...new Set([...index.data.columns, ...Object.keys(values)])] : [];
   const fields = names.map((column, i) => valueField(current, column, values?.[column], { i, refused }));
   const text = html`<div class="field"><label for="value-0">The line, which is no JSON object yet</label><textarea id="value-0" name="line">${refused?.text("line") ?? row!.text}</textarea></div>`;
   return html`<section id="row" aria-labelledby="row-title"><h2 id="row-title">Line ${formatCount(line)} of ${name}</h2>
+${asked === name ? undefined : html`<p class="note" id="newest">Rows of ${asked} have been mended: this is the same line of ${name}, which has all of them.</p>`}
 <p class="buttons">${neighbors(current, row!, filter)}</p>
 ${form("/data/row", [
-  html`<input type="hidden" name="file" value="${name}"><input type="hidden" name="row" value="${line}">`,
+  html`<input type="hidden" name="file" value="${refused?.optional("file") ?? name}"><input type="hidden" name="row" value="${line}">`,
   ...(values ? fields : [text]),
-  html`<p class="help">The rows with this change become a new file beside ${name}, which the run then uses in its place.</p><div class="buttons"><button id="button-row">Save as a new file</button></div>`,
+  html`<p class="help">The rows with this change become a new file beside ${name}${part === undefined ? `. The run does not use ${name}, and will not use the new file by itself.` : ", which the run then uses in its place."}</p><div class="buttons"><button id="button-row">Save as a new file</button></div>`,
 ])}</section>`;
 }
 
@@ -79,35 +83,54 @@ function valueField(
 
 /** Writes the mended rows, and uses them where the old ones were used. @throws BidoraError for a row that is refused */
 export async function saveRow(studio: Studio, form: Form): Promise<string> {
-  const name = form.required("file", "a file");
-  const current = await indexedOf(studio, name);
-  const { folder, runFile } = studio;
-  const path = folder.at("rows", name);
+  const opened = form.required("file", "a file");
   const line = Number(form.required("row", "a row"));
-  const row = current.index.rowOfLine(line);
-  const [before] = await readRows(path, current.index, [row]);
-  const text = before!.values ? changedText(before!.values, form) : form.text("line").trim();
-  if (text === before!.text || (before!.values && text === JSON.stringify(before!.values)))
-    return addressOf(name, { row: String(line) });
-  await checkRow(current, before!, text);
+  const { folder, runFile } = studio;
+  // Rows may have been mended since the form was opened: those stay.
+  const name = newestOf(folder, opened);
+  const [, seen] = await rowAt(studio, opened, line);
+  const [current, before] = await rowAt(studio, name, line);
+  const changes = seen.values && before.values ? changesIn(seen.values, form) : undefined;
+  const text = changes
+    ? withChanges(before, changes)
+    : form
+        .text("line")
+        .trim()
+        .replace(/\s*[\r\n]+\s*/g, " ");
+  if (text === before.text) return addressOf(name, { row: String(line) });
+  await checkRow(current, before, text);
   const fresh = folder.freeName("rows", stemOf(name), ROWS);
-  await writeWithRow({ path, index: current.index, row }, text, folder.at("rows", fresh));
+  const place = { path: folder.at("rows", name), index: current.index, row: before.number };
+  await writeWithRow(place, text, folder.at("rows", fresh));
+  keepStep(folder, name, fresh);
   const part = partOf(folder, runFile.read(), name);
   if (part !== undefined) runFile.change({ [part]: folder.as("rows", fresh) });
   studio.news.changed("rows");
   return addressOf(fresh, { row: String(line) });
 }
 
-function changedText(values: Readonly<Record<string, unknown>>, form: Form): string {
-  const changed: Record<string, unknown> = { ...values };
+async function rowAt(studio: Studio, name: string, line: number): Promise<[Current & { index: RowIndex }, Row]> {
+  const current = await indexedOf(studio, name);
+  const { index } = current;
+  const [row] = await readRows(studio.folder.at("rows", name), index, [index.rowOfLine(line)]);
+  return [current, row!];
+}
+
+/** The columns whose values are not those that the form was opened with. */
+function changesIn(values: Readonly<Record<string, unknown>>, form: Form): Readonly<Record<string, unknown>> {
+  const changes: Record<string, unknown> = {};
   for (const column of form.names("value:")) {
     const value = values[column];
     const typed = form.text(`value:${column}`).replaceAll("\r\n", "\n");
-    if (typeof value === "string") changed[column] = typed;
-    else if (value !== undefined) changed[column] = parsed(column, typed, value);
-    else if (typed !== "") changed[column] = typed;
+    if (typeof value === "string" ? typed === value : value === undefined && typed === "") continue;
+    changes[column] = value === undefined || typeof value === "string" ? typed : parsed(column, typed, value);
   }
-  return JSON.stringify(changed);
+  return changes;
+}
+
+function withChanges({ values, text }: Row, changes: Readonly<Record<string, unknown>>): string {
+  const changed = JSON.stringify({ ...values, ...changes });
+  return changed === JSON.stringify(values) ? text : changed;
 }
 
 function parsed(column: string, typed: string, before: unknown): unknown {

@@ -9,6 +9,7 @@ import { addressOf, type Current, currentOf, filesOf, indexedOf, partOf, ROWS, r
 import { editPart, saveRow } from "../data/editPart.js";
 import { initWords, trainOn } from "../data/guess.js";
 import { filesPart, importPart, usePart } from "../data/importing/importPart.js";
+import { newestOf } from "../data/mended.js";
 import { indexWork } from "../data/rowFiles.js";
 import { filterFrom, type RowIndex } from "../data/rowIndex.js";
 import { rowsPart, tableRows } from "../data/rowsPart.js";
@@ -44,16 +45,23 @@ export const data: Screen = {
 
 async function render(studio: Studio, asked: Asked): Promise<Rendered> {
   const { query, form } = asked;
-  const current = await askedFile(studio, query.get("file") ?? undefined);
+  const row = query.get("row");
+  const given = query.get("file") ?? undefined;
+  const current = await askedFile(studio, given && row !== null ? newestOf(studio.folder, given) : given);
   if (!current)
     return { content: [importPart(studio, form), filesPart(studio, undefined)], commands: await commands(studio) };
   const { index, name, run } = current;
   const indexed = index && { ...current, index };
   const train = PARTS.find((part) => part === "train" && partOf(studio.folder, run, name));
-  const row = query.get("row");
   if (indexed && row !== null) {
     const filter = filterFrom(query.get("filter"));
-    const shown = { path: studio.folder.at("rows", name), line: Number(row), filter, refused: form };
+    const shown = {
+      path: studio.folder.at("rows", name),
+      asked: given ?? name,
+      line: Number(row),
+      filter,
+      refused: form,
+    };
     return { content: [await editPart(indexed, shown)], commands: await commands(studio) };
   }
   return {
