@@ -1,6 +1,7 @@
 // The screen Data: rows that are mended, and split into parts.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { parseHTML } from "linkedom";
 import { expect, test } from "vitest";
 import { type Client, openStudio, until } from "./support.js";
 
@@ -77,6 +78,45 @@ test("further rows of a file are mended in its newest copy, wherever they are op
   writeFileSync(join(client.folder, "rows", "rows-2.jsonl"), jsonl(rows.slice(1)));
   await until(client, "/data?file=rows.jsonl&row=2", "Line 2 of rows.jsonl");
   expect(await client.page("/data")).not.toContain("mended.json");
+});
+
+test("what is not changed in a row stays as it is written", async () => {
+  const line = String.raw`{ "text":"one\r\ntwo \u00e9", "label":"two\nlines","id": 12345678901234567890, "score": 1.0, "more": {"a": [1e2, "}, \"b\": 3"]}, "none": null }`;
+  const client = await openStudio();
+  await client.upload("/data/upload?name=rows.jsonl", `${line}\n${jsonl(messages(30))}`);
+  const page = await until(client, "/data?file=rows.jsonl&row=1", "Line 1 of rows.jsonl");
+  const fields = [...parseHTML(page).document.querySelectorAll('[name^="value:"]')];
+  expect(fields.map(({ localName }) => localName)).toEqual(fields.map(() => "textarea"));
+  // As a browser sends them.
+  const sent = Object.fromEntries(
+    fields.map((field) => [
+      field.getAttribute("name")!,
+      field.textContent
+        .replace(/^\n/, "")
+        .replaceAll("&quot;", '"')
+        .replace(/\r\n?|\n/g, "\r\n"),
+    ]),
+  );
+  expect(sent["value:id"]).toBe("12345678901234567890");
+  let file = "rows.jsonl";
+  const save = async (fields: Record<string, string>) => {
+    const answer = await client.post("/data/row", { file, row: "1", ...sent, ...fields }, `/data?file=${file}&row=1`);
+    file = /file=([^&]+)/.exec(answer.headers.get("location")!)![1]!;
+    await until(client, `/data?file=${file}&row=1`, `Line 1 of ${file}`);
+    return readFileSync(join(client.folder, "rows", file), "utf8").split("\n", 1)[0];
+  };
+  expect(await save({})).toBe(line);
+  expect(file).toBe("rows.jsonl");
+  sent["value:text"] = "one\r\nthree";
+  const changed = line.replace(String.raw`two \u00e9`, "three");
+  expect(await save({})).toBe(changed);
+  sent["value:id"] = "12345678901234567891";
+  expect(await save({ "value:more": '{\r\n"a": 2}', "value:new": "x" })).toBe(
+    `${changed
+      .replace("567890,", "567891,")
+      .replace(/\{"a".*?\}(?=, "none)/, '{"a":2}')
+      .replace(/ \}$/, "")}, "new": "x"}`,
+  );
 });
 
 test("a row that the task would refuse is not saved", async () => {

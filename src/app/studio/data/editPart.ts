@@ -5,6 +5,7 @@ import { form } from "../page.js";
 import type { Form } from "../screen.js";
 import type { Studio } from "../workspace.js";
 import { addressOf, type Current, indexedOf, partOf, ROWS, stemOf } from "./current.js";
+import { asSent, lineJson, shownJson, sourcesIn, withBreaksOf, withValues } from "./jsonLine.js";
 import { keepStep, newestOf } from "./mended.js";
 import { type Row, readRows, writeWithRow } from "./rowFile.js";
 import type { Filter, RowIndex } from "./rowIndex.js";
@@ -32,7 +33,10 @@ export async function editPart(
   const [row] = await readRows(path, index, [index.rowOfLine(line)]);
   const values = row!.values;
   const names = values ? [...new Set([...index.data.columns, ...Object.keys(values)])] : [];
-  const fields = names.map((column, i) => valueField(current, column, values?.[column], { i, refused }));
+  const sources = values && sourcesIn(row!.text);
+  const fields = names.map((column, i) =>
+    valueField(current, column, { i, value: values?.[column], source: sources?.get(column), refused }),
+  );
   const text = html`<div class="field"><label for="value-0">The line, which is no JSON object yet</label><textarea id="value-0" name="line">${refused?.text("line") ?? row!.text}</textarea></div>`;
   return html`<section id="row" aria-labelledby="row-title"><h2 id="row-title">Line ${formatCount(line)} of ${name}</h2>
 ${asked === name ? undefined : html`<p class="note" id="newest">Rows of ${asked} have been mended: this is the same line of ${name}, which has all of them.</p>`}
@@ -58,21 +62,25 @@ function neighbors({ name, index }: Current & { index: RowIndex }, { number }: R
   return [all, link(place - 1, "Previous row"), link(place + 1, "Next row")].filter((part) => part !== undefined);
 }
 
-interface Place {
+interface Value {
   readonly i: number;
+  readonly value: unknown;
+  /** As it is written; undefined if the row has none. */
+  readonly source: string | undefined;
   readonly refused: Form | undefined;
 }
 
 function valueField(
   { reading, index }: Current & { index: RowIndex },
   column: string,
-  value: unknown,
-  { i, refused }: Place,
+  { i, value, source, refused }: Value,
 ): Markup {
-  const isText = value === undefined || typeof value === "string";
-  const shown = refused?.text(`value:${column}`) ?? (isText ? (value ?? "") : JSON.stringify(value, undefined, 1));
+  const isText = source === undefined || typeof value === "string";
+  const before = source === undefined ? "" : typeof value === "string" ? value : shownJson(source);
+  const shown = refused?.text(`value:${column}`) ?? before;
+  const isOneLine = !/[\r\n]/.test(before + shown);
   const isLabel = reading.labelColumn?.includes(column) ?? false;
-  const labels = isLabel && isText ? (index.labels ?? []).slice(0, SUGGESTIONS) : [];
+  const labels = isLabel && isText && isOneLine ? (index.labels ?? []).slice(0, SUGGESTIONS) : [];
   const own = html`id="value-${i}" name="value:${column}"`;
   const input =
     labels.length > 0
@@ -90,9 +98,9 @@ export async function saveRow(studio: Studio, form: Form): Promise<string> {
   const name = newestOf(folder, opened);
   const [, seen] = await rowAt(studio, opened, line);
   const [current, before] = await rowAt(studio, name, line);
-  const changes = seen.values && before.values ? changesIn(seen.values, form) : undefined;
+  const changes = seen.values && before.values ? changesIn(seen, form) : undefined;
   const text = changes
-    ? withChanges(before, changes)
+    ? withValues(before.text, changes)
     : form
         .text("line")
         .trim()
@@ -116,28 +124,26 @@ async function rowAt(studio: Studio, name: string, line: number): Promise<[Curre
   return [current, row!];
 }
 
-/** The columns whose values are not those that the form was opened with. */
-function changesIn(values: Readonly<Record<string, unknown>>, form: Form): Readonly<Record<string, unknown>> {
-  const changes: Record<string, unknown> = {};
+/** The columns whose values are not those that the form was opened with, as JSON. */
+function changesIn({ values = {}, text }: Row, form: Form): ReadonlyMap<string, string> {
+  const changes = new Map<string, string>();
+  const sources = sourcesIn(text);
   for (const column of form.names("value:")) {
-    const value = values[column];
-    const typed = form.text(`value:${column}`).replaceAll("\r\n", "\n");
-    if (typeof value === "string" ? typed === value : value === undefined && typed === "") continue;
-    changes[column] = value === undefined || typeof value === "string" ? typed : parsed(column, typed, value);
+    const value = values[column] ?? (sources.has(column) ? null : "");
+    const typed = asSent(form.text(`value:${column}`));
+    if (typeof value === "string") {
+      if (typed !== asSent(value)) changes.set(column, JSON.stringify(withBreaksOf(value, typed)));
+      continue;
+    }
+    const json = checkedJson(column, typed);
+    if (json !== lineJson(sources.get(column)!)) changes.set(column, json);
   }
   return changes;
 }
 
-function withChanges({ values, text }: Row, changes: Readonly<Record<string, unknown>>): string {
-  const changed = JSON.stringify({ ...values, ...changes });
-  return changed === JSON.stringify(values) ? text : changed;
-}
-
-function parsed(column: string, typed: string, before: unknown): unknown {
+function checkedJson(column: string, typed: string): string {
   try {
-    const value: unknown = JSON.parse(typed);
-    // As it was written: 1.0 stays 1.0 where it is not changed.
-    return JSON.stringify(value) === JSON.stringify(before) ? before : value;
+    return lineJson(typed);
   } catch (error) {
     throw new BidoraError(
       "STUDIO",
