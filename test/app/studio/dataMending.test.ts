@@ -119,6 +119,19 @@ test("what is not changed in a row stays as it is written", async () => {
   );
 });
 
+test("a number in a name is that of a copy only beside the file without it", async () => {
+  const client = await openStudio();
+  for (const [file, more, mended] of [
+    ["sales-2024.jsonl", [], "sales-2024-2.jsonl"],
+    ["costs-7.jsonl", ["costs.jsonl"], "costs-2.jsonl"],
+  ] as const) {
+    for (const name of [file, ...more]) await client.upload(`/data/upload?name=${name}`, jsonl(messages(30)));
+    await until(client, `/data?file=${file}&row=1`, `Line 1 of ${file}`);
+    const answer = await client.post("/data/row", { file, row: "1", "value:text": "new" });
+    expect(answer.headers.get("location")).toBe(`/data?file=${mended}&row=1`);
+  }
+});
+
 test("a row that the task would refuse is not saved", async () => {
   const client = await withRows([...messages(59), { text: "a text", label: 5, score: 1.5 }]);
   const save = (fields: Record<string, string>) =>

@@ -107,7 +107,7 @@ export async function saveRow(studio: Studio, form: Form): Promise<string> {
         .replace(/\s*[\r\n]+\s*/g, " ");
   if (text === before.text) return addressOf(name, { row: String(line) });
   await checkRow(current, before, text);
-  const fresh = folder.freeName("rows", stemOf(name), ROWS);
+  const fresh = folder.freeName("rows", stemOf(folder, name), ROWS);
   const place = { path: folder.at("rows", name), index: current.index, row: before.number };
   await writeWithRow(place, text, folder.at("rows", fresh));
   keepStep(folder, name, fresh);
