@@ -370,6 +370,11 @@ test("a Parquet file becomes rows, and a file whose import was cut off can be re
   const answer = await client.post("/data/convert", { file: "cut.csv" });
   expect(answer.headers.get("location")).toBe("/data?file=cut.jsonl");
   await until(client, "/data?file=cut.jsonl", 'id="rows-box"');
+  writeFileSync(join(client.folder, "rows", "bare.csv"), "one,1\ntwo,0\n");
+  expect(await client.page("/data?file=bare.csv")).toContain('id="rows-first-convert"');
+  await client.post("/data/convert", { file: "bare.csv", rowsFirst: "on" });
+  await until(client, "/data?file=bare.jsonl", 'id="rows-box"');
+  expect(rowsIn(client, "bare.jsonl")[0]).toEqual({ column1: "one", column2: "1" });
   // What was in the folder stays there if it can't be read.
   writeFileSync(join(client.folder, "rows", "bad.csv"), "a,b\n1\n");
   await client.post("/data/convert", { file: "bad.csv" });

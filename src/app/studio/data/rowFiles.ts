@@ -75,9 +75,9 @@ export class RowFiles {
   }
 
   /** Reads the rows of a file that is in the folder already, such as one whose import was cut off. */
-  readAgain(source: string): string {
+  readAgain(source: string, hasHeader: boolean): string {
     const rows = this.studio.folder.freeName("rows", source.replace(/\.\w+$/, ""), ".jsonl");
-    return this.#read({ source, rows }, { isNew: false });
+    return this.#read({ source, rows }, { isNew: false, hasHeader });
   }
 
   /** Whether the rows of a file are being imported. */

@@ -8,7 +8,7 @@ import { changeColumns, columnsPart, reasonsPart } from "../data/columnsPart.js"
 import { addressOf, type Current, currentOf, filesOf, indexedOf, partOf, ROWS, rowsNameOf } from "../data/current.js";
 import { editPart, saveRow } from "../data/editPart.js";
 import { initWords, trainOn } from "../data/guess.js";
-import { filesPart, importPart, usePart } from "../data/importing/importPart.js";
+import { filesPart, importPart, readPart, usePart } from "../data/importing/importPart.js";
 import { newestOf } from "../data/mended.js";
 import { indexWork } from "../data/rowFiles.js";
 import { filterFrom, type RowIndex } from "../data/rowIndex.js";
@@ -38,7 +38,7 @@ export const data: Screen = {
       studio.rows.forget(form.required("file", "a file"));
       return undefined;
     },
-    convert: (studio, form) => addressOf(studio.rows.readAgain(form.required("file", "a file"))),
+    convert: ({ rows }, form) => addressOf(rows.readAgain(form.required("file", "a file"), !form.has("rowsFirst"))),
   },
   addRoutes,
 };
@@ -107,7 +107,7 @@ function waiting({ works }: Studio, { name, guess }: Current): Markup {
   return html`<section id="rows" aria-labelledby="rows-title"><h2 id="rows-title">Rows</h2>${
     isWords
       ? html`<p class="note">The file has one word per line, with its label. It is trained on as it is; the table, the filters and the split are for rows of tables.</p>`
-      : html`<p class="note">The rows of this file have not been read yet.</p>${button("/data/convert", "Read its rows", { file: name }, "convert")}`
+      : html`<p class="note">The rows of this file have not been read yet.</p>${readPart(name)}`
   }</section>`;
 }
 

@@ -33,6 +33,14 @@ ${form("/data/paste", [
   html`<div class="buttons"><button id="button-paste">Add these rows</button></div>`,
 ])}</details>`;
 
+/** For a file in the folder whose rows have not been read. */
+export const readPart = (name: string): Markup =>
+  form("/data/convert", [
+    html`<input type="hidden" name="file" value="${name}">`,
+    headerBox("convert", false),
+    html`<div class="buttons"><button id="button-convert">Read its rows</button></div>`,
+  ]);
+
 const USES = { train: "training", validation: "validation", test: "test" } as const;
 
 const sizeText = (bytes: number): string =>
