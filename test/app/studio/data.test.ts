@@ -110,6 +110,15 @@ test("pasted rows are CSV, TSV or JSONL", async () => {
   expect([refused.status, await refused.text()]).toEqual([422, expect.stringContaining("Give some rows first.")]);
 });
 
+test("a pasted text whose rows can't be read is in its box again, until it can be", async () => {
+  const client = await openStudio();
+  await client.post("/data/paste", { pasted: "a,b\r\none", name: "mine" });
+  const page = await until(client, "/data", "Failed: rows/mine.csv line 2: 1 column, but the header has 2.");
+  expect(page).toMatch(/<details id="paste" open>.*<textarea[^>]*>\na,b\r?\none<\/textarea>.*value="mine"/s);
+  await client.post("/data/paste", { pasted: csv(textRows(4)), name: "mine" });
+  expect(await until(client, "/data", "4 rows")).toMatch(/<details id="paste">.*<textarea[^>]*><\/textarea>/s);
+});
+
 /** An Excel file with a sheet of texts and numbers. */
 function excel(...sheets: readonly (readonly (readonly (string | number)[])[])[]): Buffer {
   const cell = (value: string | number, at: string) =>

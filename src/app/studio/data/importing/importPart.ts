@@ -17,19 +17,28 @@ export function importPart({ rows, works }: Studio, refused: Form | undefined): 
 <p class="help" id="rows-file-help">CSV, TSV, JSONL, Parquet, Excel (.xlsx, its first sheet), CoNLL or CoNLL-U. Nothing leaves this machine.</p>
 ${headerBox("drop", false)}</div>
 ${going}
-${pastePart(refused)}</section>`;
+${pastePart(refused?.has("pasted") ? pastedIn(refused) : rows.lostPaste)}</section>`;
 }
 
 /** A choice that stays until the page is left. */
 const headerBox = (where: string, isChosen: boolean): Markup =>
   html`<label class="choice" for="rows-first-${where}"><input type="checkbox" id="rows-first-${where}" name="rowsFirst" value="on" data-kept${isChosen ? html` checked` : undefined}> The first line is a row already, and does not name the columns</label>`;
 
-const pastePart = (refused: Form | undefined): Markup =>
-  html`<details id="paste"${refused?.has("pasted") ? html` open` : undefined}><summary>Paste rows instead</summary>
+type Pasted = NonNullable<Studio["rows"]["lostPaste"]>;
+
+const pastedIn = (form: Form): Omit<Pasted, "source"> => ({
+  text: form.text("pasted"),
+  name: form.optional("name") ?? "pasted",
+  hasHeader: !form.has("rowsFirst"),
+});
+
+/** @param again a text that is shown again, since it was refused or could not be read */
+const pastePart = (again: Omit<Pasted, "source"> | undefined): Markup =>
+  html`<details id="paste"${again && html` open`}><summary>Paste rows instead</summary>
 ${form("/data/paste", [
-  html`<div class="field"><label for="field-pasted">Rows as CSV, TSV or JSONL</label><textarea id="field-pasted" name="pasted" rows="6" spellcheck="false" aria-describedby="field-pasted-help">${refused?.text("pasted")}</textarea><p class="help" id="field-pasted-help">From a spreadsheet: select the cells, copy, and paste them here.</p></div>`,
-  textField({ name: "name", label: "Name of the file" }, refused?.optional("name") ?? "pasted"),
-  headerBox("paste", refused?.has("rowsFirst") ?? false),
+  html`<div class="field"><label for="field-pasted">Rows as CSV, TSV or JSONL</label><textarea id="field-pasted" name="pasted" rows="6" spellcheck="false" aria-describedby="field-pasted-help">${again && html`${"\n"}${again.text}`}</textarea><p class="help" id="field-pasted-help">From a spreadsheet: select the cells, copy, and paste them here.</p></div>`,
+  textField({ name: "name", label: "Name of the file" }, again?.name ?? "pasted"),
+  headerBox("paste", again?.hasHeader === false),
   html`<div class="buttons"><button id="button-paste">Add these rows</button></div>`,
 ])}</details>`;
 
