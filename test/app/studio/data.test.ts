@@ -219,6 +219,20 @@ test("a file is used for one part of the run", async () => {
   expect((await use("rows.jsonl", "other")).status).toBe(422);
 });
 
+test("training rows that are none of the files are named", async () => {
+  const client = await openStudio();
+  await added(client, "rows.csv", csv(textRows(60)));
+  const trainOn = (train: string) =>
+    writeFileSync(join(client.folder, "run.yaml"), runOf(client).replace(/^train: .*/m, `train: ${train}`));
+  expect(await client.page("/data")).not.toContain("The next run trains on");
+  trainOn("elsewhere.jsonl");
+  expect(await client.page("/data")).toContain("The next run trains on elsewhere.jsonl, which does not exist.");
+  writeFileSync(join(client.folder, "elsewhere.jsonl"), jsonl(textRows(60)));
+  expect(await client.page("/data")).toContain("The next run trains on elsewhere.jsonl, which is not in rows/.");
+  trainOn("rows/gone.jsonl");
+  expect(await client.page("/data?file=rows.jsonl")).toContain("on rows/gone.jsonl, which does not exist.");
+});
+
 test("a file with one word per line stays as it is", async () => {
   const client = await openStudio();
   const words = "John\tB-PER\nruns\tO\n\nMary\tB-PER\nsleeps\tO\n\nPaul\tB-PER\n";

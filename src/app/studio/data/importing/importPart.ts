@@ -1,4 +1,6 @@
 /** Where rows come from: files that are dropped or chosen, texts that are pasted, and the files that are there. */
+import { existsSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { formatBytes, formatCount, sizeOf } from "../../../../base/index.js";
 import { html, type Markup } from "../../../../studies/report/index.js";
 import { button, form, textField, workPart } from "../../page.js";
@@ -64,7 +66,17 @@ export function filesPart(studio: Studio, chosen: string | undefined): Markup {
     const size = sizeText(sizeOf(folder.at("rows", name)));
     return html`<li id="file-${name}"><a href="${addressOf(name)}"${name === chosen ? html` aria-current="page"` : undefined}>${name}</a> <span class="place">${size}</span>${part && html` <strong class="mark">${USES[part]}</strong>`}</li>`;
   });
-  return html`<nav id="files" class="files" aria-label="Files of rows"><ul>${parts}</ul></nav>`;
+  return html`<nav id="files" class="files" aria-label="Files of rows"><ul>${parts}</ul></nav>${trainElsewhere(studio)}`;
+}
+
+/** Says where the run's training rows are if they are none of the files. */
+function trainElsewhere({ folder, runFile }: Studio): Markup | undefined {
+  const { train } = runFile.read();
+  if (train === undefined) return undefined;
+  const path = resolve(folder.path, train);
+  const isThere = existsSync(path);
+  if (isThere && dirname(path) === join(folder.path, "rows")) return undefined;
+  return html`<p class="note" id="train-elsewhere">The next run trains on ${train}, which ${isThere ? "is not in rows/" : "does not exist"}.</p>`;
 }
 
 /** What a file can be used for that the run does not use for it. */
