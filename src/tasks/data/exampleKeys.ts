@@ -11,12 +11,13 @@ type Keyed = Pick<Example, "input" | "at">;
 /** A key of what the model reads of an example. Examples that differ only in labels or completions have the same key. */
 export const exampleKey = ({ input, at }: Keyed): string => keyOf(readByModel(input), at);
 
+/** A key of all of an example's input, with a completion that the model is to give. */
+export const wholeKey = ({ input, at }: Keyed): string => keyOf(input, at);
+
 /** The keys of the examples of several splits. A prompt that all of them have tells no examples apart: then completions count too. */
 export function keysOfSplits(splits: readonly (readonly Keyed[])[]): string[][] {
   const keys = splits.map((examples) => examples.map(exampleKey));
-  return new Set(keys.flat()).size > 1
-    ? keys
-    : splits.map((examples) => examples.map(({ input, at }) => keyOf(input, at)));
+  return new Set(keys.flat()).size > 1 ? keys : splits.map((examples) => examples.map(wholeKey));
 }
 
 const keyOf = (read: unknown, at: Keyed["at"]): string =>

@@ -1,6 +1,6 @@
 export { anchoredColumns, type EmbeddingExample } from "./embeddingExamples.js";
 export { type Dataset, type Example, type Location, type TextExample, type WordsExample, where } from "./example.js";
-export { countShared, exampleKey, keysOfSplits, sampleOf } from "./exampleKeys.js";
+export { countShared, exampleKey, keysOfSplits, sampleOf, wholeKey } from "./exampleKeys.js";
 export { LabelMap, labelMap } from "./labels.js";
 export {
   type LanguageExample,

@@ -110,6 +110,15 @@ test("pasted rows are CSV, TSV or JSONL", async () => {
   expect([refused.status, await refused.text()]).toEqual([422, expect.stringContaining("Give some rows first.")]);
 });
 
+test("a pasted text whose rows can't be read is in its box again, until it can be", async () => {
+  const client = await openStudio();
+  await client.post("/data/paste", { pasted: "a,b\r\none", name: "mine" });
+  const page = await until(client, "/data", "Failed: rows/mine.csv line 2: 1 column, but the header has 2.");
+  expect(page).toMatch(/<details id="paste" open>.*<textarea[^>]*>\na,b\r?\none<\/textarea>.*value="mine"/s);
+  await client.post("/data/paste", { pasted: csv(textRows(4)), name: "mine" });
+  expect(await until(client, "/data", "4 rows")).toMatch(/<details id="paste">.*<textarea[^>]*><\/textarea>/s);
+});
+
 /** An Excel file with a sheet of texts and numbers. */
 function excel(...sheets: readonly (readonly (readonly (string | number)[])[])[]): Buffer {
   const cell = (value: string | number, at: string) =>
@@ -208,6 +217,20 @@ test("a file is used for one part of the run", async () => {
   expect(runOf(client)).not.toContain("validation");
   expect(runOf(client)).toContain("test: rows/more.jsonl");
   expect((await use("rows.jsonl", "other")).status).toBe(422);
+});
+
+test("training rows that are none of the files are named", async () => {
+  const client = await openStudio();
+  await added(client, "rows.csv", csv(textRows(60)));
+  const trainOn = (train: string) =>
+    writeFileSync(join(client.folder, "run.yaml"), runOf(client).replace(/^train: .*/m, `train: ${train}`));
+  expect(await client.page("/data")).not.toContain("The next run trains on");
+  trainOn("elsewhere.jsonl");
+  expect(await client.page("/data")).toContain("The next run trains on elsewhere.jsonl, which does not exist.");
+  writeFileSync(join(client.folder, "elsewhere.jsonl"), jsonl(textRows(60)));
+  expect(await client.page("/data")).toContain("The next run trains on elsewhere.jsonl, which is not in rows/.");
+  trainOn("rows/gone.jsonl");
+  expect(await client.page("/data?file=rows.jsonl")).toContain("on rows/gone.jsonl, which does not exist.");
 });
 
 test("a file with one word per line stays as it is", async () => {
@@ -370,6 +393,11 @@ test("a Parquet file becomes rows, and a file whose import was cut off can be re
   const answer = await client.post("/data/convert", { file: "cut.csv" });
   expect(answer.headers.get("location")).toBe("/data?file=cut.jsonl");
   await until(client, "/data?file=cut.jsonl", 'id="rows-box"');
+  writeFileSync(join(client.folder, "rows", "bare.csv"), "one,1\ntwo,0\n");
+  expect(await client.page("/data?file=bare.csv")).toContain('id="rows-first-convert"');
+  await client.post("/data/convert", { file: "bare.csv", rowsFirst: "on" });
+  await until(client, "/data?file=bare.jsonl", 'id="rows-box"');
+  expect(rowsIn(client, "bare.jsonl")[0]).toEqual({ column1: "one", column2: "1" });
   // What was in the folder stays there if it can't be read.
   writeFileSync(join(client.folder, "rows", "bad.csv"), "a,b\n1\n");
   await client.post("/data/convert", { file: "bad.csv" });

@@ -1,6 +1,7 @@
 // The screen Data: rows that are mended, and split into parts.
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { parseHTML } from "linkedom";
 import { expect, test } from "vitest";
 import { type Client, openStudio, until } from "./support.js";
 
@@ -41,19 +42,93 @@ test("a mended row is in a new file, which the run uses in place of the old one"
   expect(
     (await save({ "value:text": "better\nwords", "value:label": "spam" }, "rows-2.jsonl")).headers.get("location"),
   ).toBe("/data?file=rows-2.jsonl&row=7");
+});
+
+test("further rows of a file are mended in its newest copy, wherever they are opened", async () => {
+  const rows = messages(60);
+  const client = await withRows(rows);
+  const mend = async (row: string, fields: Record<string, string>, file = "rows.jsonl") => {
+    const answer = await client.post("/data/row", { file, row, ...fields }, `/data?file=${file}&row=${row}`);
+    return answer.headers.get("location");
+  };
+  expect(await client.page("/data?file=rows.jsonl&row=1")).toContain("which the run then uses in its place");
   // The first and the last row.
-  for (const [row, i] of [
-    ["1", 0],
-    ["60", 59],
+  expect(await mend("1", { "value:text": "new" })).toBe("/data?file=rows-2.jsonl&row=1");
+  const page = await until(client, "/data?file=rows.jsonl&row=60", "Line 60 of rows-2.jsonl");
+  expect(page).toContain("Rows of rows.jsonl have been mended");
+  expect(page).toContain('name="file" value="rows-2.jsonl"');
+  expect(await mend("60", { "value:label": "spam" })).toBe("/data?file=rows-3.jsonl&row=60");
+  const both = rows.with(0, { text: "new", label: "spam" }).with(59, { text: "message number 59", label: "spam" });
+  expect(rowsIn(client, "rows-3.jsonl")).toEqual(both);
+  expect(runOf(client)).toContain("train: rows/rows-3.jsonl");
+  // A form that was opened before changes only what was typed in it.
+  await until(client, "/data?file=rows-3.jsonl", 'id="rows-box"');
+  expect(await mend("1", { "value:text": "message number 0", "value:label": "ham" })).toBe(
+    "/data?file=rows-4.jsonl&row=1",
+  );
+  expect(rowsIn(client, "rows-4.jsonl")[0]).toEqual({ text: "new", label: "ham" });
+  // Where the run uses another file, it stays with that.
+  await client.post("/data/use", { file: "rows.jsonl", part: "train" });
+  const unused = await until(client, "/data?file=rows.jsonl&row=2", "Line 2 of rows-4.jsonl");
+  expect(unused).toContain("The run does not use rows-4.jsonl");
+  expect(unused).not.toContain("which the run then uses");
+  expect(await mend("2", { "value:text": "other" })).toBe("/data?file=rows-5.jsonl&row=2");
+  expect(runOf(client)).toContain("train: rows/rows.jsonl");
+  // Another file in the place of a copy is none.
+  writeFileSync(join(client.folder, "rows", "rows-2.jsonl"), jsonl(rows.slice(1)));
+  await until(client, "/data?file=rows.jsonl&row=2", "Line 2 of rows.jsonl");
+  expect(await client.page("/data")).not.toContain("mended.json");
+});
+
+test("what is not changed in a row stays as it is written", async () => {
+  const line = String.raw`{ "text":"one\r\ntwo \u00e9", "label":"two\nlines","id": 12345678901234567890, "score": 1.0, "more": {"a": [1e2, "}, \"b\": 3"]}, "none": null }`;
+  const client = await openStudio();
+  await client.upload("/data/upload?name=rows.jsonl", `${line}\n${jsonl(messages(30))}`);
+  const page = await until(client, "/data?file=rows.jsonl&row=1", "Line 1 of rows.jsonl");
+  const fields = [...parseHTML(page).document.querySelectorAll('[name^="value:"]')];
+  expect(fields.map(({ localName }) => localName)).toEqual(fields.map(() => "textarea"));
+  // As a browser sends them.
+  const sent = Object.fromEntries(
+    fields.map((field) => [
+      field.getAttribute("name")!,
+      field.textContent
+        .replace(/^\n/, "")
+        .replaceAll("&quot;", '"')
+        .replace(/\r\n?|\n/g, "\r\n"),
+    ]),
+  );
+  expect(sent["value:id"]).toBe("12345678901234567890");
+  let file = "rows.jsonl";
+  const save = async (fields: Record<string, string>) => {
+    const answer = await client.post("/data/row", { file, row: "1", ...sent, ...fields }, `/data?file=${file}&row=1`);
+    file = /file=([^&]+)/.exec(answer.headers.get("location")!)![1]!;
+    await until(client, `/data?file=${file}&row=1`, `Line 1 of ${file}`);
+    return readFileSync(join(client.folder, "rows", file), "utf8").split("\n", 1)[0];
+  };
+  expect(await save({})).toBe(line);
+  expect(file).toBe("rows.jsonl");
+  sent["value:text"] = "one\r\nthree";
+  const changed = line.replace(String.raw`two \u00e9`, "three");
+  expect(await save({})).toBe(changed);
+  sent["value:id"] = "12345678901234567891";
+  expect(await save({ "value:more": '{\r\n"a": 2}', "value:new": "x" })).toBe(
+    `${changed
+      .replace("567890,", "567891,")
+      .replace(/\{"a".*?\}(?=, "none)/, '{"a":2}')
+      .replace(/ \}$/, "")}, "new": "x"}`,
+  );
+});
+
+test("a number in a name is that of a copy only beside the file without it", async () => {
+  const client = await openStudio();
+  for (const [file, more, mended] of [
+    ["sales-2024.jsonl", [], "sales-2024-2.jsonl"],
+    ["costs-7.jsonl", ["costs.jsonl"], "costs-2.jsonl"],
   ] as const) {
-    const answer = await client.post("/data/row", {
-      file: "rows.jsonl",
-      row,
-      "value:text": "new",
-      "value:label": "ham",
-    });
-    const name = answer.headers.get("location")!.match(/file=([^&]+)/)![1]!;
-    expect(rowsIn(client, name)).toEqual(rows.with(i, { text: "new", label: "ham" }));
+    for (const name of [file, ...more]) await client.upload(`/data/upload?name=${name}`, jsonl(messages(30)));
+    await until(client, `/data?file=${file}&row=1`, `Line 1 of ${file}`);
+    const answer = await client.post("/data/row", { file, row: "1", "value:text": "new" });
+    expect(answer.headers.get("location")).toBe(`/data?file=${mended}&row=1`);
   }
 });
 

@@ -7,6 +7,7 @@ import { readIndex } from "../../../src/app/studio/data/readIndex.js";
 import { readRows, writeWithRow } from "../../../src/app/studio/data/rowFile.js";
 import { filterFrom, RowIndex } from "../../../src/app/studio/data/rowIndex.js";
 import type { Reading } from "../../../src/app/studio/data/rowReader.js";
+import { assignRows, countParts } from "../../../src/app/studio/data/splitRows.js";
 import { freshPath } from "../../support/workFolder.js";
 
 function written(text: string): string {
@@ -135,15 +136,15 @@ test("prompts and conversations are compared without their answers, and counted 
   expect([...index.rowsOf("duplicate")!]).toEqual([1]);
   expect([...data.words]).toEqual([3, 4, 2]);
   expect(index.countOf("unlabeled")).toBe(0);
-  const chat = (answer: string) =>
+  const chat = (answer: string, question = "a question") =>
     `${JSON.stringify({
       messages: [
-        { role: "user", content: "a question" },
+        { role: "user", content: question },
         { role: "assistant", content: answer },
       ],
     })}\n`;
-  const chats = await indexOf(chat("yes") + chat("no it is not"), { task: "causal-lm" });
-  expect([...chats.data.words]).toEqual([3, 6]);
+  const chats = await indexOf(chat("yes") + chat("no it is not") + chat("yes", "another"), { task: "causal-lm" });
+  expect([...chats.data.words]).toEqual([3, 6, 2]);
   expect([...chats.index.rowsOf("duplicate")!]).toEqual([1]);
 });
 
@@ -188,4 +189,18 @@ test("a filter is one of those that there are", () => {
     "all",
     "all",
   ]);
+});
+
+test("rows with one prompt for all are told apart by their completions, and can be split", async () => {
+  const reading: Reading = { task: "causal-lm", textColumns: ["prompt", "completion"] };
+  const rows = [...Array.from({ length: 20 }, (_, i) => `answer ${i}`), "answer 3"];
+  const text = (prompt: string, completions: readonly string[]) =>
+    completions.map((completion) => `${JSON.stringify({ prompt, completion })}\n`).join("");
+  const { data, index } = await indexOf(text("same", rows), reading, [text("same", ["answer 5"])]);
+  expect([index.countOf("duplicate"), index.countOf("leaked")]).toEqual([1, 1]);
+  const counts = countParts(assignRows(data, { validation: 0.1, test: 0, seed: 0, remove: [] }));
+  expect(counts.validation).toBeGreaterThan(0);
+  // With another prompt in another split, the prompts do tell them apart.
+  const other = await indexOf(text("same", rows), reading, [text("other", ["answer 5"])]);
+  expect([other.index.countOf("duplicate"), other.index.countOf("leaked")]).toEqual([20, 0]);
 });

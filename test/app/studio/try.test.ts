@@ -70,7 +70,7 @@ test("wrong rows are sorted by loss and paged, each with its place to mend", asy
   writeRun(studio.folder, "one", { predictions: rows });
   const page = await studio.page("/try?run=one");
   expect(textsOf(page, "#wrong h2 + p")).toEqual([
-    "25 of 50 validation rows, the largest loss first. A mended row is in a new file, which the next run can take.",
+    "25 of 50 validation rows, the largest loss first. Mended rows are together in a new file, which the next run uses if it would use the old one.",
   ]);
   const texts = textsOf(page, "ol.wrong .text");
   // Row 31 has the largest loss, and is right.

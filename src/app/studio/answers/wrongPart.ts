@@ -37,7 +37,7 @@ function listPart(choice: Choice, run: FinishedRun, found: WrongRows): Markup {
   const from = (page - 1) * PER_PAGE;
   const items = rows.slice(from, from + PER_PAGE).map((row) => html`<li>${rowPart(row, found.changed)}</li>`);
   const order = rows.some(({ at }) => lossOf(at) !== undefined) ? "the largest loss first" : "the worst first";
-  return html`<p>${rows.length} of ${of} validation rows, ${order}. A mended row is in a new file, which the next run can take.</p>${changedPart(found)}<ol class="wrong" start="${from + 1}">${items}</ol>${pagesPart(choice, run, page, pages)}`;
+  return html`<p>${rows.length} of ${of} validation rows, ${order}. Mended rows are together in a new file, which the next run uses if it would use the old one.</p>${changedPart(found)}<ol class="wrong" start="${from + 1}">${items}</ol>${pagesPart(choice, run, page, pages)}`;
 }
 
 const changedPart = ({ changed }: WrongRows): Markup | undefined =>

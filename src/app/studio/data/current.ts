@@ -75,5 +75,9 @@ export function addressOf(name: string, more: Readonly<Record<string, string>> =
   return `/data?${new URLSearchParams({ file: name, ...more })}`;
 }
 
-/** A name without its ending, and without the number of a copy. */
-export const stemOf = (name: string): string => name.replace(/\.\w+$/, "").replace(/-\d+$/, "");
+/** A name without its ending, and without the number of a copy: that of `sales-2024.jsonl` is one only if there is a `sales.jsonl`. */
+export function stemOf(folder: StudioFolder, name: string): string {
+  const stem = name.replace(/\.\w+$/, "");
+  const original = stem.replace(/-\d+$/, "");
+  return existsSync(folder.at("rows", original + ROWS)) ? original : stem;
+}

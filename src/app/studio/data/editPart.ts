@@ -5,6 +5,8 @@ import { form } from "../page.js";
 import type { Form } from "../screen.js";
 import type { Studio } from "../workspace.js";
 import { addressOf, type Current, indexedOf, partOf, ROWS, stemOf } from "./current.js";
+import { asSent, lineJson, shownJson, sourcesIn, withBreaksOf, withValues } from "./jsonLine.js";
+import { keepStep, newestOf } from "./mended.js";
 import { type Row, readRows, writeWithRow } from "./rowFile.js";
 import type { Filter, RowIndex } from "./rowIndex.js";
 import { RowReader } from "./rowReader.js";
@@ -14,6 +16,8 @@ const SUGGESTIONS = 100;
 
 interface Shown {
   readonly path: string;
+  /** The file that was asked for: an earlier one, before rows in it were mended. */
+  readonly asked: string;
   /** The row's line in the file. */
   readonly line: number;
   readonly filter: Filter;
@@ -23,20 +27,24 @@ interface Shown {
 
 export async function editPart(
   current: Current & { index: RowIndex },
-  { path, line, filter, refused }: Shown,
+  { path, asked, line, filter, refused }: Shown,
 ): Promise<Markup> {
-  const { name, index } = current;
+  const { name, index, part } = current;
   const [row] = await readRows(path, index, [index.rowOfLine(line)]);
   const values = row!.values;
   const names = values ? [...new Set([...index.data.columns, ...Object.keys(values)])] : [];
-  const fields = names.map((column, i) => valueField(current, column, values?.[column], { i, refused }));
+  const sources = values && sourcesIn(row!.text);
+  const fields = names.map((column, i) =>
+    valueField(current, column, { i, value: values?.[column], source: sources?.get(column), refused }),
+  );
   const text = html`<div class="field"><label for="value-0">The line, which is no JSON object yet</label><textarea id="value-0" name="line">${refused?.text("line") ?? row!.text}</textarea></div>`;
   return html`<section id="row" aria-labelledby="row-title"><h2 id="row-title">Line ${formatCount(line)} of ${name}</h2>
+${asked === name ? undefined : html`<p class="note" id="newest">Rows of ${asked} have been mended: this is the same line of ${name}, which has all of them.</p>`}
 <p class="buttons">${neighbors(current, row!, filter)}</p>
 ${form("/data/row", [
-  html`<input type="hidden" name="file" value="${name}"><input type="hidden" name="row" value="${line}">`,
+  html`<input type="hidden" name="file" value="${refused?.optional("file") ?? name}"><input type="hidden" name="row" value="${line}">`,
   ...(values ? fields : [text]),
-  html`<p class="help">The rows with this change become a new file beside ${name}, which the run then uses in its place.</p><div class="buttons"><button id="button-row">Save as a new file</button></div>`,
+  html`<p class="help">The rows with this change become a new file beside ${name}${part === undefined ? `. The run does not use ${name}, and will not use the new file by itself.` : ", which the run then uses in its place."}</p><div class="buttons"><button id="button-row">Save as a new file</button></div>`,
 ])}</section>`;
 }
 
@@ -54,21 +62,25 @@ function neighbors({ name, index }: Current & { index: RowIndex }, { number }: R
   return [all, link(place - 1, "Previous row"), link(place + 1, "Next row")].filter((part) => part !== undefined);
 }
 
-interface Place {
+interface Value {
   readonly i: number;
+  readonly value: unknown;
+  /** As it is written; undefined if the row has none. */
+  readonly source: string | undefined;
   readonly refused: Form | undefined;
 }
 
 function valueField(
   { reading, index }: Current & { index: RowIndex },
   column: string,
-  value: unknown,
-  { i, refused }: Place,
+  { i, value, source, refused }: Value,
 ): Markup {
-  const isText = value === undefined || typeof value === "string";
-  const shown = refused?.text(`value:${column}`) ?? (isText ? (value ?? "") : JSON.stringify(value, undefined, 1));
+  const isText = source === undefined || typeof value === "string";
+  const before = source === undefined ? "" : typeof value === "string" ? value : shownJson(source);
+  const shown = refused?.text(`value:${column}`) ?? before;
+  const isOneLine = !/[\r\n]/.test(before + shown);
   const isLabel = reading.labelColumn?.includes(column) ?? false;
-  const labels = isLabel && isText ? (index.labels ?? []).slice(0, SUGGESTIONS) : [];
+  const labels = isLabel && isText && isOneLine ? (index.labels ?? []).slice(0, SUGGESTIONS) : [];
   const own = html`id="value-${i}" name="value:${column}"`;
   const input =
     labels.length > 0
@@ -79,42 +91,59 @@ function valueField(
 
 /** Writes the mended rows, and uses them where the old ones were used. @throws BidoraError for a row that is refused */
 export async function saveRow(studio: Studio, form: Form): Promise<string> {
-  const name = form.required("file", "a file");
-  const current = await indexedOf(studio, name);
-  const { folder, runFile } = studio;
-  const path = folder.at("rows", name);
+  const opened = form.required("file", "a file");
   const line = Number(form.required("row", "a row"));
-  const row = current.index.rowOfLine(line);
-  const [before] = await readRows(path, current.index, [row]);
-  const text = before!.values ? changedText(before!.values, form) : form.text("line").trim();
-  if (text === before!.text || (before!.values && text === JSON.stringify(before!.values)))
-    return addressOf(name, { row: String(line) });
-  await checkRow(current, before!, text);
-  const fresh = folder.freeName("rows", stemOf(name), ROWS);
-  await writeWithRow({ path, index: current.index, row }, text, folder.at("rows", fresh));
+  const { folder, runFile } = studio;
+  // Rows may have been mended since the form was opened: those stay.
+  const name = newestOf(folder, opened);
+  const [, seen] = await rowAt(studio, opened, line);
+  const [current, before] = await rowAt(studio, name, line);
+  const changes = seen.values && before.values ? changesIn(seen, form) : undefined;
+  const text = changes
+    ? withValues(before.text, changes)
+    : form
+        .text("line")
+        .trim()
+        .replace(/\s*[\r\n]+\s*/g, " ");
+  if (text === before.text) return addressOf(name, { row: String(line) });
+  await checkRow(current, before, text);
+  const fresh = folder.freeName("rows", stemOf(folder, name), ROWS);
+  const place = { path: folder.at("rows", name), index: current.index, row: before.number };
+  await writeWithRow(place, text, folder.at("rows", fresh));
+  keepStep(folder, name, fresh);
   const part = partOf(folder, runFile.read(), name);
   if (part !== undefined) runFile.change({ [part]: folder.as("rows", fresh) });
   studio.news.changed("rows");
   return addressOf(fresh, { row: String(line) });
 }
 
-function changedText(values: Readonly<Record<string, unknown>>, form: Form): string {
-  const changed: Record<string, unknown> = { ...values };
-  for (const column of form.names("value:")) {
-    const value = values[column];
-    const typed = form.text(`value:${column}`).replaceAll("\r\n", "\n");
-    if (typeof value === "string") changed[column] = typed;
-    else if (value !== undefined) changed[column] = parsed(column, typed, value);
-    else if (typed !== "") changed[column] = typed;
-  }
-  return JSON.stringify(changed);
+async function rowAt(studio: Studio, name: string, line: number): Promise<[Current & { index: RowIndex }, Row]> {
+  const current = await indexedOf(studio, name);
+  const { index } = current;
+  const [row] = await readRows(studio.folder.at("rows", name), index, [index.rowOfLine(line)]);
+  return [current, row!];
 }
 
-function parsed(column: string, typed: string, before: unknown): unknown {
+/** The columns whose values are not those that the form was opened with, as JSON. */
+function changesIn({ values = {}, text }: Row, form: Form): ReadonlyMap<string, string> {
+  const changes = new Map<string, string>();
+  const sources = sourcesIn(text);
+  for (const column of form.names("value:")) {
+    const value = values[column] ?? (sources.has(column) ? null : "");
+    const typed = asSent(form.text(`value:${column}`));
+    if (typeof value === "string") {
+      if (typed !== asSent(value)) changes.set(column, JSON.stringify(withBreaksOf(value, typed)));
+      continue;
+    }
+    const json = checkedJson(column, typed);
+    if (json !== lineJson(sources.get(column)!)) changes.set(column, json);
+  }
+  return changes;
+}
+
+function checkedJson(column: string, typed: string): string {
   try {
-    const value: unknown = JSON.parse(typed);
-    // As it was written: 1.0 stays 1.0 where it is not changed.
-    return JSON.stringify(value) === JSON.stringify(before) ? before : value;
+    return lineJson(typed);
   } catch (error) {
     throw new BidoraError(
       "STUDIO",

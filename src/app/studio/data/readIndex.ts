@@ -17,23 +17,31 @@ export interface IndexJob {
   readonly others: readonly NamedFile[];
 }
 
-/** @param onShare receives how much is done, from 0 to 1 */
-export async function readIndex(
-  { file, reading, others }: IndexJob,
-  onShare: (share: number) => void,
-): Promise<IndexData> {
+/** A prompt that all rows have tells none apart: then completions count too. @param onShare receives how much is done, from 0 to 1 */
+export async function readIndex(job: IndexJob, onShare: (share: number) => void): Promise<IndexData> {
+  const { data, inputs } = await readOnce(job, onShare);
+  if (inputs !== 1 || data.starts.length === 1) return data;
+  return (await readOnce({ ...job, reading: { ...job.reading, isWhole: true } }, onShare)).data;
+}
+
+/** @returns also how many different inputs there are */
+async function readOnce({ file, reading, others }: IndexJob, onShare: (share: number) => void) {
   const parts = others.length + 1;
   const elsewhere = new Set<string>();
   for (const [i, other] of others.entries())
     for (const key of await keysOf(other, reading, (share) => onShare((i + share) / parts))) elsewhere.add(key);
+  const inputs = new Set([...elsewhere].slice(0, 2));
   const builder = new IndexBuilder(reading, elsewhere);
   const reader = new RowReader(file.name, reading);
   for (const { texts, starts, numbers, share } of linesOf(file.path)) {
     const rows = await reader.read(texts, numbers);
-    for (const [i, row] of rows.entries()) builder.add(row, starts[i]!, numbers[i]!);
+    for (const [i, row] of rows.entries()) {
+      builder.add(row, starts[i]!, numbers[i]!);
+      if (row.key !== "" && inputs.size < 2) inputs.add(row.key);
+    }
     onShare((others.length + share) / parts);
   }
-  return builder.finish(reader.columns);
+  return { data: builder.finish(reader.columns), inputs: inputs.size };
 }
 
 async function keysOf(file: NamedFile, reading: Reading, onShare: (share: number) => void): Promise<Set<string>> {

@@ -38,6 +38,14 @@ interface Importing {
   readonly hasHeader?: boolean;
 }
 
+/** A text that was pasted, as it was sent. */
+interface Pasted {
+  readonly source: string;
+  readonly text: string;
+  readonly name: string;
+  readonly hasHeader: boolean;
+}
+
 /** What it needs of the studio. */
 interface Place extends RunPlace {
   readonly works: Works;
@@ -49,6 +57,8 @@ export class RowFiles {
   readonly #indexes = new Map<string, Entry>();
   /** The names that rows will have, by the works that read them. */
   readonly #imports = new Map<string, string>();
+
+  #pasted: Pasted | undefined;
 
   constructor(private readonly studio: Place) {
     this.guesses = new Guesses(studio.folder);
@@ -72,13 +82,20 @@ export class RowFiles {
     this.#prepare();
     const names = namesFor(this.studio.folder, `${name}${formatOf(text)}`);
     writeFileAtomic(this.studio.folder.at("rows", names.source), text.replaceAll("\r\n", "\n"));
-    return this.#read(names, { hasHeader });
+    const rows = this.#read(names, { hasHeader });
+    this.#pasted = { source: names.source, text, name, hasHeader };
+    return rows;
+  }
+
+  /** What was pasted last, if its rows could not be read: so that it can be mended and sent again. */
+  get lostPaste(): Pasted | undefined {
+    return this.#pasted && !this.studio.works.isRunning(importWork(this.#pasted.source)) ? this.#pasted : undefined;
   }
 
   /** Reads the rows of a file that is in the folder already, such as one whose import was cut off. */
-  readAgain(source: string): string {
+  readAgain(source: string, hasHeader: boolean): string {
     const rows = this.studio.folder.freeName("rows", source.replace(/\.\w+$/, ""), ".jsonl");
-    return this.#read({ source, rows }, { isNew: false });
+    return this.#read({ source, rows }, { isNew: false, hasHeader });
   }
 
   /** Whether the rows of a file are being imported. */
@@ -94,7 +111,7 @@ export class RowFiles {
   /** Starts to read the rows of a file; a new one that can't be read is removed. @returns the name that they will have */
   #read(names: RowsNames, how: Importing): string {
     const { works } = this.studio;
-    const work = `import-${names.source}`;
+    const work = importWork(names.source);
     for (const earlier of this.#imports.keys()) if (works.get(earlier)?.state === "done") works.dismiss(earlier);
     this.#imports.set(work, names.rows);
     void works.start(work, `Rows of ${names.source}`, (reporter) =>
@@ -113,6 +130,7 @@ export class RowFiles {
     try {
       const { isWords, rows, notes } = await runJob({ kind: "convert", path, target, hasHeader }, reporter);
       if (target !== undefined && !isWords) await rename(target, this.studio.folder.at("rows", name));
+      if (this.#pasted?.source === source) this.#pasted = undefined;
       const what = isWords ? "It has one word per line, and stays as it is." : `${counted(rows, "row")}.`;
       const said = await this.#used(isWords ? source : name);
       return [what, ...notes.map((note) => inFolder(this.studio.folder, note)), ...said].join(" ");
@@ -187,6 +205,8 @@ export class RowFiles {
     if (this.studio.works.get(indexWork(name))?.state === "done") this.studio.works.dismiss(indexWork(name));
   }
 }
+
+const importWork = (source: string): string => `import-${source}`;
 
 /** The work that reads an index. */
 export const indexWork = (name: string): string => `index-${name}`;

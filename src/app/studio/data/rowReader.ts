@@ -1,6 +1,6 @@
 /** Rows as a task reads them, each with what training would refuse. */
 import { BidoraError, isObject } from "../../../base/index.js";
-import { type Example, exampleKey, type Table, type TableRow } from "../../../tasks/data/index.js";
+import { type Example, exampleKey, type Table, type TableRow, wholeKey } from "../../../tasks/data/index.js";
 import { TASKS, type Task, type TaskKind } from "../../../tasks/index.js";
 
 /** How rows are read. */
@@ -11,6 +11,8 @@ export interface Reading {
   readonly labelColumn?: readonly string[] | undefined;
   /** Columns that the file is known to have. */
   readonly columns?: readonly string[] | undefined;
+  /** Whether completions tell rows apart too: where all have the same prompt. */
+  readonly isWhole?: boolean;
 }
 
 /** What a row says to a model, or why it is refused. */
@@ -78,7 +80,7 @@ export class RowReader {
     if (rows.length === 0) return;
     try {
       for (const example of await this.#examples(rows))
-        if (!read.has(example.at.line)) read.set(example.at.line, readRow(example));
+        if (!read.has(example.at.line)) read.set(example.at.line, this.#readRow(example));
       for (const { line } of rows)
         if (!read.has(line)) read.set(line, refused(`${this.file} line ${line} has no example.`));
     } catch (error) {
@@ -103,16 +105,18 @@ export class RowReader {
     });
     return examples;
   }
+
+  #readRow(example: Example): ReadRow {
+    return {
+      key: this.reading.isWhole ? wholeKey(example) : exampleKey(example),
+      texts: textsIn(example.input),
+      labels: labelsIn(example.label),
+      isLabeled: example.label !== undefined,
+    };
+  }
 }
 
 const refused = (fault: string): ReadRow => ({ key: "", texts: [], labels: [], isLabeled: false, fault });
-
-const readRow = (example: Example): ReadRow => ({
-  key: exampleKey(example),
-  texts: textsIn(example.input),
-  labels: labelsIn(example.label),
-  isLabeled: example.label !== undefined,
-});
 
 /** All texts of an input but names of roles and of its form. */
 function textsIn(value: unknown): readonly string[] {

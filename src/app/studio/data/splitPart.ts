@@ -105,7 +105,7 @@ async function writeParts(
   const { folder } = studio;
   const names = partNames(
     folder,
-    stemOf(name),
+    stemOf(folder, name),
     PARTS.filter((part) => part === "train" || plan[part] > 0),
   );
   const entries = Object.entries(names) as [Part, string][];

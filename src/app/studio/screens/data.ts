@@ -8,7 +8,8 @@ import { changeColumns, columnsPart, reasonsPart } from "../data/columnsPart.js"
 import { addressOf, type Current, currentOf, filesOf, indexedOf, partOf, ROWS, rowsNameOf } from "../data/current.js";
 import { editPart, saveRow } from "../data/editPart.js";
 import { initWords, trainOn } from "../data/guess.js";
-import { filesPart, importPart, usePart } from "../data/importing/importPart.js";
+import { filesPart, importPart, readPart, usePart } from "../data/importing/importPart.js";
+import { newestOf } from "../data/mended.js";
 import { indexWork } from "../data/rowFiles.js";
 import { filterFrom, type RowIndex } from "../data/rowIndex.js";
 import { rowsPart, tableRows } from "../data/rowsPart.js";
@@ -38,23 +39,30 @@ export const data: Screen = {
       studio.rows.forget(form.required("file", "a file"));
       return undefined;
     },
-    convert: (studio, form) => addressOf(studio.rows.readAgain(form.required("file", "a file"))),
+    convert: ({ rows }, form) => addressOf(rows.readAgain(form.required("file", "a file"), !form.has("rowsFirst"))),
   },
   addRoutes,
 };
 
 async function render(studio: Studio, asked: Asked): Promise<Rendered> {
   const { query, form } = asked;
-  const current = await askedFile(studio, query.get("file") ?? undefined);
+  const row = query.get("row");
+  const given = query.get("file") ?? undefined;
+  const current = await askedFile(studio, given && row !== null ? newestOf(studio.folder, given) : given);
   if (!current)
     return { content: [importPart(studio, form), filesPart(studio, undefined)], commands: await commands(studio) };
   const { index, name, run } = current;
   const indexed = index && { ...current, index };
   const train = PARTS.find((part) => part === "train" && partOf(studio.folder, run, name));
-  const row = query.get("row");
   if (indexed && row !== null) {
     const filter = filterFrom(query.get("filter"));
-    const shown = { path: studio.folder.at("rows", name), line: Number(row), filter, refused: form };
+    const shown = {
+      path: studio.folder.at("rows", name),
+      asked: given ?? name,
+      line: Number(row),
+      filter,
+      refused: form,
+    };
     return { content: [await editPart(indexed, shown)], commands: await commands(studio) };
   }
   return {
@@ -100,7 +108,7 @@ function waiting({ works }: Studio, { name, guess }: Current): Markup {
   return html`<section id="rows" aria-labelledby="rows-title"><h2 id="rows-title">Rows</h2>${
     isWords
       ? html`<p class="note">The file has one word per line, with its label. It is trained on as it is; the table, the filters and the split are for rows of tables.</p>`
-      : html`<p class="note">The rows of this file have not been read yet.</p>${button("/data/convert", "Read its rows", { file: name }, "convert")}`
+      : html`<p class="note">The rows of this file have not been read yet.</p>${readPart(name)}`
   }</section>`;
 }
 

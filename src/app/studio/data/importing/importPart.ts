@@ -1,4 +1,6 @@
 /** Where rows come from: files that are dropped or chosen, texts that are pasted, and the files that are there. */
+import { existsSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { formatBytes, formatCount, sizeOf } from "../../../../base/index.js";
 import { html, type Markup } from "../../../../studies/report/index.js";
 import { button, form, textField, workPart } from "../../page.js";
@@ -17,21 +19,38 @@ export function importPart({ rows, works }: Studio, refused: Form | undefined): 
 <p class="help" id="rows-file-help">CSV, TSV, JSONL, Parquet, Excel (.xlsx, its first sheet), CoNLL or CoNLL-U. Nothing leaves this machine.</p>
 ${headerBox("drop", false)}</div>
 ${going}
-${pastePart(refused)}</section>`;
+${pastePart(refused?.has("pasted") ? pastedIn(refused) : rows.lostPaste)}</section>`;
 }
 
 /** A choice that stays until the page is left. */
 const headerBox = (where: string, isChosen: boolean): Markup =>
   html`<label class="choice" for="rows-first-${where}"><input type="checkbox" id="rows-first-${where}" name="rowsFirst" value="on" data-kept${isChosen ? html` checked` : undefined}> The first line is a row already, and does not name the columns</label>`;
 
-const pastePart = (refused: Form | undefined): Markup =>
-  html`<details id="paste"${refused?.has("pasted") ? html` open` : undefined}><summary>Paste rows instead</summary>
+type Pasted = NonNullable<Studio["rows"]["lostPaste"]>;
+
+const pastedIn = (form: Form): Omit<Pasted, "source"> => ({
+  text: form.text("pasted"),
+  name: form.optional("name") ?? "pasted",
+  hasHeader: !form.has("rowsFirst"),
+});
+
+/** @param again a text that is shown again, since it was refused or could not be read */
+const pastePart = (again: Omit<Pasted, "source"> | undefined): Markup =>
+  html`<details id="paste"${again && html` open`}><summary>Paste rows instead</summary>
 ${form("/data/paste", [
-  html`<div class="field"><label for="field-pasted">Rows as CSV, TSV or JSONL</label><textarea id="field-pasted" name="pasted" rows="6" spellcheck="false" aria-describedby="field-pasted-help">${refused?.text("pasted")}</textarea><p class="help" id="field-pasted-help">From a spreadsheet: select the cells, copy, and paste them here.</p></div>`,
-  textField({ name: "name", label: "Name of the file" }, refused?.optional("name") ?? "pasted"),
-  headerBox("paste", refused?.has("rowsFirst") ?? false),
+  html`<div class="field"><label for="field-pasted">Rows as CSV, TSV or JSONL</label><textarea id="field-pasted" name="pasted" rows="6" spellcheck="false" aria-describedby="field-pasted-help">${again && html`${"\n"}${again.text}`}</textarea><p class="help" id="field-pasted-help">From a spreadsheet: select the cells, copy, and paste them here.</p></div>`,
+  textField({ name: "name", label: "Name of the file" }, again?.name ?? "pasted"),
+  headerBox("paste", again?.hasHeader === false),
   html`<div class="buttons"><button id="button-paste">Add these rows</button></div>`,
 ])}</details>`;
+
+/** For a file in the folder whose rows have not been read. */
+export const readPart = (name: string): Markup =>
+  form("/data/convert", [
+    html`<input type="hidden" name="file" value="${name}">`,
+    headerBox("convert", false),
+    html`<div class="buttons"><button id="button-convert">Read its rows</button></div>`,
+  ]);
 
 const USES = { train: "training", validation: "validation", test: "test" } as const;
 
@@ -47,7 +66,17 @@ export function filesPart(studio: Studio, chosen: string | undefined): Markup {
     const size = sizeText(sizeOf(folder.at("rows", name)));
     return html`<li id="file-${name}"><a href="${addressOf(name)}"${name === chosen ? html` aria-current="page"` : undefined}>${name}</a> <span class="place">${size}</span>${part && html` <strong class="mark">${USES[part]}</strong>`}</li>`;
   });
-  return html`<nav id="files" class="files" aria-label="Files of rows"><ul>${parts}</ul></nav>`;
+  return html`<nav id="files" class="files" aria-label="Files of rows"><ul>${parts}</ul></nav>${trainElsewhere(studio)}`;
+}
+
+/** Says where the run's training rows are if they are none of the files. */
+function trainElsewhere({ folder, runFile }: Studio): Markup | undefined {
+  const { train } = runFile.read();
+  if (train === undefined) return undefined;
+  const path = resolve(folder.path, train);
+  const isThere = existsSync(path);
+  if (isThere && dirname(path) === join(folder.path, "rows")) return undefined;
+  return html`<p class="note" id="train-elsewhere">The next run trains on ${train}, which ${isThere ? "is not in rows/" : "does not exist"}.</p>`;
 }
 
 /** What a file can be used for that the run does not use for it. */
