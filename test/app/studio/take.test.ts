@@ -1,5 +1,5 @@
 // The screen Take it along: what a run can become, downloads, and the page for browsers.
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { unzipSync } from "fflate";
 import { parseHTML } from "linkedom";
@@ -117,6 +117,23 @@ test("exports are listed with what they cost, downloaded whole, and removed", as
   expect(existsSync(join(studio.folder, "exports", ".one-onnx.json"))).toBe(false);
   const refused = await studio.post("/take/remove", { name: "../rows" });
   expect([refused.status, await refused.text()]).toEqual([422, expect.stringContaining("can&#39;t be a name here")]);
+});
+
+test("an export of a run that was removed is not said to be of the next run of its name", async () => {
+  const studio = await openStudio();
+  writeRun(studio.folder, "one");
+  const { time } = finishedRun(new StudioFolder(studio.folder), "one")!;
+  writeExport(
+    studio.folder,
+    "one-merged",
+    { "config.json": "{}" },
+    { run: "one", ended: time, kind: "merged", words: [] },
+  );
+  const said = async () =>
+    [...documentOf(await studio.page("/take")).querySelectorAll("#exports dd")].map((one) => one.textContent);
+  expect(await said()).toContain("one");
+  utimesSync(join(studio.folder, "runs", "one", "metrics.json"), 2e9, 2e9);
+  expect(await said()).toContain("one, an earlier run of this name");
 });
 
 test("a page with a model has its files, and no others", async () => {

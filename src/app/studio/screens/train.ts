@@ -62,7 +62,11 @@ export const train: Screen = {
     up: byName((studio, name) => studio.queue.moveUp(name)),
     leave: byName((studio, name) => studio.queue.leave(name)),
     async remove(studio, form) {
-      await studio.queue.remove(nameIn(form));
+      const name = nameIn(form);
+      const { talks } = studio.tries;
+      talks.refuseAnswering(name);
+      await studio.queue.remove(name);
+      talks.remove(name);
       return "/train";
     },
   },
