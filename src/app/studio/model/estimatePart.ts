@@ -1,5 +1,4 @@
 /** What the next run takes on this machine: memory against what is free, time, steps. */
-import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { BidoraError, formatBytes, formatCount, formatSeconds } from "../../../base/index.js";
 import { html, type Markup } from "../../../studies/report/index.js";
@@ -8,6 +7,7 @@ import type { Estimate } from "../../../training/estimates/index.js";
 import { facts, firstStep, workPart } from "../page.js";
 import type { Studio } from "../workspace.js";
 import { failedFinding } from "./failedFinding.js";
+import { type FileState, fileState, modelState } from "./fileStates.js";
 import { isOnMachine } from "./found.js";
 
 const ESTIMATE = "estimate";
@@ -32,6 +32,7 @@ function content(studio: Studio, isBusy: boolean): Markup {
     name: ESTIMATE,
     title: "Trying some steps of the run",
     key: keyOf(studio, file),
+    keyNow: () => keyOf(studio, studio.runFile.read()),
     words: ["estimate", "run.yaml"],
   };
   const answer = isBusy ? studio.findings.known(question) : studio.findings.ask(question);
@@ -59,13 +60,16 @@ export function whatIsMissing(studio: Studio, file: RunSettings): Markup | undef
 
 /** All that an answer about the run depends on: its settings, and the state of the files that it reads. */
 export function keyOf(studio: Studio, file: RunSettings): string {
-  const { model, adapter, data, train, validation, test, upperTrain, chatTemplate } = file;
-  const states = [model, adapter, data, train, validation, test, upperTrain, chatTemplate].map((path) => {
-    const found =
-      path === undefined ? undefined : statSync(resolve(studio.folder.path, path), { throwIfNoEntry: false });
-    return found && [found.mtimeMs, found.size];
-  });
-  return JSON.stringify([Object.entries(file).sort(), states]);
+  const { path } = studio.folder;
+  const models = [file.model, file.adapter].map((name) => name !== undefined && modelState(path, name));
+  return JSON.stringify([Object.entries(file).sort(), models, rowStates(path, file)]);
+}
+
+/** The states of the files that a run reads besides its model. @param folder the studio's */
+export function rowStates(folder: string, file: RunSettings): readonly (FileState | false)[] {
+  const { data, train, validation, test, upperTrain, chatTemplate } = file;
+  const paths = [data, train, validation, test, upperTrain, chatTemplate];
+  return paths.map((path) => path !== undefined && fileState(resolve(folder, path)));
 }
 
 function estimated({ parameters, seconds, secondsPerStep, steps, warnings, ...memory }: Estimated): Markup {
