@@ -90,6 +90,40 @@ test("why a run failed outlives the studio, and it can be removed", async () => 
   expect(readdirSync(join(client.folder, "queue"))).toEqual(["queue.json"]);
 });
 
+test("a run that failed before it had a state starts again as it was, or with the settings of now", async () => {
+  const client = await studioWith();
+  await client.post("/train/start", { name: "one" });
+  await until(client, "/train", "Failed");
+  const file = join(client.folder, "queue", "one.yaml");
+  const before = readFileSync(file, "utf8");
+  writeFileSync(join(client.folder, "run.yaml"), RUN_FILE.replace("models/none", "models/other"));
+  const buttons = [...documentOf(await client.page("/train")).querySelectorAll("#run > .buttons > form button")];
+  expect(buttons.map(({ textContent }) => textContent)).toEqual([
+    "Start again as it was",
+    "Start again with the present settings",
+  ]);
+  await client.post("/train/resume", { name: "one" });
+  await until(client, "/train", "Failed");
+  expect(readFileSync(file, "utf8")).toBe(before);
+  expect((await client.post("/train/renew", { name: "one" })).status).toBe(303);
+  expect(readFileSync(file, "utf8")).toBe(before.replace("models/none", "models/other"));
+  expect(textOf(await until(client, "/train", "Failed"), "#run .failure")).toContain("models/other");
+});
+
+test("a log of a run that failed before its first state does not hold it to its settings", async () => {
+  const client = await studioWith();
+  const folder = join(client.folder, "runs", "one");
+  writeRun(folder, [started, failed("x")]);
+  writeFileSync(join(folder, "run.yaml"), RUN_FILE);
+  writeRun(join(client.folder, "runs", "done"), [started, ended({})], {});
+  writeFileSync(join(client.folder, "run.yaml"), RUN_FILE.replace("models/none", "models/other"));
+  await client.post("/train/renew", { name: "one" });
+  const page = await until(client, "/train?run=one", "Failed");
+  expect(textOf(page, "#run .failure")).toContain("models/other");
+  expect(textOf(page, "#command-text")).toContain("finetune queue/one.yaml --output runs/one");
+  expect(await problemIn(await client.post("/train/renew", { name: "done" }))).toContain("done has trained already");
+});
+
 test("queued files are found again in their order, and nothing starts by itself", async () => {
   const client = await studioWith();
   queued(client, "a", "b", "c");

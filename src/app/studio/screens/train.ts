@@ -59,6 +59,12 @@ export const train: Screen = {
       return undefined;
     },
     resume: (studio, form) => done(studio.queue.resume(nameIn(form))),
+    async renew(studio, form) {
+      const name = nameIn(form);
+      studio.runFile.requireModel();
+      await studio.queue.renew(name, queuedSettings(studio, name));
+      return undefined;
+    },
     up: byName((studio, name) => studio.queue.moveUp(name)),
     leave: byName((studio, name) => studio.queue.leave(name)),
     async remove(studio, form) {
