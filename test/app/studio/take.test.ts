@@ -12,7 +12,7 @@ import { zipOf } from "../../../src/app/studio/exports/zip.js";
 import { StudioFolder } from "../../../src/app/studio/folder.js";
 import { freshPath } from "../../support/workFolder.js";
 import { CLASSIFIER, writeRun } from "./runs.js";
-import { openStudio } from "./support.js";
+import { openStudio, until } from "./support.js";
 
 const documentOf = (page: string) => parseHTML(page).document;
 
@@ -134,6 +134,23 @@ test("an export of a run that was removed is not said to be of the next run of i
   expect(await said()).toContain("one");
   utimesSync(join(studio.folder, "runs", "one", "metrics.json"), 2e9, 2e9);
   expect(await said()).toContain("one, an earlier run of this name");
+});
+
+test("nothing is made before it is known what can be made; a question that failed is asked again", async () => {
+  const studio = await openStudio();
+  writeRun(studio.folder, "one");
+  const makesOf = (page: string) =>
+    [...documentOf(page).querySelectorAll("button[id^=make-]")].map((made) => made.hasAttribute("disabled"));
+  const first = await studio.page("/take");
+  expect(first).toContain("Looking at what it can be exported to");
+  expect(makesOf(first)).toContain(true);
+  expect(makesOf(first)).not.toContain(false);
+  const failed = await until(studio, "/take", "Try again");
+  expect(documentOf(failed).querySelector("#asking")?.className).toBe("problem");
+  expect(makesOf(failed)).not.toContain(false);
+  expect(failed).not.toContain("npx bidora export");
+  expect((await studio.post("/take/again")).status).toBe(303);
+  expect(await studio.page("/take")).toContain("Looking at what it can be exported to");
 });
 
 test("a page with a model has its files, and no others", async () => {
