@@ -217,6 +217,21 @@ test("a finished run has its scores beside the baselines, and can't go on", asyn
   expect(await problemIn(await client.post("/train/resume", { name: "one" }))).toContain("one has ended");
 });
 
+test("scores on different validation rows name them", async () => {
+  const client = await studioWith();
+  const scored = (name: string, settings: object) => {
+    const start = { ...started, settings: { ...started.settings, train: "rows/train.jsonl", ...settings } };
+    const metrics = { accuracy: 0.9 };
+    writeRun(join(client.folder, "runs", name), [start, step(20), ended(metrics)], metrics);
+  };
+  scored("one", { validation: "rows/valid.jsonl" });
+  expect(textOf(await client.page("/train"), "#ended-one")).toBe("one Done lora · Accuracy 0.9000");
+  scored("two", { holdoutFraction: 0.1 });
+  const page = await client.page("/train");
+  expect(textOf(page, "#ended-one")).toBe("one Done lora · Accuracy 0.9000 on rows/valid.jsonl");
+  expect(textOf(page, "#ended-two")).toBe("two Done lora · Accuracy 0.9000 on rows held out of rows/train.jsonl");
+});
+
 test("a run that is no better than a constant says so", async () => {
   const client = await studioWith();
   const runs = join(client.folder, "runs");

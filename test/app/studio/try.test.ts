@@ -36,6 +36,19 @@ test("runs side by side are those with the same task and columns; the others are
   expect(textsOf(await studio.page("/try?run=pairs"), ".asked label")).toEqual(["a", "b"]);
 });
 
+test("scores on different validation rows name them", async () => {
+  const studio = await openStudio();
+  writeRun(studio.folder, "one");
+  writeRun(studio.folder, "two");
+  const notes = async () => textsOf(await studio.page("/try?run=one"), ".box .note").sort();
+  expect(await notes()).toEqual(["lora, accuracy 0.9000", "lora, accuracy 0.9000"]);
+  writeRun(studio.folder, "three", { settings: { validation: "rows/valid-2.jsonl" } });
+  expect(await notes()).toEqual([
+    "lora, accuracy 0.9000 on rows/valid-2.jsonl",
+    ...Array.from({ length: 2 }, () => "lora, accuracy 0.9000 on rows/valid.jsonl"),
+  ]);
+});
+
 test("the base model can be asked where it needs no trained head", async () => {
   const studio = await openStudio();
   writeRun(studio.folder, "classes");
