@@ -3,6 +3,7 @@ import { appendFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from "
 import { dirname, join } from "node:path";
 import { beforeAll, expect, test, vi } from "vitest";
 import { modelState } from "../../../src/app/studio/model/fileStates.js";
+import { Findings } from "../../../src/app/studio/model/findings.js";
 import { isOnMachine, modelsAt, modelsInCache, modelsNear } from "../../../src/app/studio/model/found.js";
 import { rowPart } from "../../../src/app/studio/model/maskRow.js";
 import { GOLDEN } from "../../support/golden.js";
@@ -155,4 +156,26 @@ test("an answer about a model depends on each of its files, on the Hub's models 
     expect(JSON.stringify(modelState(folder, name)), file).not.toBe(before);
   }
   expect(modelState(folder, "org/other")).toBeUndefined();
+});
+
+test("the memory that is free is that of now, not that of the measurement", async () => {
+  const measured = {
+    peakMemoryBytes: 1,
+    availableMemoryBytes: 1,
+    seconds: 1,
+    secondsPerStep: 1,
+    steps: 1,
+    warnings: [],
+  };
+  const values = [{ ...measured, parameters: { total: 2, trained: 1 } }];
+  const ask = vi.spyOn(Findings.prototype, "ask").mockReturnValue({ state: "done", values });
+  const client = await openStudio(folderWithModels());
+  writeFileSync(
+    join(client.folder, "run.yaml"),
+    "model: exports/merged\ntrain: rows/train.jsonl\ntask: sequence-classification\ndevice: cpu\n",
+  );
+  const page = await client.page("/train");
+  ask.mockRestore();
+  const [, free = ""] = /class="memory-text">Memory: .* at the peak of (.*) that are free/.exec(page) ?? [];
+  expect(free).toMatch(/[MG]iB$/);
 });

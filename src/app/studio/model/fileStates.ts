@@ -2,6 +2,7 @@
 import { readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { statOf } from "../../../base/index.js";
+import type { RunSettings } from "../../../tasks/config/index.js";
 import { folderInCache } from "./found.js";
 
 /** Size and time of a file's last change; undefined if there is none. */
@@ -34,4 +35,11 @@ function statesIn(folder: string): unknown[] {
     if (!statOf(path)?.isDirectory()) return [name, fileState(path)];
     return MODULE.test(name) ? [name, statesIn(path)] : [name];
   });
+}
+
+/** The states of the files that a run reads besides its model. @param folder the studio's */
+export function rowStates(folder: string, file: RunSettings): readonly (FileState | false)[] {
+  const { data, train, validation, test, upperTrain, chatTemplate } = file;
+  const paths = [data, train, validation, test, upperTrain, chatTemplate];
+  return paths.map((path) => path !== undefined && fileState(resolve(folder, path)));
 }
