@@ -98,10 +98,8 @@ test("a run that failed before it had a state starts again as it was, or with th
   const before = readFileSync(file, "utf8");
   writeFileSync(join(client.folder, "run.yaml"), RUN_FILE.replace("models/none", "models/other"));
   const buttons = [...documentOf(await client.page("/train")).querySelectorAll("#run > .buttons > form button")];
-  expect(buttons.map(({ textContent }) => textContent)).toEqual([
-    "Start again as it was",
-    "Start again with the present settings",
-  ]);
+  const texts = buttons.map(({ textContent }) => textContent);
+  expect(texts).toEqual(["Start again as it was", "Start again with the present settings"]);
   await client.post("/train/resume", { name: "one" });
   await until(client, "/train", "Failed");
   expect(readFileSync(file, "utf8")).toBe(before);
