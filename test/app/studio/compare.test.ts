@@ -2,7 +2,8 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseHTML } from "linkedom";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
+import { Commands } from "../../../src/app/studio/commands.js";
 import { shareOf } from "../../../src/app/studio/comparisons/progress.js";
 import { holdFolder } from "../../../src/base/records/index.js";
 import { ended, started, step, writeRun } from "./runFolders.js";
@@ -143,4 +144,43 @@ test("the share of a comparison counts the steps of a run that is going on", asy
   expect(shareOf(folder)).toBe(1 / 4);
   await holdFolder(running, async () => expect(shareOf(folder)).toBe((1 + 5 / 20) / 4));
   expect(shareOf(join(client.folder, "comparisons", "none"))).toBeUndefined();
+});
+
+test("costs are those of the rows and of the pilot as they are", async () => {
+  const pair = {
+    method: "lora",
+    isOfGrid: false,
+    runs: 4,
+    trainedParameters: 1,
+    steps: 1,
+    seconds: 1,
+    peakMemoryBytes: 1,
+  };
+  const costs = { pairs: [pair], seconds: 4, peakMemoryBytes: 1, detectable: {} };
+  const client = await studioWith();
+  const rows = join(client.folder, "rows", "rows.jsonl");
+  mkdirSync(join(client.folder, "rows"));
+  writeFileSync(rows, "{}\n");
+  comparisonIn(client, "earlier", 1);
+  const asked = { name: "one", methods: "lora", seeds: "2", pilot: "earlier" };
+  const address = `/compare?${new URLSearchParams(asked)}`;
+  const isKnown = async () => (await client.page(address)).includes("Estimated costs of each method");
+  const run = vi.spyOn(Commands.prototype, "run").mockResolvedValue([costs]);
+  const estimate = async () => {
+    await client.post("/compare/estimate", asked);
+    await until(client, address, "Estimated costs of each method");
+  };
+  await estimate();
+  writeFileSync(rows, "{}\n{}\n");
+  expect(await isKnown()).toBe(false);
+  await estimate();
+  comparisonIn(client, "earlier", 2);
+  expect(await isKnown()).toBe(false);
+  run.mockImplementation(async () => {
+    writeFileSync(rows, "{}\n");
+    return [costs];
+  });
+  await client.post("/compare/estimate", asked);
+  await until(client, address, "changed meanwhile");
+  run.mockRestore();
 });

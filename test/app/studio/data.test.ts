@@ -372,6 +372,20 @@ test("the command line that is shown makes the same run file", async () => {
   await checkCommand("--task=causal-lm", "--model=some/model");
 });
 
+test("init is not shown where it would find what was taken out of the run file", async () => {
+  const client = await openStudio();
+  await added(client, "rows.csv", csv(textRows(60)));
+  const shown = async () =>
+    /<pre id="command-text"[^>]*>npx bidora ([^<]*)<\/pre>/.exec(await client.page("/data"))![1]!;
+  expect(await shown()).toContain("init rows/rows.jsonl");
+  const [, line = ""] = /^(holdoutFraction: .*\n)/m.exec(runOf(client)) ?? [];
+  writeFileSync(join(client.folder, "run.yaml"), runOf(client).replace(line, ""));
+  expect(line).not.toBe("");
+  expect(await shown()).toBe("preview run.yaml");
+  writeFileSync(join(client.folder, "run.yaml"), runOf(client) + line.replace("0.1", "0.2"));
+  expect(await shown()).toContain("--holdout-fraction=0.2");
+});
+
 test("the model that was suggested for a task changes with the task", async () => {
   const client = await openStudio();
   await added(client, "rows.csv", csv(textRows(60)));

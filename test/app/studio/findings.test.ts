@@ -14,8 +14,8 @@ function deferred() {
     });
   const works = new Works(() => {});
   const findings = new Findings({ run } as unknown as Commands, works);
-  const ask = (key: string): Finding =>
-    findings.ask({ name: "estimate", title: "Estimate", key, words: ["estimate", key] });
+  const ask = (key: string, keyNow = () => key): Finding =>
+    findings.ask({ name: "estimate", title: "Estimate", key, keyNow, words: ["estimate", key] });
   return { started, works, findings, ask };
 }
 
@@ -93,4 +93,28 @@ test("while a run trains nothing is asked: what is known is told, and a command 
   expect(works.isRunning("estimate")).toBe(true);
   started[2]!.end(2);
   await until(() => ask("b").state === "done");
+});
+
+test("an answer is kept only if what it depends on is as it was when it was asked", async () => {
+  const { started, works, ask } = deferred();
+  let now = "a";
+  const askNow = () => ask(now, () => now);
+  askNow();
+  await until(() => started.length === 1);
+  now = "b";
+  started[0]!.end("read b, or half of it");
+  await until(() => !works.isRunning("estimate"));
+  expect(works.get("estimate")).toBeUndefined();
+  now = "a";
+  expect(askNow()).toEqual({ state: "running" });
+  await until(() => started.length === 2);
+  now = "b";
+  started[1]!.fail("There is no b.");
+  await until(() => !works.isRunning("estimate"));
+  now = "a";
+  expect(askNow()).toEqual({ state: "running" });
+  await until(() => started.length === 3);
+  started[2]!.end("a");
+  await until(() => askNow().state === "done");
+  expect(askNow()).toEqual({ state: "done", values: ["a"] });
 });

@@ -1,7 +1,9 @@
 // The models that the studio offers, and what it refuses.
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { beforeAll, expect, test, vi } from "vitest";
+import { modelState } from "../../../src/app/studio/model/fileStates.js";
+import { Findings } from "../../../src/app/studio/model/findings.js";
 import { isOnMachine, modelsAt, modelsInCache, modelsNear } from "../../../src/app/studio/model/found.js";
 import { rowPart } from "../../../src/app/studio/model/maskRow.js";
 import { GOLDEN } from "../../support/golden.js";
@@ -134,4 +136,46 @@ test("a row shows trained parts not by color alone, and what is cut off", () => 
   }).source;
   expect(words).toContain("<span>[CLS]</span> <mark>&lt;b&gt;<small>good</small></mark>");
   expect(words).not.toContain("target");
+});
+
+test("an answer about a model depends on each of its files, on the Hub's models too", () => {
+  const folder = folderWithModels();
+  const snapshot = join(cache, "models--org--tiny-model", "snapshots", COMMIT);
+  const modules = join(folder, "exports/merged", "1_Pooling");
+  mkdirSync(modules);
+  const edited = [
+    ["exports/merged", join(folder, "exports/merged", "config.json")],
+    ["exports/merged", join(modules, "config.json")],
+    ["org/tiny-model", join(snapshot, "config.json")],
+    ["model.gguf", join(folder, "model.gguf")],
+  ] as const;
+  for (const [name, file] of edited) {
+    const before = JSON.stringify(modelState(folder, name));
+    expect(JSON.stringify(modelState(folder, name)), file).toBe(before);
+    appendFileSync(file, " ");
+    expect(JSON.stringify(modelState(folder, name)), file).not.toBe(before);
+  }
+  expect(modelState(folder, "org/other")).toBeUndefined();
+});
+
+test("the memory that is free is that of now, not that of the measurement", async () => {
+  const measured = {
+    peakMemoryBytes: 1,
+    availableMemoryBytes: 1,
+    seconds: 1,
+    secondsPerStep: 1,
+    steps: 1,
+    warnings: [],
+  };
+  const values = [{ ...measured, parameters: { total: 2, trained: 1 } }];
+  const ask = vi.spyOn(Findings.prototype, "ask").mockReturnValue({ state: "done", values });
+  const client = await openStudio(folderWithModels());
+  writeFileSync(
+    join(client.folder, "run.yaml"),
+    "model: exports/merged\ntrain: rows/train.jsonl\ntask: sequence-classification\ndevice: cpu\n",
+  );
+  const page = await client.page("/train");
+  ask.mockRestore();
+  const [, free = ""] = /class="memory-text">Memory: .* at the peak of (.*) that are free/.exec(page) ?? [];
+  expect(free).toMatch(/[MG]iB$/);
 });

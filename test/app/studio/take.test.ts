@@ -1,5 +1,5 @@
 // The screen Take it along: what a run can become, downloads, and the page for browsers.
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { unzipSync } from "fflate";
 import { parseHTML } from "linkedom";
@@ -12,7 +12,7 @@ import { zipOf } from "../../../src/app/studio/exports/zip.js";
 import { StudioFolder } from "../../../src/app/studio/folder.js";
 import { freshPath } from "../../support/workFolder.js";
 import { CLASSIFIER, writeRun } from "./runs.js";
-import { openStudio } from "./support.js";
+import { openStudio, until } from "./support.js";
 
 const documentOf = (page: string) => parseHTML(page).document;
 
@@ -117,6 +117,40 @@ test("exports are listed with what they cost, downloaded whole, and removed", as
   expect(existsSync(join(studio.folder, "exports", ".one-onnx.json"))).toBe(false);
   const refused = await studio.post("/take/remove", { name: "../rows" });
   expect([refused.status, await refused.text()]).toEqual([422, expect.stringContaining("can&#39;t be a name here")]);
+});
+
+test("an export of a run that was removed is not said to be of the next run of its name", async () => {
+  const studio = await openStudio();
+  writeRun(studio.folder, "one");
+  const { time } = finishedRun(new StudioFolder(studio.folder), "one")!;
+  writeExport(
+    studio.folder,
+    "one-merged",
+    { "config.json": "{}" },
+    { run: "one", ended: time, kind: "merged", words: [] },
+  );
+  const said = async () =>
+    [...documentOf(await studio.page("/take")).querySelectorAll("#exports dd")].map((one) => one.textContent);
+  expect(await said()).toContain("one");
+  utimesSync(join(studio.folder, "runs", "one", "metrics.json"), 2e9, 2e9);
+  expect(await said()).toContain("one, an earlier run of this name");
+});
+
+test("nothing is made before it is known what can be made; a question that failed is asked again", async () => {
+  const studio = await openStudio();
+  writeRun(studio.folder, "one");
+  const makesOf = (page: string) =>
+    [...documentOf(page).querySelectorAll("button[id^=make-]")].map((made) => made.hasAttribute("disabled"));
+  const first = await studio.page("/take");
+  expect(first).toContain("Looking at what it can be exported to");
+  expect(makesOf(first)).toContain(true);
+  expect(makesOf(first)).not.toContain(false);
+  const failed = await until(studio, "/take", "Try again");
+  expect(documentOf(failed).querySelector("#asking")?.className).toBe("problem");
+  expect(makesOf(failed)).not.toContain(false);
+  expect(failed).not.toContain("npx bidora export");
+  expect((await studio.post("/take/again")).status).toBe(303);
+  expect(await studio.page("/take")).toContain("Looking at what it can be exported to");
 });
 
 test("a page with a model has its files, and no others", async () => {

@@ -90,6 +90,38 @@ test("why a run failed outlives the studio, and it can be removed", async () => 
   expect(readdirSync(join(client.folder, "queue"))).toEqual(["queue.json"]);
 });
 
+test("a run that failed before it had a state starts again as it was, or with the settings of now", async () => {
+  const client = await studioWith();
+  await client.post("/train/start", { name: "one" });
+  await until(client, "/train", "Failed");
+  const file = join(client.folder, "queue", "one.yaml");
+  const before = readFileSync(file, "utf8");
+  writeFileSync(join(client.folder, "run.yaml"), RUN_FILE.replace("models/none", "models/other"));
+  const buttons = [...documentOf(await client.page("/train")).querySelectorAll("#run > .buttons > form button")];
+  const texts = buttons.map(({ textContent }) => textContent);
+  expect(texts).toEqual(["Start again as it was", "Start again with the present settings"]);
+  await client.post("/train/resume", { name: "one" });
+  await until(client, "/train", "Failed");
+  expect(readFileSync(file, "utf8")).toBe(before);
+  expect((await client.post("/train/renew", { name: "one" })).status).toBe(303);
+  expect(readFileSync(file, "utf8")).toBe(before.replace("models/none", "models/other"));
+  expect(textOf(await until(client, "/train", "Failed"), "#run .failure")).toContain("models/other");
+});
+
+test("a log of a run that failed before its first state does not hold it to its settings", async () => {
+  const client = await studioWith();
+  const folder = join(client.folder, "runs", "one");
+  writeRun(folder, [started, failed("x")]);
+  writeFileSync(join(folder, "run.yaml"), RUN_FILE);
+  writeRun(join(client.folder, "runs", "done"), [started, ended({})], {});
+  writeFileSync(join(client.folder, "run.yaml"), RUN_FILE.replace("models/none", "models/other"));
+  await client.post("/train/renew", { name: "one" });
+  const page = await until(client, "/train?run=one", "Failed");
+  expect(textOf(page, "#run .failure")).toContain("models/other");
+  expect(textOf(page, "#command-text")).toContain("finetune queue/one.yaml --output runs/one");
+  expect(await problemIn(await client.post("/train/renew", { name: "done" }))).toContain("done has trained already");
+});
+
 test("queued files are found again in their order, and nothing starts by itself", async () => {
   const client = await studioWith();
   queued(client, "a", "b", "c");
@@ -181,6 +213,21 @@ test("a finished run has its scores beside the baselines, and can't go on", asyn
   expect(page).toContain('<a href="/train/report/one">');
   await until(client, "/train", "Training loss");
   expect(await problemIn(await client.post("/train/resume", { name: "one" }))).toContain("one has ended");
+});
+
+test("scores on different validation rows name them", async () => {
+  const client = await studioWith();
+  const scored = (name: string, settings: object) => {
+    const start = { ...started, settings: { ...started.settings, train: "rows/train.jsonl", ...settings } };
+    const metrics = { accuracy: 0.9 };
+    writeRun(join(client.folder, "runs", name), [start, step(20), ended(metrics)], metrics);
+  };
+  scored("one", { validation: "rows/valid.jsonl" });
+  expect(textOf(await client.page("/train"), "#ended-one")).toBe("one Done lora · Accuracy 0.9000");
+  scored("two", { holdoutFraction: 0.1 });
+  const page = await client.page("/train");
+  expect(textOf(page, "#ended-one")).toBe("one Done lora · Accuracy 0.9000 on rows/valid.jsonl");
+  expect(textOf(page, "#ended-two")).toBe("two Done lora · Accuracy 0.9000 on rows held out of rows/train.jsonl");
 });
 
 test("a run that is no better than a constant says so", async () => {

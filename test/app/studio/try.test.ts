@@ -1,5 +1,5 @@
 // The screen Try: which runs can be asked what, and the rows that a run got wrong.
-import { mkdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseHTML } from "linkedom";
 import { expect, test } from "vitest";
@@ -36,6 +36,19 @@ test("runs side by side are those with the same task and columns; the others are
   expect(textsOf(await studio.page("/try?run=pairs"), ".asked label")).toEqual(["a", "b"]);
 });
 
+test("scores on different validation rows name them", async () => {
+  const studio = await openStudio();
+  writeRun(studio.folder, "one");
+  writeRun(studio.folder, "two");
+  const notes = async () => textsOf(await studio.page("/try?run=one"), ".box .note").sort();
+  expect(await notes()).toEqual(["lora, accuracy 0.9000", "lora, accuracy 0.9000"]);
+  writeRun(studio.folder, "three", { settings: { validation: "rows/valid-2.jsonl" } });
+  expect(await notes()).toEqual([
+    "lora, accuracy 0.9000 on rows/valid-2.jsonl",
+    ...Array.from({ length: 2 }, () => "lora, accuracy 0.9000 on rows/valid.jsonl"),
+  ]);
+});
+
 test("the base model can be asked where it needs no trained head", async () => {
   const studio = await openStudio();
   writeRun(studio.folder, "classes");
@@ -47,6 +60,21 @@ test("the base model can be asked where it needs no trained head", async () => {
     (await studio.page(`/try?run=${run}&base=on`)).includes('name="base" value="on"');
   expect([await hasBox("classes"), await hasBox("chat"), await hasBox("search")]).toEqual([false, true, true]);
   expect(await studio.page("/try?run=classes&base=on")).toContain("no trained head for sequence-classification");
+});
+
+test("the talks of a run that is removed are gone: the next run of its name begins anew", async () => {
+  const studio = await openStudio();
+  const chat = { metadata: { task: "causal-lm", labels: [], textColumns: ["messages"] } };
+  writeRun(studio.folder, "chat", chat);
+  mkdirSync(join(studio.folder, "tried"));
+  const talk = JSON.stringify({ messages: [{ role: "user", content: "said before" }], answer: "heard" });
+  const files = ["chat_chat", "chat-base_chat", "prompt_chat", "chat_chat-2"].map((name) => `${name}.jsonl`);
+  for (const name of files) writeFileSync(join(studio.folder, "tried", name), `${talk}\n`);
+  expect(await studio.page("/try?run=chat")).toContain("said before");
+  expect((await studio.post("/train/remove", { name: "chat" })).status).toBe(303);
+  writeRun(studio.folder, "chat", chat);
+  expect(await studio.page("/try?run=chat")).not.toContain("said before");
+  expect(readdirSync(join(studio.folder, "tried"))).toEqual(["chat_chat-2.jsonl"]);
 });
 
 test("a language model is asked as its rows were; the address says otherwise", async () => {

@@ -3,6 +3,7 @@ import { formatBytes, formatNumber } from "../../../base/index.js";
 import { readMetrics } from "../../../base/records/index.js";
 import { html, type Markup } from "../../../studies/report/index.js";
 import { button, form } from "../page.js";
+import { rowsNote } from "../training/scoredRows.js";
 import type { Held } from "./answerer.js";
 import type { Choice } from "./choice.js";
 import { type FinishedRun, hasBase } from "./finishedRuns.js";
@@ -12,7 +13,7 @@ import { kindOf } from "./inputs.js";
 export function choicePart(choice: Choice, all: readonly FinishedRun[], more: readonly (Markup | undefined)[]): Markup {
   const [first] = choice.runs as [FinishedRun];
   const same = all.filter((run) => kindOf(run) === kindOf(first));
-  const boxes = same.map((run) => box("run", run.name, run.name, choice.runs.includes(run), scoresOf(run)));
+  const boxes = same.map((run) => box("run", run.name, run.name, choice.runs.includes(run), scoresOf(run, same)));
   const list = html`<fieldset class="models"><legend>Runs for ${kindOf(first)}</legend>${boxes}${baseBox(choice, first)}</fieldset>`;
   return html`<form method="get" action="/try" data-live>${list}${more}</form>${othersPart(all, first)}`;
 }
@@ -26,10 +27,13 @@ function baseBox({ withBase }: Choice, run: FinishedRun): Markup {
   return html`<p class="note">The base model has no trained head for ${run.task}: only runs answer.</p>`;
 }
 
-/** The first metrics of a run. */
-function scoresOf({ path, metadata }: FinishedRun): string {
+/** The first metrics of a run. @param listed the runs beside it */
+function scoresOf({ path, metadata, settings }: FinishedRun, listed: readonly FinishedRun[]): string {
   const scores = Object.entries(readMetrics(path)).slice(0, 2);
-  return [metadata.method, ...scores.map(([name, value]) => `${name} ${formatNumber(value)}`)].join(", ");
+  const all = [metadata.method, ...scores.map(([name, value]) => `${name} ${formatNumber(value)}`)].join(", ");
+  const others = listed.map((run) => run.settings);
+  const [first] = scores;
+  return [all, first && rowsNote(settings, others, first[0])].filter(Boolean).join(" ");
 }
 
 /** The first run of each other kind. */

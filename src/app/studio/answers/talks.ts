@@ -40,8 +40,14 @@ export interface Said {
 const PREFIXES = { messages: "chat", prompt: "prompt" } as const;
 
 /** The file of a model's talk, from the studio's folder. */
-export const talkFile = ({ run, isBase }: Talker, form: TalkForm): string =>
-  `tried/${PREFIXES[form]}${isBase ? "-base" : ""}_${run.name}.jsonl`;
+export const talkFile = ({ run, isBase }: Talker, form: TalkForm): string => fileOf(run.name, isBase, form);
+
+const fileOf = (run: string, isBase: boolean, form: TalkForm): string =>
+  `tried/${PREFIXES[form]}${isBase ? "-base" : ""}_${run}.jsonl`;
+
+/** All files of a run's talks, and of those with its base model. */
+const filesOf = (run: string): string[] =>
+  FORMS.flatMap((form) => [false, true].map((isBase) => fileOf(run, isBase, form)));
 
 export class Talks {
   /** What is being said now, by who says it; one at a time. */
@@ -71,6 +77,19 @@ export class Talks {
   forget(talkers: readonly Talker[], form: TalkForm): void {
     this.#refuseBusy();
     for (const talker of talkers) rmSync(join(this.folder.path, talkFile(talker, form)), { force: true });
+  }
+
+  /** @throws BidoraError `STUDIO` while a run or its base model answers */
+  refuseAnswering(run: string): void {
+    if (filesOf(run).some((file) => this.#now?.text.has(file))) this.#refuseBusy();
+  }
+
+  /** Removes all talks of a run: another run of this name has said nothing of it. */
+  remove(run: string): void {
+    for (const file of filesOf(run)) {
+      rmSync(join(this.folder.path, file), { force: true });
+      this.#problems.delete(file);
+    }
   }
 
   /** Whether a model is answering in this form. */

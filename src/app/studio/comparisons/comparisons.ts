@@ -1,10 +1,12 @@
 /** Comparisons of the studio's folder: what they would cost, and those that run, each as a command of its own. */
 import { existsSync, readFileSync, rmSync } from "node:fs";
-import { BidoraError } from "../../../base/index.js";
+import { BidoraError, yaml } from "../../../base/index.js";
 import { holdFolder, writeFileAtomic, writerOf } from "../../../base/records/index.js";
 import type { ExpectedCosts } from "../../../studies/comparison/index.js";
+import type { RunSettings } from "../../../tasks/config/index.js";
 import type { Commands } from "../commands.js";
 import type { StudioFolder } from "../folder.js";
+import { rowStates } from "../model/fileStates.js";
 import type { Works } from "../works.js";
 import { progressOf, shareOf } from "./progress.js";
 
@@ -72,16 +74,26 @@ export class Comparisons {
 
   /** The costs of a comparison with this file, if they were estimated. */
   costs(text: string, pilot: string | undefined): ExpectedCosts | undefined {
-    return this.#costs.get(keyOf(text, pilot));
+    return this.#costs.get(this.#keyOf(text, pilot));
+  }
+
+  /** All that costs depend on: the file, the rows, and how far the pilot is. */
+  #keyOf(text: string, pilot: string | undefined): string {
+    const file = yaml().parse(text) as RunSettings;
+    const done = pilot === undefined ? undefined : progressOf(this.folderOf(pilot)).done;
+    return JSON.stringify([text, rowStates(this.folder.path, file), pilot, done]);
   }
 
   /** Estimates what a comparison costs and shows. @param text its file @throws BidoraError `STUDIO` while another estimate runs */
   estimate(name: string, text: string, pilot: string | undefined): void {
     this.#write(name, text);
     const words = this.estimateWordsOf(name, pilot);
+    const key = this.#keyOf(text, pilot);
     void this.works.start(ESTIMATE, "What it costs", async ({ signal, report }) => {
       const values = await this.commands.run(words, signal, (message) => report({ message }));
-      this.#costs.set(keyOf(text, pilot), values.at(-1) as ExpectedCosts);
+      if (this.#keyOf(text, pilot) !== key)
+        throw new BidoraError("STUDIO", "Rows or the earlier comparison changed meanwhile: estimate again.");
+      this.#costs.set(key, values.at(-1) as ExpectedCosts);
       return undefined;
     });
   }
@@ -132,5 +144,3 @@ export class Comparisons {
     return this.#hasFile(name) ? readFileSync(this.#fileOf(name), "utf8") : undefined;
   }
 }
-
-const keyOf = (text: string, pilot: string | undefined): string => JSON.stringify([text, pilot]);

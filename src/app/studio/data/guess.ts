@@ -70,12 +70,13 @@ export const inFolder = (folder: StudioFolder, sentence: string): string => sent
 /** Guesses by file, made again when it changes. */
 export class Guesses {
   readonly #all = new Map<string, { readonly state: string; readonly guess: Promise<FileGuess> }>();
+  /** What `init` made of a file last, with flags. */
+  #made: { readonly key: string; readonly settings: Promise<RunSettings | undefined> } | undefined;
 
   constructor(private readonly folder: StudioFolder) {}
 
   of(name: string): Promise<FileGuess> {
-    const { mtimeMs, size } = statOf(this.folder.at("rows", name)) ?? {};
-    const state = [mtimeMs, size, ...this.folder.names("rows")].join(" ");
+    const state = this.#stateOf(name);
     const known = this.#all.get(name);
     if (known?.state === state) return known.guess;
     const guess = proposal(this.folder, name).catch(async ({ message }: Error) => {
@@ -84,6 +85,23 @@ export class Guesses {
     });
     this.#all.set(name, { state, guess });
     return guess;
+  }
+
+  /** The settings that `init` makes of a file with flags for these; undefined if it refuses them. */
+  made(name: string, given: RunSettings): Promise<RunSettings | undefined> {
+    const key = JSON.stringify([name, this.#stateOf(name), given]);
+    if (this.#made?.key === key) return this.#made.settings;
+    const settings = proposal(this.folder, name, given as Asked).then(
+      (found) => found.settings,
+      () => undefined,
+    );
+    this.#made = { key, settings };
+    return settings;
+  }
+
+  #stateOf(name: string): string {
+    const { mtimeMs, size } = statOf(this.folder.at("rows", name)) ?? {};
+    return [mtimeMs, size, ...this.folder.names("rows")].join(" ");
   }
 }
 
@@ -151,17 +169,27 @@ export function readingOf(run: RunSettings, isOfRun: boolean, guess: FileGuess):
   return task === undefined || !isTaskKind(task) ? {} : { task, textColumns, labelColumn };
 }
 
-/** The command line that makes the run file from its rows: `init`, with what it would not find by itself. */
-export function initWords(
+/**
+ * The command line that makes the run file from its rows: `init`, with what it would not find by itself. Where it finds what the run
+ * file lacks, one that shows the rows of the run file.
+ * @param name of the file with the training rows
+ */
+export async function commandOfRows(
+  guesses: Guesses,
+  name: string,
   run: RunSettings,
-  guess: FileGuess,
   flagsOf: (settings: RunSettings) => readonly string[],
-): readonly string[] {
+): Promise<readonly string[]> {
+  const guess = await guesses.of(name);
   const all = omit(run, "train");
-  const isFound = (key: string) =>
-    JSON.stringify(guess.settings[key as keyof RunSettings]) === JSON.stringify(run[key as keyof RunSettings]);
+  const isEqual = (found: RunSettings, key: keyof RunSettings) =>
+    JSON.stringify(found[key]) === JSON.stringify(run[key]);
+  const isFound = (key: string) => isEqual(guess.settings, key as keyof RunSettings);
   // Another task or column changes what is found besides.
   const isAsFound = (["task", "textColumns", "labelColumn"] as const).every(isFound);
   const more = isAsFound ? Object.fromEntries(Object.entries(all).filter(([key]) => !isFound(key))) : all;
+  const made = await guesses.made(name, more);
+  const isSame = made && OF_ROWS.every((key) => key === "train" || isEqual(made, key));
+  if (!isSame) return ["preview", "run.yaml"];
   return ["init", run.train ?? "", "--no-estimate", "--yes", "--overwrite", ...flagsOf(more)];
 }

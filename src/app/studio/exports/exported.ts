@@ -11,6 +11,8 @@ import type { StudioFolder } from "../folder.js";
 /** How an export was made. */
 export interface Making {
   readonly run: string;
+  /** The time at which the run had ended: another run may have its name later. */
+  readonly ended?: number;
   /** The offer's key. */
   readonly kind: string;
   /** The command. */
@@ -68,6 +70,7 @@ const graph = z.custom<OnnxFile>(
 );
 const schema: z.ZodType<Making> = z.object({
   run: z.string(),
+  ended: z.number().exactOptional(),
   kind: z.string(),
   words: z.array(z.string()),
   relativeError: z.number().exactOptional(),

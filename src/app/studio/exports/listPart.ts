@@ -30,7 +30,7 @@ function exportPart(studio: Studio, one: Exported): Markup {
   const known: readonly (readonly [string, string | undefined])[] = [
     ["Folder", `exports/${name}`],
     ["Size", sizeText(bytes)],
-    ["Run", making?.run],
+    ["Run", making && (isOfEarlier(studio, making) ? `${making.run}, an earlier run of this name` : making.run)],
     ["Error of the weights’ change", making?.relativeError?.toPrecision(3)],
   ];
   const about = facts(known.filter(([, value]) => value !== undefined));
@@ -38,6 +38,12 @@ function exportPart(studio: Studio, one: Exported): Markup {
     making &&
     html`<details><summary>Command</summary>${code(commandLine(making.words), `made-${idOf(name)}`)}</details>`;
   return html`<h3>${name}</h3>${about}${making && dtypesPart(name, making)}<div class="buttons">${link}${removePart(name)}</div>${pagePart(studio, one)}<details><summary>${files.length} files</summary><ul>${list}</ul></details>${command}`;
+}
+
+/** Whether the run was removed, and another one has its name. */
+function isOfEarlier({ folder }: Studio, { run, ended }: Making): boolean {
+  const now = finishedRun(folder, run);
+  return ended !== undefined && now !== undefined && now.time !== ended;
 }
 
 /** A row for each graph, with its error and its scores if they were measured. */
@@ -63,7 +69,7 @@ const removePart = (name: string): Markup =>
 function pagePart(studio: Studio, { name, making }: Exported): Markup | undefined {
   if (making?.kind !== "onnx") return undefined;
   const { folder } = studio;
-  const run = finishedRun(folder, making.run);
+  const run = isOfEarlier(studio, making) ? undefined : finishedRun(folder, making.run);
   const refusal = run && whyNoPage(run);
   if (refusal !== undefined) return html`<p class="note">In a browser: ${refusal}</p>`;
   const zip = html`<a class="button" href="/take/page/${name}" download>Download the web page</a>`;

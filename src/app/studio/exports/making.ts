@@ -31,7 +31,7 @@ export function make(studio: Studio, form: Form): void {
       "relativeError" | "files"
     >;
     saveMaking(folder, name, {
-      ...{ run: run.name, kind: offer.key, words },
+      ...{ run: run.name, ended: run.time, kind: offer.key, words },
       ...(relativeError !== undefined && { relativeError }),
       ...(files && { files }),
     });

@@ -3,7 +3,7 @@ import { html, type Markup } from "../../../studies/report/index.js";
 import { askedModel, type FinishedRun } from "../answers/finishedRuns.js";
 import type { Refusals } from "../answers/protocol.js";
 import { wrongRowsOf } from "../answers/wrongRows.js";
-import { form, workPart } from "../page.js";
+import { button, form, workPart } from "../page.js";
 import type { Studio } from "../workspace.js";
 import { filesOfRun } from "./adapterFiles.js";
 import { bytesOf, sizeText } from "./exported.js";
@@ -21,11 +21,22 @@ export function refusalsOf({ tries }: Studio, run: FinishedRun): Known {
   };
 }
 
-interface Known {
+export interface Known {
   readonly refusals: Refusals;
+  /** Whether it is still being found out. */
   readonly isAsking: boolean;
   /** Why nothing is known. */
   readonly problem: string | undefined;
+}
+
+/** Whether all that speaks against exports is known. */
+export const isKnown = ({ isAsking, problem }: Known): boolean => !isAsking && problem === undefined;
+
+/** That it is being found out, or why it is not known, with a button to ask again. */
+export function askingPart({ isAsking, problem }: Known): Markup | undefined {
+  if (isAsking) return html`<p class="note" id="asking" role="status">Looking at what it can be exported to …</p>`;
+  if (problem === undefined) return undefined;
+  return html`<p class="problem" id="asking" role="status">${problem}</p><div class="buttons">${button("/take/again", "Try again", {}, "again")}</div>`;
 }
 
 /** @param folder the studio's */
@@ -33,13 +44,11 @@ export async function factsOf(run: FinishedRun, folder: string): Promise<RunFact
   return { validationRows: (await wrongRowsOf(run, folder))?.of };
 }
 
-export async function offersPart(
-  studio: Studio,
-  run: FinishedRun,
-  refusals: Refusals,
-  facts: RunFacts,
-): Promise<Markup> {
-  const parts = OFFERS.map((offer) => offerPart(studio, run, offer, { facts, refusal: offer.refusal(run, refusals) }));
+export async function offersPart(studio: Studio, run: FinishedRun, known: Known, facts: RunFacts): Promise<Markup> {
+  const parts = OFFERS.map((offer) => {
+    const refusal = offer.refusal(run, known.refusals);
+    return offerPart(studio, run, offer, { facts, refusal, isKnown: isKnown(known) });
+  });
   return html`<section id="offers" aria-labelledby="offers-title"><h2 id="offers-title">Make of it</h2><div class="columns">${await asItIs(run)}${parts}</div></section>`;
 }
 
@@ -59,9 +68,10 @@ async function asItIs(run: FinishedRun): Promise<Markup> {
 interface Judged {
   readonly facts: RunFacts;
   readonly refusal: string | undefined;
+  readonly isKnown: boolean;
 }
 
-function offerPart({ works }: Studio, run: FinishedRun, offer: Offer, { facts, refusal }: Judged): Markup {
+function offerPart({ works }: Studio, run: FinishedRun, offer: Offer, { facts, refusal, isKnown }: Judged): Markup {
   const { key, title, about } = offer;
   const work = workName(run, offer);
   const content =
@@ -70,7 +80,7 @@ function offerPart({ works }: Studio, run: FinishedRun, offer: Offer, { facts, r
       : form("/take/make", [
           html`<input type="hidden" name="run" value="${run.name}"><input type="hidden" name="make" value="${key}">`,
           ...(offer.fields?.(run, facts) ?? []),
-          html`<div class="buttons"><button id="make-${key}">Make<span class="hidden"> ${title}</span></button></div>`,
+          html`<div class="buttons"><button id="make-${key}"${isKnown ? undefined : html` disabled aria-describedby="asking"`}>Make<span class="hidden"> ${title}</span></button></div>`,
         ]);
   return html`<article class="column" id="offer-${key}" aria-labelledby="offer-${key}-title"><h3 id="offer-${key}-title">${title}</h3><p>${about}</p>${content}${workPart(work, works.get(work))}</article>`;
 }

@@ -1,12 +1,11 @@
 /** The model of the next run: what is in it, and whether the task fits it. */
-import { statSync } from "node:fs";
-import { resolve } from "node:path";
 import { formatCount } from "../../../base/index.js";
 import { html, type Markup } from "../../../studies/report/index.js";
 import type { ModelInspection } from "../../../use/inference/index.js";
 import { facts, workPart } from "../page.js";
 import type { Studio } from "../workspace.js";
 import { failedFinding } from "./failedFinding.js";
+import { modelState } from "./fileStates.js";
 import { sizeText } from "./size.js";
 import { taskKindOf } from "./taskKind.js";
 
@@ -14,11 +13,12 @@ const INSPECT = "inspect";
 
 /** @param model as run.yaml names it, on this machine @param task of the next run */
 export function chosenPart(studio: Studio, model: string, task: string | undefined): Markup {
-  const changed = statSync(resolve(studio.folder.path, model), { throwIfNoEntry: false })?.mtimeMs;
+  const keyNow = () => JSON.stringify([model, modelState(studio.folder.path, model)]);
   const answer = studio.findings.ask({
     name: INSPECT,
     title: `Reading ${model}`,
-    key: JSON.stringify([model, changed]),
+    key: keyNow(),
+    keyNow,
     words: ["inspect", model],
   });
   if (answer.state === "done") return contents(answer.values[0] as ModelInspection, task);

@@ -1,13 +1,14 @@
 /** What the next run takes on this machine: memory against what is free, time, steps. */
-import { statSync } from "node:fs";
-import { resolve } from "node:path";
+import { existsSync } from "node:fs";
 import { BidoraError, formatBytes, formatCount, formatSeconds } from "../../../base/index.js";
 import { html, type Markup } from "../../../studies/report/index.js";
 import type { RunSettings } from "../../../tasks/config/index.js";
+import { memoryOf } from "../../../torch/devices/index.js";
 import type { Estimate } from "../../../training/estimates/index.js";
 import { facts, firstStep, workPart } from "../page.js";
 import type { Studio } from "../workspace.js";
 import { failedFinding } from "./failedFinding.js";
+import { modelState, rowStates } from "./fileStates.js";
 import { isOnMachine } from "./found.js";
 
 const ESTIMATE = "estimate";
@@ -32,11 +33,12 @@ function content(studio: Studio, isBusy: boolean): Markup {
     name: ESTIMATE,
     title: "Trying some steps of the run",
     key: keyOf(studio, file),
+    keyNow: () => keyOf(studio, studio.runFile.read()),
     words: ["estimate", "run.yaml"],
   };
   const answer = isBusy ? studio.findings.known(question) : studio.findings.ask(question);
   if (!answer) return html`<p class="note">The next run is estimated when no run trains.</p>`;
-  if (answer.state === "done") return estimated(answer.values.at(-1) as Estimated);
+  if (answer.state === "done") return estimated(answer.values.at(-1) as Estimated, file);
   return html`${workPart(ESTIMATE, studio.works.get(ESTIMATE)) ?? html`<p class="note">It starts in a moment.</p>`}${failedFinding(ESTIMATE, answer)}`;
 }
 
@@ -59,16 +61,15 @@ export function whatIsMissing(studio: Studio, file: RunSettings): Markup | undef
 
 /** All that an answer about the run depends on: its settings, and the state of the files that it reads. */
 export function keyOf(studio: Studio, file: RunSettings): string {
-  const { model, adapter, data, train, validation, test, upperTrain, chatTemplate } = file;
-  const states = [model, adapter, data, train, validation, test, upperTrain, chatTemplate].map((path) => {
-    const found =
-      path === undefined ? undefined : statSync(resolve(studio.folder.path, path), { throwIfNoEntry: false });
-    return found && [found.mtimeMs, found.size];
-  });
-  return JSON.stringify([Object.entries(file).sort(), states]);
+  const { path } = studio.folder;
+  const models = [file.model, file.adapter].map((name) => name !== undefined && modelState(path, name));
+  return JSON.stringify([Object.entries(file).sort(), models, rowStates(path, file)]);
 }
 
-function estimated({ parameters, seconds, secondsPerStep, steps, warnings, ...memory }: Estimated): Markup {
+function estimated(
+  { parameters, seconds, secondsPerStep, steps, warnings, ...memory }: Estimated,
+  file: RunSettings,
+): Markup {
   const { trained, total } = parameters;
   const share = ((100 * trained) / total).toPrecision(3);
   const list = facts([
@@ -80,19 +81,31 @@ function estimated({ parameters, seconds, secondsPerStep, steps, warnings, ...me
     ],
     ["Trained parameters", `${formatCount(trained)} of ${formatCount(total)} (${share} %)`],
   ]);
-  return html`${memoryBar(memory)}${list}${warnings.map((text) => html`<p class="problem">${text}</p>`)}`;
+  return html`${memoryBar(memory, file)}${list}${warnings.map((text) => html`<p class="problem">${text}</p>`)}`;
 }
 
-/** The peak of the run's memory against what was free when it was measured. */
-function memoryBar({
-  peakMemoryBytes: peak,
-  availableMemoryBytes: free,
-}: Pick<Estimated, "peakMemoryBytes" | "availableMemoryBytes">) {
+/** Where GPUs show themselves on Linux. What is free on one only libtorch knows, which this process does not load. */
+const GPUS = ["/dev/nvidiactl", "/dev/kfd"];
+
+/** Whether a run takes the memory of the machine, as far as that is known without libtorch. */
+const isOnCpu = ({ device = "auto" }: RunSettings): boolean =>
+  device === "cpu" || (device === "auto" && process.platform === "linux" && !GPUS.some((path) => existsSync(path)));
+
+/** The peak of the run's memory against what is free now; on a GPU against what was free when it was measured. */
+function memoryBar(
+  {
+    peakMemoryBytes: peak,
+    availableMemoryBytes: measured,
+  }: Pick<Estimated, "peakMemoryBytes" | "availableMemoryBytes">,
+  file: RunSettings,
+) {
+  const isNow = isOnCpu(file);
+  const free = isNow ? memoryOf("cpu").free() : measured;
   const percent = Math.round((100 * peak) / free);
   const fits = peak <= free;
   const verdict = fits
     ? "It fits."
     : "It does not fit: lower the batch size or the maximum length, or choose a smaller model.";
-  const said = `Memory: ${formatBytes(peak)} at the peak of ${formatBytes(free)} that are free (${percent} %).`;
+  const said = `Memory: ${formatBytes(peak)} at the peak of ${formatBytes(free)} that ${isNow ? "are free" : "were free when it was measured"} (${percent} %).`;
   return html`<p class="memory-text">${said} <strong>${verdict}</strong></p><div class="memory${fits ? "" : " over"}" aria-hidden="true"><div style="width:${Math.min(100, percent)}%"></div></div>`;
 }

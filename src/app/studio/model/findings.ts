@@ -16,6 +16,8 @@ export interface Question {
   readonly title: string;
   /** All that the answer depends on. */
   readonly key: string;
+  /** The key as it is now: the command may read what has changed since it was asked. May throw. */
+  keyNow?(): string;
   /** The command and its flags; `--json` is added. */
   readonly words: readonly string[];
 }
@@ -74,7 +76,8 @@ export class Findings {
     if (this.#current.get(name)?.answer.state !== "running") this.#current.delete(name);
   }
 
-  async #run({ name, title, words }: Question, entry: Entry): Promise<void> {
+  async #run(question: Question, entry: Entry): Promise<void> {
+    const { name, title, words } = question;
     const isNewest = () => this.#current.get(name) === entry;
     if (!isNewest()) return;
     await this.works.start(name, title, async ({ signal, report }) => {
@@ -82,14 +85,18 @@ export class Findings {
         await sleep(PAUSE, undefined, { signal });
         const values = await this.commands.run(words, signal, (message) => report({ message }));
         entry.answer = { state: "done", values };
-        this.#keep(name, entry);
       } catch (error) {
         entry.answer = signal.aborted ? { state: "stopped" } : { state: "failed", message: (error as Error).message };
       }
       return undefined;
     });
+    const { state } = entry.answer;
+    if (state !== "stopped" && hasChanged(question)) {
+      // It is the answer to something else: who still wants one asks again.
+      if (isNewest()) this.#current.delete(name);
+    } else if (state === "done") this.#keep(name, entry);
     // What came out is shown by whoever asked.
-    if (isNewest()) this.works.dismiss(name);
+    if (isNewest() || !this.#current.has(name)) this.works.dismiss(name);
   }
 
   #keep(name: string, { key, answer }: Entry): void {
@@ -97,5 +104,14 @@ export class Findings {
     kept.set(key, answer);
     for (const oldest of [...kept.keys()].slice(0, -KEPT)) kept.delete(oldest);
     this.#kept.set(name, kept);
+  }
+}
+
+/** Whether what a question depends on is not as it was when it was asked. */
+function hasChanged({ key, keyNow }: Question): boolean {
+  try {
+    return keyNow !== undefined && keyNow() !== key;
+  } catch {
+    return true;
   }
 }

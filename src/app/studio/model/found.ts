@@ -73,6 +73,12 @@ function entriesOf(folder: string): string[] {
   }
 }
 
+/** The folder of a model of the Hub on this machine; undefined if there is none. */
+export function folderInCache(name: string): string | undefined {
+  const own = join(ownModelsFolder(), name.replace("/", "--"));
+  return existsSync(join(own, CONFIG_FILE)) ? own : cachedModels().find((model) => model.name === name)?.folder;
+}
+
 const ownModelsFolder = (): string => dirname(ownModelFolder("org/name"));
 
 /** Whether a model can be opened without the Hub. */

@@ -32,6 +32,7 @@ export function maskPart(studio: Studio, count: string): Markup {
     name: PREVIEW,
     title: "Reading the rows",
     key: keyOf(studio, file),
+    keyNow: () => keyOf(studio, studio.runFile.read()),
     words: ["preview", "run.yaml", "--limit", MOST],
   });
   if (answer.state !== "done")

@@ -7,7 +7,7 @@ import { html, type Markup } from "../../../studies/report/index.js";
 import { changeColumns, columnsPart, reasonsPart } from "../data/columnsPart.js";
 import { addressOf, type Current, currentOf, filesOf, indexedOf, partOf, ROWS, rowsNameOf } from "../data/current.js";
 import { editPart, saveRow } from "../data/editPart.js";
-import { initWords, trainOn } from "../data/guess.js";
+import { commandOfRows, trainOn } from "../data/guess.js";
 import { filesPart, importPart, readPart, usePart } from "../data/importing/importPart.js";
 import { newestOf } from "../data/mended.js";
 import { indexWork } from "../data/rowFiles.js";
@@ -116,7 +116,7 @@ function waiting({ works }: Studio, { name, guess }: Current): Markup {
 async function commands(studio: Studio): Promise<readonly (readonly string[])[]> {
   const run = studio.runFile.read();
   const name = studio.folder.names("rows").find((file) => partOf(studio.folder, run, file) === "train");
-  return name === undefined ? [] : [initWords(run, await studio.rows.guesses.of(name), flagsOf)];
+  return name === undefined ? [] : [await commandOfRows(studio.rows.guesses, name, run, flagsOf)];
 }
 
 /** Uses a file for a part of the run. */

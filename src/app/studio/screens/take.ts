@@ -5,7 +5,7 @@ import { type FinishedRun, finishedRuns } from "../answers/finishedRuns.js";
 import { install } from "../exports/installing.js";
 import { listPart } from "../exports/listPart.js";
 import { make, remove, runOf } from "../exports/making.js";
-import { commandsFor, factsOf, offersPart, refusalsOf } from "../exports/offersPart.js";
+import { askingPart, commandsFor, factsOf, isKnown, offersPart, refusalsOf } from "../exports/offersPart.js";
 import { addExportRoutes } from "../exports/routes.js";
 import { serverPart } from "../exports/serverPart.js";
 import { serveWords } from "../exports/serving.js";
@@ -26,6 +26,10 @@ export const take: Screen = {
     },
     remove(studio, form) {
       remove(studio, form);
+      return undefined;
+    },
+    again(studio) {
+      studio.tries.answers.retry();
       return undefined;
     },
     install(studio) {
@@ -50,18 +54,17 @@ async function render(studio: Studio, { query }: Asked): Promise<Rendered> {
   if (!run)
     return { content: [firstStep("No run has finished yet.", "/train", "Train one first."), await listPart(studio)] };
   const facts = await factsOf(run, studio.folder.path);
-  const { refusals, isAsking, problem } = refusalsOf(studio, run);
-  const note = isAsking ? "Looking at what it can be exported to …" : problem;
-  const asking = note === undefined ? undefined : html`<p class="note" role="status">${note}</p>`;
+  const known = refusalsOf(studio, run);
+  const { refusals } = known;
   const content = [
     choicePart(run, all),
-    asking,
-    await offersPart(studio, run, refusals, facts),
+    askingPart(known),
+    await offersPart(studio, run, known, facts),
     await listPart(studio),
     serverPart(studio, run, refusals, all),
   ];
   const serve = refusals.serve === undefined ? [serveWords(run)] : [];
-  return { content, commands: isAsking ? [] : [...commandsFor(run, refusals, facts), ...serve] };
+  return { content, commands: !isKnown(known) ? [] : [...commandsFor(run, refusals, facts), ...serve] };
 }
 
 function choicePart(run: FinishedRun, all: readonly FinishedRun[]): Markup {

@@ -59,10 +59,20 @@ export const train: Screen = {
       return undefined;
     },
     resume: (studio, form) => done(studio.queue.resume(nameIn(form))),
+    async renew(studio, form) {
+      const name = nameIn(form);
+      studio.runFile.requireModel();
+      await studio.queue.renew(name, queuedSettings(studio, name));
+      return undefined;
+    },
     up: byName((studio, name) => studio.queue.moveUp(name)),
     leave: byName((studio, name) => studio.queue.leave(name)),
     async remove(studio, form) {
-      await studio.queue.remove(nameIn(form));
+      const name = nameIn(form);
+      const { talks } = studio.tries;
+      talks.refuseAnswering(name);
+      await studio.queue.remove(name);
+      talks.remove(name);
       return "/train";
     },
   },

@@ -4,6 +4,7 @@ import { html, type Markup } from "../../../studies/report/index.js";
 import { addressWith, button } from "../page.js";
 import type { RunEntry } from "./entries.js";
 import type { RunQueue } from "./queue.js";
+import { type OfRows, rowsNote } from "./scoredRows.js";
 
 /** The runs that wait, in order. */
 export function queuePart(queue: RunQueue, waiting: readonly RunEntry[]): Markup | undefined {
@@ -29,9 +30,10 @@ function waitingItem({ name, folder, state }: RunEntry, place: number): Markup {
 /** The runs that have ended, those that changed last first. */
 export function runsPart(entries: readonly RunEntry[], chosen: string | undefined): Markup | undefined {
   if (entries.length === 0) return undefined;
+  const listed = entries.flatMap(({ state, log }) => (state === "done" && log ? [log.ofRows] : []));
   const items = entries.map(
     (entry) =>
-      html`<li id="ended-${entry.name}"><a href="${addressWith("/train", { run: entry.name })}"${entry.name === chosen ? html` aria-current="true"` : undefined}>${entry.name}</a> <strong>${WORDS[entry.state]}</strong> ${summaryOf(entry)}</li>`,
+      html`<li id="ended-${entry.name}"><a href="${addressWith("/train", { run: entry.name })}"${entry.name === chosen ? html` aria-current="true"` : undefined}>${entry.name}</a> <strong>${WORDS[entry.state]}</strong> ${summaryOf(entry, listed)}</li>`,
   );
   return html`<section id="runs" aria-labelledby="runs-title"><h2 id="runs-title">Runs</h2><ul class="rows">${items}</ul></section>`;
 }
@@ -45,13 +47,16 @@ const WORDS: Readonly<Record<RunEntry["state"], string>> = {
   stopped: "Stopped",
 };
 
-function summaryOf({ state, folder: { metrics }, log, failure }: RunEntry): string {
+/** @param listed the finished runs beside it */
+function summaryOf({ state, folder: { metrics }, log, failure }: RunEntry, listed: readonly OfRows[]): string {
   if (state === "failed") return failure?.message ?? "";
   if (state === "stopped")
     return log ? `at step ${formatCount(log.step)} of ${formatCount(log.steps)}` : "before its first step";
   if (state !== "done") return "";
   const main = log?.judgedBy?.metric ?? Object.keys(metrics)[0] ?? "";
   const shown = [`test_${main}`, main, ...Object.keys(metrics)].find((name) => own(metrics, name) !== undefined);
-  const score = shown === undefined ? [] : [`${words(shown)} ${formatNumber(metrics[shown]!)}`];
+  const rows = shown === undefined || !log ? undefined : rowsNote(log.ofRows, listed, shown);
+  const score =
+    shown === undefined ? [] : [[words(shown), formatNumber(metrics[shown]!), rows].filter(Boolean).join(" ")];
   return [log?.method, ...score].filter((part) => part !== undefined).join(" · ");
 }

@@ -7,6 +7,7 @@ import {
   isFinished,
   isJsonObject,
   isRunFolder,
+  newestCheckpoint,
   RUN_FILE,
   type RunEvent,
   removeOwnFiles,
@@ -133,6 +134,21 @@ export class RunQueue {
     if (isFinished(this.folderOf(name))) throw new BidoraError("STUDIO", `${name} has ended: nothing is left to do.`);
     await this.#refuseHeld(name);
     if (!this.waiting.includes(name)) this.files.add(name);
+    await this.#next();
+  }
+
+  /**
+   * Adds a run again that has no state to go on from, with other settings, and goes on with the queue.
+   * @param text its settings
+   * @throws BidoraError `STUDIO` for one that has a state or has ended, `LOCKED` if another process writes it
+   */
+  async renew(name: string, text: string): Promise<void> {
+    this.#refuseUnknown(name);
+    const folder = this.folderOf(name);
+    if (isFinished(folder) || (this.#isRun(name) && newestCheckpoint(folder) !== undefined))
+      throw new BidoraError("STUDIO", `${name} has trained already: start a run of another name with these settings.`);
+    await this.remove(name);
+    this.files.add(name, text);
     await this.#next();
   }
 

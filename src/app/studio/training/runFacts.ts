@@ -14,6 +14,7 @@ import {
   readRunLog,
   writerOf,
 } from "../../../base/records/index.js";
+import type { OfRows } from "./scoredRows.js";
 
 /** Why a run failed, as its log has it. */
 export interface Failure {
@@ -25,6 +26,8 @@ export interface Failure {
 export interface LogFacts {
   readonly method: string | undefined;
   readonly model: string | undefined;
+  /** The settings that say which rows it was scored on. */
+  readonly ofRows: OfRows;
   /** The last completed step, and the planned ones. */
   readonly step: number;
   readonly steps: number;
@@ -51,7 +54,7 @@ export function factsOf({ events }: RunLog): LogFacts {
     return typeof value === "string" ? value : undefined;
   };
   return {
-    ...{ method: text("method"), model: text("model") },
+    ...{ method: text("method"), model: text("model"), ofRows: start?.settings ?? {} },
     step: events.findLast((event) => event.event === "step")?.step ?? 0,
     steps: Object.values(start?.steps ?? {}).reduce((sum, steps) => sum + steps, 0),
     failure: ended?.event === "error" ? { message: ended.message.split("\n")[0]!, code: ended.code } : undefined,

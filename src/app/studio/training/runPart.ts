@@ -33,8 +33,15 @@ function statePart(queue: RunQueue, entry: RunEntry): Markup {
       return html`${resultPart(entry)}<div class="buttons">${reportLink(entry)}${removePart(name)}</div>`;
     default:
       return html`<p role="status"><strong>${state === "failed" ? "Failed" : "Stopped"}</strong> ${whereText(entry)}</p>${failure && failurePart(failure)}
-<div class="buttons">${button("/train/resume", resumeText(entry), { name }, `resume-${name}`)}${reportLink(entry)}${removePart(name)}</div>`;
+<div class="buttons">${againPart(entry)}${reportLink(entry)}${removePart(name)}</div>`;
   }
+}
+
+/** A run that has no state can begin with the settings that were mended since. */
+function againPart({ name, folder }: RunEntry): Markup {
+  const resume = (text: string) => button("/train/resume", text, { name }, `resume-${name}`);
+  if (folder.hasState) return resume("Resume");
+  return html`${resume("Start again as it was")}${button("/train/renew", "Start again with the present settings", { name }, `renew-${name}`)}`;
 }
 
 const resumeText = ({ folder }: RunEntry): string => (folder.hasState ? "Resume" : "Start again");
