@@ -72,8 +72,13 @@ describe.runIf(CHROMIUM !== undefined)("pages", () => {
   });
 
   test("a run does not start with a setting that is refused at that moment", async () => {
-    await page.getByLabel("Learning rate", { exact: true }).fill("abc");
-    await page.getByRole("button", { name: "Start", exact: true }).click();
+    // At once, before the setting is sent by itself.
+    await page.evaluate(
+      `const input = document.getElementById("field-learningRate");
+      input.value = "abc";
+      input.dispatchEvent(new Event("input", { bubbles: true }));
+      document.getElementById("button-start").click();`,
+    );
     await page.locator("#problem .problem").waitFor();
     await page.waitForTimeout(500);
     expect(existsSync(join(folder, "queue/lora.yaml"))).toBe(false);
