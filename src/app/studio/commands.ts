@@ -86,9 +86,10 @@ export class Commands {
   }
 }
 
-/** Nothing leaves the machine, and no command waits for the Hub, but the one that is asked to. */
-const variablesFor = ([command]: readonly string[]): Record<string, string> =>
-  command === "download" ? {} : { HF_HUB_OFFLINE: "1" };
+/** For processes that take models from the cache as they are: nothing leaves the machine, and none waits for the Hub. */
+export const OFFLINE = { HF_HUB_OFFLINE: "1" } as const;
+
+const variablesFor = ([command]: readonly string[]) => (command === "download" ? {} : OFFLINE);
 
 function parsed(line: string): unknown {
   try {

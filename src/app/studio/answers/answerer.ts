@@ -3,6 +3,7 @@ import type { ChildProcess } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { BidoraError, packageRoot, spawnLinked } from "../../../base/index.js";
+import { OFFLINE } from "../commands.js";
 import type { Piece, Question, Received, Sent } from "./protocol.js";
 
 const PROCESS = join(packageRoot, "dist", "app", "studio", "answers", "process.js");
@@ -99,7 +100,7 @@ export class Answerer {
   }
 
   #started(): ChildProcess {
-    const child = spawnLinked(process.execPath, [PROCESS], ["pipe", "pipe", "pipe"], {}, this.folder);
+    const child = spawnLinked(process.execPath, [PROCESS], ["pipe", "pipe", "pipe"], OFFLINE, this.folder);
     let said = "";
     child.stdin!.on("error", () => {});
     createInterface({ input: child.stdout! }).on("line", (line) => this.#receive(line));

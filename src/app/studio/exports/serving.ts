@@ -3,6 +3,7 @@ import type { ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
 import { BidoraError, ownCommand, spawnLinked } from "../../../base/index.js";
 import { type FinishedRun, modelFlags } from "../answers/finishedRuns.js";
+import { OFFLINE } from "../commands.js";
 
 /** What is known of the server. */
 export interface ServerState {
@@ -39,7 +40,7 @@ export class Serving {
       throw new BidoraError("STUDIO", `A server for ${this.#state?.run} is running: stop it before you start another.`);
     const [program, ...own] = ownCommand;
     const words = [...own, ...serveWords(run), "--port", "0"];
-    const child = spawnLinked(program!, words, ["ignore", "pipe", "pipe"], {}, this.folder);
+    const child = spawnLinked(program!, words, ["ignore", "pipe", "pipe"], OFFLINE, this.folder);
     this.#child = child;
     this.#set({ run: run.name, state: "opening" });
     let said = "";
