@@ -1,5 +1,6 @@
 /** The page around a screen: the steps, the command line that does the same, and parts that several screens have. */
 import { basename } from "node:path";
+import { formatBytes } from "../../base/index.js";
 import { html, type Markup } from "../../studies/report/index.js";
 import { commandLine } from "./commands.js";
 import type { Rendered, Screen } from "./screen.js";
@@ -130,6 +131,10 @@ const stopButton = (name: string, text: string, what: string): Markup =>
   button(`/works/${what}`, text, { name }, `${what}-${name}`);
 
 const WORDS = { running: "…", done: "Done.", failed: "Failed:", stopped: "Stopped." } as const;
+
+/** A size of a file or a model, of a small one too. */
+export const sizeText = (bytes: number): string =>
+  bytes < 2 ** 20 ? `${Math.ceil(bytes / 1024)} KiB` : formatBytes(bytes);
 
 /** Facts side by side. */
 export const facts = (list: readonly (readonly [name: string, value: string | undefined])[]): Markup =>

@@ -3,7 +3,7 @@ import { rmSync } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { join, relative } from "node:path";
 import * as z from "zod";
-import { BidoraError, formatBytes, isFolder, isObject, oneLine } from "../../../base/index.js";
+import { BidoraError, isFolder, isObject, oneLine } from "../../../base/index.js";
 import { readOptionalJsonObject, writeFileAtomic } from "../../../base/records/index.js";
 import type { OnnxFile } from "../../../use/export/index.js";
 import type { StudioFolder } from "../folder.js";
@@ -88,10 +88,6 @@ export async function filesIn(path: string): Promise<ExportedFile[]> {
   );
   return found.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
-
-/** A size; of small files too. */
-export const sizeText = (bytes: number): string =>
-  bytes < 2 ** 20 ? `${Math.ceil(bytes / 1024)} KiB` : formatBytes(bytes);
 
 export const bytesOf = (files: readonly ExportedFile[]): number => files.reduce((sum, { bytes }) => sum + bytes, 0);
 

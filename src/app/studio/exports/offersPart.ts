@@ -3,10 +3,10 @@ import { html, type Markup } from "../../../studies/report/index.js";
 import { askedModel, type FinishedRun } from "../answers/finishedRuns.js";
 import type { Refusals } from "../answers/protocol.js";
 import { wrongRowsOf } from "../answers/wrongRows.js";
-import { button, form, workPart } from "../page.js";
+import { button, form, sizeText, workPart } from "../page.js";
 import type { Studio } from "../workspace.js";
 import { filesOfRun } from "./adapterFiles.js";
-import { bytesOf, sizeText } from "./exported.js";
+import { bytesOf } from "./exported.js";
 import { workName } from "./making.js";
 import { defaultsFor, OFFERS, type Offer, type RunFacts } from "./offers.js";
 

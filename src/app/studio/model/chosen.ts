@@ -2,11 +2,10 @@
 import { formatCount } from "../../../base/index.js";
 import { html, type Markup } from "../../../studies/report/index.js";
 import type { ModelInspection } from "../../../use/inference/index.js";
-import { facts, workPart } from "../page.js";
+import { facts, sizeText, workPart } from "../page.js";
 import type { Studio } from "../workspace.js";
 import { failedFinding } from "./failedFinding.js";
 import { modelState } from "./fileStates.js";
-import { sizeText } from "./size.js";
 import { taskKindOf } from "./taskKind.js";
 
 const INSPECT = "inspect";

@@ -2,11 +2,10 @@
 
 import { html, type Markup } from "../../../studies/report/index.js";
 import type { ModelChoice } from "../../init/models.js";
-import { button, form, textField, workPart } from "../page.js";
+import { button, form, sizeText, textField, workPart } from "../page.js";
 import type { Studio } from "../workspace.js";
 import { DOWNLOAD } from "./download.js";
 import { type FoundModel, modelsAt, modelsInCache, modelsNear } from "./found.js";
-import { sizeText } from "./size.js";
 
 /** With more models than this, a search helps. */
 const FEW = 8;

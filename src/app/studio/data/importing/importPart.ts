@@ -1,9 +1,9 @@
 /** Where rows come from: files that are dropped or chosen, texts that are pasted, and the files that are there. */
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { formatBytes, formatCount, sizeOf } from "../../../../base/index.js";
+import { sizeOf } from "../../../../base/index.js";
 import { html, type Markup } from "../../../../studies/report/index.js";
-import { button, form, textField, workPart } from "../../page.js";
+import { button, form, sizeText, textField, workPart } from "../../page.js";
 import type { Form } from "../../screen.js";
 import type { Studio } from "../../workspace.js";
 import { addressOf, filesOf, partOf } from "../current.js";
@@ -53,9 +53,6 @@ export const readPart = (name: string): Markup =>
   ]);
 
 const USES = { train: "training", validation: "validation", test: "test" } as const;
-
-const sizeText = (bytes: number): string =>
-  bytes < 2 ** 20 ? `${formatCount(Math.ceil(bytes / 1000))} kB` : formatBytes(bytes);
 
 /** The files of rows, and what the run uses them for. */
 export function filesPart(studio: Studio, chosen: string | undefined): Markup {
