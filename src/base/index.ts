@@ -22,7 +22,7 @@ export {
 } from "./arguments.js";
 export type { CallContext, DownloadProgress } from "./callContext.js";
 export { isLinkedChild, onParentExit, spawnLinked, spawnLinkedChild } from "./childProcess.js";
-export { argmax, evenSizes, firstRepeated, own } from "./collections.js";
+export { argmax, evenSizes, firstRepeated, numbersOf, own } from "./collections.js";
 export {
   BidoraError,
   type ErrorParts,

@@ -1,6 +1,7 @@
 // Heads: which hidden states they read, and the usual ones.
 // Shapes: K tokens read, B rows, N tokens of all rows, H hidden size.
 
+import { sum } from "d3-array";
 import * as torch from "../torch/index.js";
 import type { Backbone, ModelConfig, ModelInput } from "./backbone.js";
 import {
@@ -231,13 +232,32 @@ function lastTokens(ids: Int32Array, { lengths, first }: RowLayout, padTokenId: 
   return torch.tensor(last, [last.length], "int64", first.device);
 }
 
+/** Rows whose means are one product. Its size grows with their square. */
+const ROWS_OF_PRODUCT = 32;
+
 /**
  * Mean pooling. hidden: [N, H] → [B, H]
  * @param skipped of each row, the tokens at its start that do not count; a row of nothing else counts whole
  */
 export function rowMeans(hidden: torch.Tensor, { lengths }: RowLayout, skipped: readonly number[] = []): torch.Tensor {
-  const tokens = hidden.shape[0]!;
-  const shares = new Float64Array(lengths.length * tokens); // B,N
+  const means: torch.Tensor[] = [];
+  for (let row = 0, start = 0; row < lengths.length; row += ROWS_OF_PRODUCT) {
+    const shares = sharesOfTokens(lengths.slice(row, row + ROWS_OF_PRODUCT), skipped.slice(row), hidden);
+    const tokens = shares.shape[1]!;
+    means.push(torch.matmul(shares, torch.narrow(hidden, 0, start, tokens)));
+    start += tokens;
+  }
+  return means.length === 1 ? means[0]! : torch.cat(means);
+}
+
+/** The share of each token in its row's mean. [B, N], like `hidden` */
+function sharesOfTokens(
+  lengths: readonly number[],
+  skipped: readonly number[],
+  { dtype, device }: torch.Tensor,
+): torch.Tensor {
+  const tokens = sum(lengths);
+  const shares = new Float64Array(lengths.length * tokens);
   let start = 0;
   for (const [row, length] of lengths.entries()) {
     const out = skipped[row] ?? 0;
@@ -245,7 +265,7 @@ export function rowMeans(hidden: torch.Tensor, { lengths }: RowLayout, skipped: 
     shares.fill(1 / (length - first), row * tokens + start + first, row * tokens + start + length);
     start += length;
   }
-  return torch.matmul(torch.tensor(shares, [lengths.length, tokens], hidden.dtype, hidden.device), hidden);
+  return torch.tensor(shares, [lengths.length, tokens], dtype, device);
 }
 
 /** The dtype of heads: they are trained, so they have full precision even on a bfloat16 backbone. */

@@ -253,7 +253,7 @@ export function outputsOf(task: Task, model: TaskModel, batch: Batch, context: F
 /** The outputs of a batch, example by example. outputs: [n, width] */
 export function outputsByExample(task: Pick<Task, "outputVectors">, outputs: Tensor, batch: Batch): ExampleOutputs[] {
   const [count = 0, width = 1] = outputs.shape;
-  const values = Float64Array.from(outputs.toArray());
+  const values = new Float64Array(outputs.toTypedArray() as Float32Array);
   let next = 0;
   return vectorCounts(task, count, batch).map((vectors) => {
     next += width * vectors;

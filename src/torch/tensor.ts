@@ -1,3 +1,4 @@
+import { numbersOf } from "../base/index.js";
 import { DTYPE_BYTES, type DType, dtypeOf, numelOf, type TypedArray, viewAs } from "./dtype.js";
 import type { Handle } from "./native/interface.js";
 import { native } from "./native/native.js";
@@ -106,7 +107,7 @@ export class Tensor {
 
   /** The elements in row-major order as numbers (booleans as 0 and 1, int64 as the nearest double). */
   toArray(): number[] {
-    return Array.from(this.toTypedArray() as ArrayLike<number | bigint>, Number);
+    return numbersOf(this.toTypedArray());
   }
 
   /** A copy of the elements' bytes in row-major order, little-endian. */

@@ -1,5 +1,5 @@
 // Shapes: T texts of all examples of a batch, H width.
-import { UsageError } from "../../base/index.js";
+import { numbersOf, UsageError } from "../../base/index.js";
 import { type EmbeddingFormat, PLAIN_FORMAT, readEmbeddingFormat } from "../../formats/index.js";
 import { modelInput, NO_HEAD, pooled } from "../../models/index.js";
 import { normalize } from "../../models/nn/index.js";
@@ -79,7 +79,7 @@ export function embeddingTask(
       return isInBatch ? groups.map((group) => lossAmong(outputs, examples, group)) : undefined;
     },
     predict: ([outputs], [example]) => {
-      const [embedding, ...others] = example!.lengths.map((_, i) => Array.from((outputs as ExampleOutputs).vector(i)));
+      const [embedding, ...others] = example!.lengths.map((_, i) => numbersOf((outputs as ExampleOutputs).vector(i)));
       return { embedding: embedding as number[], ...(others.length > 0 && { others }) };
     },
     scorer: (options) => embeddingScorer(options.isScored ?? isScored ?? false),

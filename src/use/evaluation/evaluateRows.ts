@@ -80,7 +80,7 @@ export async function* predictRows(
 ): AsyncGenerator<PredictedParts> {
   const { task, labels, batchSize } = options;
   for (const stretch of stretchesOf(rows, batchSize)) {
-    const byRow = await stretchOutputs(model, [...batchesOf(stretch, batchSize)], options);
+    const byRow = await stretchOutputs(model, passesOf(stretch, options), options);
     for (const parts of task.splitsExamples ? examplesOf(stretch) : stretch.map((row) => [row])) {
       const outputs = parts.map((row) => byRow.get(row)!);
       yield { example: parts[0]!, prediction: task.predict(outputs, parts, labels), parts, outputs };
@@ -169,7 +169,7 @@ export function arrangedRows(task: Task, rows: Rows, batchSize: number): Rows {
 export async function withStartOutputs(model: TaskModel, rows: Rows, options: PassOptions): Promise<Rows> {
   const found: EncodedExample[] = [];
   for (const stretch of stretchesOf(rows, options.batchSize)) {
-    const byRow = await stretchOutputs(model, [...batchesOf(stretch, options.batchSize)], options);
+    const byRow = await stretchOutputs(model, passesOf(stretch, options), options);
     for (const row of stretch) found.push({ ...row, startOutputs: Array.from(byRow.get(row)!.values) });
   }
   return found;
@@ -192,9 +192,34 @@ function* stretchesOf(rows: Rows, batchSize: number): Generator<Rows> {
 
 /** Batches of rows of similar length, the shortest first. */
 function* batchesOf(rows: Rows, size: number): Generator<Rows> {
-  const sorted = rows.toSorted((a, b) => a.inputIds.length - b.inputIds.length);
+  const sorted = rows.toSorted(byLength);
   for (let start = 0; start < sorted.length; start += size) yield sorted.slice(start, start + size);
 }
+
+/** With fewer tokens, laying out the weights for a product takes a good part of its time. */
+const TOKENS_OF_PASS = 2048;
+
+/**
+ * The same for outputs that nobody asks for by batch: a pass takes more rows than a batch while they have at most `TOKENS_OF_PASS` tokens. The
+ * outputs of a language model are too large for it.
+ */
+function passesOf(rows: Rows, { task, batchSize, onOutputs }: PassOptions): Rows[] {
+  if (onOutputs || task.isGenerative) return [...batchesOf(rows, batchSize)];
+  const passes: EncodedExample[][] = [];
+  let tokens = 0;
+  for (const row of rows.toSorted(byLength)) {
+    const pass = passes.at(-1);
+    tokens += row.inputIds.length;
+    if (pass && (pass.length < batchSize || tokens <= TOKENS_OF_PASS)) pass.push(row);
+    else {
+      passes.push([row]);
+      tokens = row.inputIds.length;
+    }
+  }
+  return passes;
+}
+
+const byLength = (a: EncodedExample, b: EncodedExample): number => a.inputIds.length - b.inputIds.length;
 
 /** Groups rows by example: the rows of an example are adjacent. */
 export function* examplesOf(rows: Rows): Generator<Rows> {

@@ -136,6 +136,22 @@ test("predictions come in the order of the rows, whatever the batches", async ()
   }
 });
 
+test("a pass takes more short rows than a batch, and no more long ones", async () => {
+  const passes: number[][] = [];
+  const model = lookUp("regression", [[0]]);
+  const forward = model.forward.bind(model) as (input: ModelInput) => torch.Tensor;
+  const counting = {
+    forward(input: ModelInput) {
+      passes.push([...input.layout.lengths]);
+      return forward(input);
+    },
+  } as unknown as TaskModel;
+  const rowOf = (length: number): EncodedExample => ({ ...rowsOf([0])[0]!, inputIds: new Array(length).fill(0) });
+  const rows = [...new Array(5).fill(1500), ...new Array(50).fill(40), 48].map(rowOf);
+  for await (const _ of predictRows(counting, rows, optionsFor("regression")));
+  expect(passes).toEqual([[...new Array(50).fill(40), 48], [1500, 1500], [1500, 1500], [1500]]);
+});
+
 test("rows of one example give one prediction, even across batches", async () => {
   const kind = "regression";
   const [first, second, third] = rowsOf([0, 0, 0]) as [EncodedExample, EncodedExample, EncodedExample];
