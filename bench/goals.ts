@@ -52,7 +52,7 @@ const COMMON = {
   embeddings: { train: { atLeast: 2 }, encode: { atLeast: 3 } },
   generate: {
     transformers: { atLeast: 3 },
-    llamaCpp: { atLeast: 0.8 },
+    llamaCpp: { atLeast: 1.2 },
     atOnce: { atLeast: 6 },
     firstToken: { atLeast: 1.3 },
   },

@@ -34,7 +34,13 @@ export function generateWorker(python: string): Program {
   return { command: python, args: [`${PEERS}/generate_worker.py`] };
 }
 
-export function llamaCppWorker(): Program {
+/** llama.cpp as built for this processor. */
+export function llamaCppWorker(python: string): Program {
+  return { command: python, args: [`${PEERS}/llama_cpp_worker.py`] };
+}
+
+/** llama.cpp as node-llama-cpp ships it. */
+export function nodeLlamaCppWorker(): Program {
   return { command: process.execPath, args: [fileURLToPath(new URL("peers/llamaCpp.js", import.meta.url))] };
 }
 

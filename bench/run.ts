@@ -4,6 +4,7 @@ const FILES: Readonly<Record<string, string>> = {
   "cache-dtype": "cacheDtype",
   drafts: "drafts",
   estimate: "estimate",
+  growth: "growth",
   long: "long",
   memory: "memory",
   methods: "methods",

@@ -34,7 +34,7 @@ async function manyTokens(place: Place, gguf: string): Promise<Row[]> {
   const sides = await compare(
     {
       ...theirs(place, one),
-      llama: llamaCpp(place, gguf, one),
+      ...llamaCpp(place, gguf, one),
       ours: own,
       ...(other && { before: other }),
       many: ours(place, many),
@@ -42,8 +42,8 @@ async function manyTokens(place: Place, gguf: string): Promise<Row[]> {
     },
     effort,
   );
-  const { float32, bfloat16, llama } = sides;
-  compareTokens(context, one, sides.ours, { float32, bfloat16, "llama.cpp": llama });
+  const { float32, bfloat16, native, prebuilt } = sides;
+  compareTokens(context, one, sides.ours, { float32, bfloat16, "llama.cpp": native, "node-llama-cpp": prebuilt });
   compareTokens(context, many, sides.many, {});
   const best = faster(float32, bfloat16);
   const { goals } = context;
@@ -53,11 +53,8 @@ async function manyTokens(place: Place, gguf: string): Promise<Row[]> {
   const precision = best === float32 ? "float32" : "bfloat16 weights";
   return [
     { ...beside(best), against: `transformers at its fastest: ${precision}`, goal: goals.generate.transformers },
-    {
-      ...beside(llama),
-      against: `llama.cpp ${llama.facts.llamaCpp}, BF16 weights`,
-      goal: goals.generate.llamaCpp,
-    },
+    { ...beside(native), against: `llama.cpp ${native.facts.llamaCpp}, BF16 weights`, goal: goals.generate.llamaCpp },
+    { ...beside(prebuilt), against: `llama.cpp ${prebuilt.facts.llamaCpp}, BF16 weights`, goal: undefined },
     ...(sides.before ? [{ ...beside(sides.before), against: BEFORE, goal: goals.before.others }] : []),
     bandwidth(setting, sides.ours, sides.read),
     {

@@ -1,7 +1,7 @@
 // The sides of the generation comparisons, and their prompts.
 
 import type { Context } from "../context.js";
-import { generateWorker, llamaCppWorker, ownWorker } from "../programs.js";
+import { generateWorker, llamaCppWorker, nodeLlamaCppWorker, ownWorker } from "../programs.js";
 import { randomIds, seeded } from "../setup/chatRows.js";
 import type { Effort, Measured, Side } from "../turns/compare.js";
 import type { GenerateSpec, Precision } from "../turns/protocol.js";
@@ -38,8 +38,10 @@ export function theirs({ context: { threads, python }, model }: Place, job: Job)
   return { float32: side("float32"), bfloat16: side("bfloat16") };
 }
 
-export function llamaCpp({ context: { threads } }: Place, gguf: string, job: Job): Side {
-  return { program: llamaCppWorker(), spec: { task: "generate", model: gguf, threads, precision: "bfloat16", ...job } };
+/** llama.cpp as built for this processor, and as node-llama-cpp ships it. */
+export function llamaCpp({ context: { threads, python } }: Place, gguf: string, job: Job) {
+  const spec: GenerateSpec = { task: "generate", model: gguf, threads, precision: "bfloat16", ...job };
+  return { native: { program: llamaCppWorker(python), spec }, prebuilt: { program: nodeLlamaCppWorker(), spec } };
 }
 
 /** Logs how many tokens each side has in common with ours before the first difference. @throws Error if a side generated another number of tokens */

@@ -88,4 +88,6 @@ export const COMPARISONS: Readonly<Record<string, (context: Context) => Comparis
 /** Names for several of them. */
 export const GROUPS: Readonly<Record<string, readonly string[]>> = {
   packed: ["packed-products", "packed-steps", "packed-generation"],
+  // what docs/performance.md opens with
+  figures: ["lora", "bidora", "generate", "embeddings"],
 };

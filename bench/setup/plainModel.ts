@@ -5,21 +5,31 @@ import { architectureOf, buildModel } from "../../src/models/index.js";
 import { TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 
-/** Sizes of published models, without dropout. */
+const BERT = {
+  model_type: "bert",
+  architectures: ["BertForSequenceClassification"],
+  vocab_size: 30522,
+  hidden_size: 768,
+  num_hidden_layers: 12,
+  num_attention_heads: 12,
+  intermediate_size: 3072,
+  max_position_embeddings: 512,
+  type_vocab_size: 2,
+  hidden_act: "gelu",
+  hidden_dropout_prob: 0,
+  attention_probs_dropout_prob: 0,
+};
+
+/** Sizes of published models, without dropout; `long` has MiniLM's, and more positions. */
 const CONFIGS = {
-  bert: {
-    model_type: "bert",
-    architectures: ["BertForSequenceClassification"],
-    vocab_size: 30522,
-    hidden_size: 768,
-    num_hidden_layers: 12,
-    num_attention_heads: 12,
-    intermediate_size: 3072,
-    max_position_embeddings: 512,
-    type_vocab_size: 2,
-    hidden_act: "gelu",
-    hidden_dropout_prob: 0,
-    attention_probs_dropout_prob: 0,
+  bert: BERT,
+  long: {
+    ...BERT,
+    vocab_size: 50265,
+    hidden_size: 384,
+    num_hidden_layers: 6,
+    intermediate_size: 1536,
+    max_position_embeddings: 4096,
   },
   gpt2: {
     model_type: "gpt2",
@@ -35,7 +45,7 @@ const CONFIGS = {
   },
 } as const;
 
-const KINDS = { bert: "sequence-classification", gpt2: "causal-lm" } as const;
+const KINDS = { bert: "sequence-classification", long: "sequence-classification", gpt2: "causal-lm" } as const;
 
 /** Writes a model folder of this size with random weights, without Python; the tokenizer's files are copied. */
 export function writePlainModel(

@@ -13,6 +13,9 @@ const PACKAGES = [
   "bitsandbytes==0.50.2",
 ];
 
+/** llama.cpp, built from source: a wheel's is for any processor. */
+const LLAMA_CPP = "llama-cpp-python==0.3.36";
+
 /** The Python executable of the environment in BENCH_VENV, or of a new one in `scratch`. */
 export async function peers(scratch: string, tell: (text: string) => void): Promise<string> {
   const given = process.env.BENCH_VENV;
@@ -22,6 +25,10 @@ export async function peers(scratch: string, tell: (text: string) => void): Prom
   tell(`Making a Python environment for the peers in ${folder} (set BENCH_VENV to use an existing one)`);
   await execute("python3", ["-m", "venv", folder]);
   tell(`Installing ${PACKAGES.join(", ")}`);
-  await execute(python, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...PACKAGES]);
+  const install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+  await execute(python, [...install, ...PACKAGES]);
+  tell(`Building ${LLAMA_CPP} for this processor, which takes some minutes`);
+  const env = { ...process.env, CMAKE_ARGS: "-DGGML_NATIVE=ON" };
+  await execute(python, [...install, "--no-binary", "llama-cpp-python", LLAMA_CPP], { env });
   return python;
 }

@@ -63,7 +63,7 @@ async function besideLlamaCpp(place: Place, { what, setting, tokens, counted }: 
   const { context, file, threads, effort } = place;
   const spec: GenerateSpec = { task: "generate", model: file, threads, precision: "bfloat16", ...tokens };
   const program = { ...ownWorker(), environment: ownEnvironment(context) };
-  const llamaCpp: Side = { program: llamaCppWorker(), spec };
+  const llamaCpp: Side = { program: llamaCppWorker(context.python), spec };
   const { ours, theirs } = await compare({ ours: { program, spec }, theirs: llamaCpp }, effort);
   const rate = ({ rounds }: Measured) => `${(counted / median(rounds)).toFixed(1)} tokens/s`;
   return {

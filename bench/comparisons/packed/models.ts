@@ -1,10 +1,10 @@
 // Random language models, and the files that packed weights are read from.
 import { execFile } from "node:child_process";
-import { existsSync, rmSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Context } from "../../context.js";
-import { peerScript, ROOT } from "../../programs.js";
+import { peerScript } from "../../programs.js";
 import { type MatrixType, writeRandomGguf } from "../../setup/gguf.js";
 import { randomModel } from "../../setup/randomModel.js";
 
@@ -34,8 +34,8 @@ export function folderOf(context: Context, model: PackedModel): Promise<string> 
   return randomModel(context.python, fileOf(context, model), model.kind, model.layers);
 }
 
-/** The types of GGUF files: Q8_0 written by bidora, Q4_K_M by llama.cpp's own quantizer. */
-export const GGUF_TYPES = ["Q8_0", "Q4_K_M"] as const;
+/** The types of GGUF files: BF16 and Q8_0 written by bidora, the others by llama.cpp's own quantizer. */
+export const GGUF_TYPES = ["BF16", "Q8_0", "Q4_0", "Q4_K_M", "Q6_K"] as const;
 export type GgufType = (typeof GGUF_TYPES)[number];
 
 /** A model as a GGUF file. */
@@ -44,22 +44,17 @@ export async function ggufOf(context: Context, model: PackedModel, type: GgufTyp
   if (existsSync(file)) return file;
   const folder = await folderOf(context, model);
   const write = (path: string, matrices: MatrixType) => writeRandomGguf(folder, model.kind, path, matrices);
-  if (type === "Q8_0") {
-    write(file, "Q8_0");
+  if (type === "BF16" || type === "Q8_0") {
+    write(file, type);
     return file;
   }
-  const whole = `${fileOf(context, model)}-BF16.gguf`;
-  write(whole, "BF16");
-  await quantize(context, whole, file, type);
-  rmSync(whole);
+  await quantize(context, await ggufOf(context, model, "BF16"), file, type);
   return file;
 }
 
 async function quantize({ python, tell }: Context, source: string, target: string, type: GgufType): Promise<void> {
   tell(`  Quantizing a model to ${type}`);
-  const platform = `linux-${process.arch}`;
-  const libraries = join(ROOT, "node_modules", "@node-llama-cpp", platform, "bins", platform);
-  const { command, args } = peerScript(python, "quantize_gguf.py", [libraries, source, target, type]);
+  const { command, args } = peerScript(python, "quantize_gguf.py", [source, target, type]);
   await promisify(execFile)(command, [...args], { maxBuffer: 2 ** 26 });
 }
 
