@@ -1,126 +1,116 @@
 /**
- * 4 bits: weights in blocks of 32 inputs of an output, with a scale each, which ONNX Runtime's `MatMulNBits` takes. Tables are float32, or
- * float16 with `fourBitHalf`, which also multiplies in float16. The graph's inputs and outputs stay float32.
+ * 4 bits: linear layers and the table of the vocabulary in blocks of 32 elements with a scale each. ONNX Runtime's `MatMulNBits` multiplies
+ * them; rows of the table are unpacked by ONNX's own operators, so that a table tied to the output is in the file once. (ONNX Runtime's
+ * `GatherBlockQuantized` takes such bytes only since 1.22.) Other tables are float32, or float16 with `fourBitHalf`, which also multiplies in
+ * float16. The graph's inputs and outputs stay float32.
  */
 import * as torch from "../../../../torch/index.js";
-import type { Initializer } from "../graph/graph.js";
+import { ELEMENT_TYPES, type Initializer } from "../graph/graph.js";
 import type { Arithmetic } from "./emulation.js";
-import { fromHalf, halfLookup, roundingArithmetic, toHalf } from "./half.js";
-import { byRows, heldFor, type Rewriter, type Rules } from "./rewrite.js";
+import { fromHalf, halfLookup, roundingArithmetic, throughHalf, toHalf } from "./half.js";
+import { BLOCK, blocksOf, fromInt4Blocks, type ScaleType, toInt4Blocks, ZERO } from "./int4Blocks.js";
+import { heldFor, type LinearCall, type LookupCall, type Rewriter, type Rules, transposeOf } from "./rewrite.js";
 
 /** The domain of ONNX Runtime's own operators. */
 const DOMAIN = "com.microsoft";
 const operatorSets = { [DOMAIN]: 1 };
 
-type Float = "float32" | "float16";
-
 export const fourBit: Rules = {
-  linear: ({ input, matrix, output }, to) => void product(input, matrix, output, "float32", to),
+  linear: (call, to) => void product(call, call.input, call.output, "float32", to),
+  lookup(call, to) {
+    if (isOfTokens(call)) packedLookup(call, "float32", to);
+    else to.nodes.push(call.node);
+  },
   operatorSets,
 };
 
 export const fourBitHalf: Rules = {
-  linear({ input, matrix, output }, to) {
-    fromHalf(product(toHalf(input, to), matrix, `${output}.float16`, "float16", to), output, to);
+  linear(call, to) {
+    const { input, output } = call;
+    fromHalf(product(call, toHalf(input, to), `${output}.float16`, "float16", to), output, to);
   },
-  lookup: halfLookup,
+  lookup(call, to) {
+    if (isOfTokens(call)) packedLookup(call, "float16", to);
+    else halfLookup(call, to);
+  },
   operatorSets,
 };
 
+/** Whether a lookup is that of the vocabulary, the only table large enough to lose precision for. */
+const isOfTokens = ({ input }: LookupCall): boolean => input === "input_ids";
+
 /** input · matrix. @param dtype of input, scales and output */
-function product(input: string, matrix: Initializer, output: string, dtype: Float, to: Rewriter): string {
+function product({ matrix, table }: LinearCall, input: string, output: string, dtype: ScaleType, to: Rewriter): string {
   const [inputs = 0, outputs = 0] = matrix.shape;
-  const blocks = blocksOf(inputs);
-  const made = heldFor(2, () => blocksOfWeight(torch.t(matrix.tensor()), dtype));
-  const shape = [outputs, blocks, BLOCK / 2];
-  const codes = to.constant(`${matrix.name}.int4`, "uint8", shape, () => torch.tensor(made().codes, shape));
-  const scales = to.constant(`${matrix.name}.scale`, dtype, [outputs * blocks], () =>
-    torch.castTo(torch.tensor(made().scales), dtype),
-  );
+  const { codes, scales } = packed(table ?? transposeOf(matrix), dtype, to);
   const sizes = Object.entries({ K: inputs, N: outputs, bits: 4, block_size: BLOCK });
   const attributes = Object.fromEntries(sizes.map(([name, int]) => [name, { int }]));
   return to.add("MatMulNBits", [input, codes, scales], output, attributes, DOMAIN);
 }
 
-/** Codes and scales of a matrix: values ≈ (code − 8) · scale of the block. */
-interface Int4Blocks {
-  /** [rows, blocks, 16]: two codes a byte, the first in the low bits */
-  readonly codes: Uint8Array<ArrayBuffer>;
+interface Int4Constants {
+  /** uint8 [rows, blocks, 16] */
+  readonly codes: string;
   /** [rows, blocks] */
-  readonly scales: Float32Array<ArrayBuffer>;
+  readonly scales: string;
 }
 
-const BLOCK = 32;
-const ZERO = 8;
-
-/** The number of blocks in a row; the last one is filled up with zeros. */
-const blocksOf = (columns: number): number => Math.ceil(columns / BLOCK);
-
-/** Rounds each block to multiples of an eighth of the value with the largest magnitude, which gets code 0. weight: [out, in] */
-function blocksOfWeight(weight: torch.Tensor, dtype: Float): Int4Blocks {
-  const [rows = 0, columns = 0] = weight.shape;
-  const blocks = blocksOf(columns);
-  const [codes, scales] = [new Uint8Array((rows * blocks * BLOCK) / 2), new Float32Array(rows * blocks)];
-  const rounded = dtype === "float16" ? roundedToHalf : Math.fround;
-  const convert = (own: Float32Array, block: number) => {
-    const scale = rounded(largest(own) / -ZERO);
-    scales[block] = scale;
-    for (let i = 0; i < BLOCK; i += 2) {
-      const [low, high] = [codeOf(own[i], scale), codeOf(own[i + 1], scale)];
-      codes[(block * BLOCK + i) / 2] = low | (high << 4);
-    }
+/** The constants of a matrix [rows, columns]. */
+function packed({ name, shape, tensor }: Initializer, dtype: ScaleType, to: Rewriter): Int4Constants {
+  const [rows = 0, columns = 0] = shape;
+  const ofScales = [rows, blocksOf(columns)];
+  const ofCodes = [...ofScales, BLOCK / 2];
+  const made = heldFor(2, () => toInt4Blocks(tensor(), dtype));
+  return {
+    codes: to.constant(`${name}.int4`, "uint8", ofCodes, () => torch.tensor(made().codes, ofCodes)),
+    scales: to.constant(`${name}.scale`, dtype, ofScales, () =>
+      torch.castTo(torch.tensor(made().scales, ofScales), dtype),
+    ),
   };
-  byRows(weight, (values, first) => {
-    for (let block = 0; block < (values.length / columns) * blocks; block++) {
-      const row = Math.floor(block / blocks);
-      const from = row * columns + (block % blocks) * BLOCK;
-      convert(values.subarray(from, Math.min(from + BLOCK, (row + 1) * columns)), first * blocks + block);
-    }
-  });
-  return { codes, scales };
 }
 
-/** The values that blocks stand for: [rows, columns]. */
-function fromInt4Blocks({ codes, scales }: Int4Blocks, columns: number): Float32Array<ArrayBuffer> {
-  const blocks = blocksOf(columns);
-  const rows = scales.length / blocks;
-  const values = new Float32Array(rows * columns);
-  for (let row = 0; row < rows; row++)
-    for (let column = 0; column < columns; column++) {
-      const at = row * blocks * BLOCK + column;
-      const code = (codes[at >> 1]! >> (column % 2 === 0 ? 0 : 4)) & 15;
-      values[row * columns + column] = (code - ZERO) * scales[Math.floor(at / BLOCK)]!;
-    }
-  return values;
+/** Rows of a packed table in float32. ids: [b, s] → [b, s, width] */
+function packedLookup({ input, table, output }: LookupCall, dtype: ScaleType, to: Rewriter): void {
+  const { codes, scales } = packed(table, dtype, to);
+  const name = (part: string) => `${output}.${part}`;
+  const toType = (type: keyof typeof ELEMENT_TYPES) => ({ to: { int: ELEMENT_TYPES[type] } });
+  const bytes = to.add("Gather", [codes, input], name("int4")); // [b, s, blocks, 16]
+  const indices = to.add("Cast", [bytes], name("int32"), toType("int32"));
+  const pairs = to.add("Gather", [pairsOfBytes(to), indices], name("pairs")); // [b, s, blocks, 16, 2]
+  const own = to.add("Gather", [scales, input], name("own_scale")); // [b, s, blocks]
+  const scale = dtype === "float16" ? fromHalf(own, name("float32_scale"), to) : own;
+  const last = integers("last_axes", [-2, -1], to);
+  const product = to.add("Mul", [pairs, to.add("Unsqueeze", [scale, last], name("scale"))], name("blocks"));
+  const [, width = 0] = table.shape;
+  const filled = blocksOf(width) * BLOCK;
+  const shape = integers(`rows_of_${filled}`, [0, 0, filled], to);
+  if (filled === width) to.add("Reshape", [product, shape], output);
+  else {
+    const rows = to.add("Reshape", [product, shape], name("filled"));
+    const [start, end, axis] = [0, width, 2].map((value) => integers(`${value}`, [value], to));
+    to.add("Slice", [rows, start!, end!, axis!], output);
+  }
 }
 
-/** The value with the largest magnitude, with its sign. */
-function largest(values: Float32Array): number {
-  let found = 0;
-  for (const value of values) if (Math.abs(value) > Math.abs(found)) found = value;
-  return found;
+/** The values of the two codes in each byte, low bits first. @returns [256, 2] float32 */
+function pairsOfBytes(to: Rewriter): string {
+  const values = Array.from({ length: 256 }, (_, byte) => [(byte & 15) - ZERO, (byte >> 4) - ZERO]);
+  return to.constant("int4.pairs", "float32", [256, 2], () => torch.tensor(values.flat(), [256, 2]));
 }
 
-const codeOf = (value = 0, scale: number): number =>
-  scale === 0 ? ZERO : Math.max(0, Math.min(15, Math.round(value / scale) + ZERO));
+const integers = (name: string, values: readonly number[], to: Rewriter): string =>
+  to.constant(`int4.${name}`, "int64", [values.length], () => torch.tensor(values, [values.length], "int64"));
 
-/** A number rounded to float32, and then to float16 (ties to even). */
-export function roundedToHalf(value: number): number {
-  const size = Math.abs(Math.fround(value));
-  if (size >= 65_520) return Math.sign(value) * Number.POSITIVE_INFINITY;
-  const unit = 2 ** (Math.max(-14, Math.floor(Math.log2(size))) - 10); // of the last of 10 binary places
-  const units = Math.floor(size / unit);
-  const rest = size / unit - units;
-  const isUp = rest > 0.5 || (rest === 0.5 && units % 2 === 1);
-  return Math.sign(value) * (units + (isUp ? 1 : 0)) * unit;
-}
+const throughInt4 = (matrix: torch.Tensor, dtype: ScaleType): torch.Tensor =>
+  torch.tensor(fromInt4Blocks(toInt4Blocks(matrix, dtype), matrix.shape[1]!), matrix.shape);
 
-const throughInt4 = (weight: torch.Tensor, dtype: Float): torch.Tensor =>
-  torch.tensor(fromInt4Blocks(blocksOfWeight(weight, dtype), weight.shape[1]!), weight.shape);
-
-export const fourBitArithmetic: Arithmetic = { weight: (weight) => throughInt4(weight, "float32") };
+export const fourBitArithmetic: Arithmetic = {
+  weight: (weight) => throughInt4(weight, "float32"),
+  table: (table, ofTokens) => (ofTokens ? throughInt4(table, "float32") : undefined),
+};
 
 export const fourBitHalfArithmetic: Arithmetic = {
   ...roundingArithmetic,
   weight: (weight) => throughInt4(weight, "float16"),
+  table: (table, ofTokens) => (ofTokens ? throughInt4(table, "float16") : throughHalf(table)),
 };
