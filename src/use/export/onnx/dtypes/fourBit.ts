@@ -71,25 +71,36 @@ function packed({ name, shape, tensor }: Initializer, dtype: ScaleType, to: Rewr
 
 /** Rows of a packed table in float32. ids: [b, s] → [b, s, width] */
 function packedLookup({ input, table, output }: LookupCall, dtype: ScaleType, to: Rewriter): void {
-  const { codes, scales } = packed(table, dtype, to);
-  const name = (part: string) => `${output}.${part}`;
-  const toType = (type: keyof typeof ELEMENT_TYPES) => ({ to: { int: ELEMENT_TYPES[type] } });
-  const bytes = to.add("Gather", [codes, input], name("int4")); // [b, s, blocks, 16]
-  const indices = to.add("Cast", [bytes], name("int32"), toType("int32"));
-  const pairs = to.add("Gather", [pairsOfBytes(to), indices], name("pairs")); // [b, s, blocks, 16, 2]
-  const own = to.add("Gather", [scales, input], name("own_scale")); // [b, s, blocks]
-  const scale = dtype === "float16" ? fromHalf(own, name("float32_scale"), to) : own;
-  const last = integers("last_axes", [-2, -1], to);
-  const product = to.add("Mul", [pairs, to.add("Unsqueeze", [scale, last], name("scale"))], name("blocks"));
   const [, width = 0] = table.shape;
   const filled = blocksOf(width) * BLOCK;
-  const shape = integers(`rows_of_${filled}`, [0, 0, filled], to);
+  const name = (part: string) => `${output}.${part}`;
+  const { codes, scales } = packed(table, dtype, to);
+  const product = to.add(
+    "Mul",
+    [codesOf(input, codes, name, to), scalesOf(input, scales, dtype, name, to)],
+    name("blocks"),
+  );
+  const shape = integers([0, 0, filled], to);
   if (filled === width) to.add("Reshape", [product, shape], output);
   else {
     const rows = to.add("Reshape", [product, shape], name("filled"));
-    const [start, end, axis] = [0, width, 2].map((value) => integers(`${value}`, [value], to));
-    to.add("Slice", [rows, start!, end!, axis!], output);
+    to.add("Slice", [rows, integers([0], to), integers([width], to), integers([2], to)], output);
   }
+}
+
+/** @returns [b, s, blocks, 16, 2] float32 */
+function codesOf(ids: string, codes: string, name: (part: string) => string, to: Rewriter): string {
+  const bytes = to.add("Gather", [codes, ids], name("int4")); // [b, s, blocks, 16]
+  const indices = to.add("Cast", [bytes], name("int32"), { to: { int: ELEMENT_TYPES.int32 } });
+  return to.add("Gather", [pairsOfBytes(to), indices], name("pairs"));
+}
+
+/** @returns [b, s, blocks, 1, 1] float32 */
+function scalesOf(ids: string, scales: string, dtype: ScaleType, name: (part: string) => string, to: Rewriter): string {
+  const column = to.add("Unsqueeze", [ids, integers([2], to)], name("ids")); // [b, s, 1]
+  const own = to.add("Gather", [scales, column], name("own_scale")); // [b, s, 1, blocks]
+  const scale = dtype === "float16" ? fromHalf(own, name("float32_scale"), to) : own;
+  return to.add("Reshape", [scale, integers([0, 0, -1, 1, 1], to)], name("scale"));
 }
 
 /** The values of the two codes in each byte, low bits first. @returns [256, 2] float32 */
@@ -98,8 +109,8 @@ function pairsOfBytes(to: Rewriter): string {
   return to.constant("int4.pairs", "float32", [256, 2], () => torch.tensor(values.flat(), [256, 2]));
 }
 
-const integers = (name: string, values: readonly number[], to: Rewriter): string =>
-  to.constant(`int4.${name}`, "int64", [values.length], () => torch.tensor(values, [values.length], "int64"));
+const integers = (values: readonly number[], to: Rewriter): string =>
+  to.constant(`int4.[${values}]`, "int64", [values.length], () => torch.tensor(values, [values.length], "int64"));
 
 const throughInt4 = (matrix: torch.Tensor, dtype: ScaleType): torch.Tensor =>
   torch.tensor(fromInt4Blocks(toInt4Blocks(matrix, dtype), matrix.shape[1]!), matrix.shape);
