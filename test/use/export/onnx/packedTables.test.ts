@@ -147,3 +147,9 @@ it("a scale that float16 can't hold is refused", () => {
     /table\.scale .* not finite in float16/,
   );
 });
+
+it("looks up scales with ids of another shape than the positions', whose buffer transformers.js 3 overwrites on a GPU", () => {
+  const { nodes } = ONNX_DTYPES.q4.convert(graphOf(32, false));
+  const lookup = nodes.find(({ inputs }) => inputs[0] === "table.scale");
+  expect(nodes.find(({ outputs }) => outputs[0] === lookup?.inputs[1])?.operator).toBe("Unsqueeze");
+});
