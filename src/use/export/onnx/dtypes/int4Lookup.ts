@@ -1,6 +1,6 @@
 /**
  * Rows of a table in 4 bits, unpacked by ONNX's own operators from the bytes that `MatMulNBits` takes. ONNX Runtime's `GatherBlockQuantized`
- * takes these bytes only since 1.22, later than what transformers.js 3 has in Node, and is not in the WebGPU build of transformers.js 4.3.
+ * takes these bytes only since 1.22, later than what transformers.js 3 has in Node, and transformers.js 4 lacks it in browsers without WebGPU.
  */
 import * as torch from "../../../../torch/index.js";
 import { ELEMENT_TYPES, type Initializer } from "../graph/graph.js";
