@@ -8,7 +8,7 @@ env.backends.onnx.wasm.wasmPaths = new URL("node_modules/onnxruntime-web/dist/",
 
 /** The dtype, by its name in transformers.js, of the smallest graph in the exported folder. */
 async function storedDtype() {
-  const files = { q8: "model_quantized", q4: "model_q4", fp16: "model_fp16", fp32: "model" };
+  const files = { q4f16: "model_q4f16", q4: "model_q4", q8: "model_quantized", fp16: "model_fp16", fp32: "model" };
   for (const [dtype, file] of Object.entries(files))
     if ((await fetch(`model/onnx/${file}.onnx`, { method: "HEAD" })).ok) return dtype;
   throw new Error("There is no graph in model/onnx.");

@@ -66,7 +66,7 @@ describe.runIf(CHROMIUM !== undefined)("the page", () => {
     }
   }
 
-  test.each(["fp32", "q8"] as const)("classifies with %s", async (dtype) => {
+  test.each(["fp32", "q8", "q4", "q4f16"] as const)("classifies with %s", async (dtype) => {
     model = freshPath("onnx");
     await exportModel({ model: join(GOLDEN, "bert/single"), to: "onnx", dtype: [dtype], output: model });
     const { task, output } = await shown("a good day");

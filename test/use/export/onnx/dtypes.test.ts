@@ -109,17 +109,46 @@ describe("bottlenecks after layers without a bias", () => {
   });
 });
 
-/** Multiplies the weights of a folder whose names end so. */
-function enlarge(folder: string, ending: string, factor: number): void {
+/** Changes the weights of a folder whose names end so. */
+function change(folder: string, ending: string, by: (weight: torch.Tensor) => torch.Tensor): void {
   const path = join(folder, "model.safetensors");
   const file = openSafetensors(path);
-  const large = file.names.map((name) => {
+  const changed = file.names.map((name) => {
     const tensor = file.readTensor(name);
-    return [name, name.endsWith(ending) ? torch.mulScalar(tensor, factor) : tensor] as const;
+    return [name, name.endsWith(ending) ? by(tensor) : tensor] as const;
   });
   file.close();
-  saveSafetensors(path, large, { format: "pt" });
+  saveSafetensors(path, changed, { format: "pt" });
 }
+
+const enlarge = (folder: string, ending: string, factor: number): void =>
+  change(folder, ending, (weight) => torch.mulScalar(weight, factor));
+
+describe("the table of the vocabulary", () => {
+  it("is the only one in 4 bits, also where there are as many positions as tokens", async () => {
+    const folder = freshPath("model");
+    cpSync(join(GOLDEN, "bert/single"), folder, { recursive: true });
+    const config = readJson<{ vocab_size: number }>(join(folder, "config.json"));
+    const count = config.vocab_size;
+    writeFileSync(join(folder, "config.json"), JSON.stringify({ ...config, max_position_embeddings: count }));
+    change(folder, "position_embeddings.weight", (weight) =>
+      torch.narrow(torch.cat([weight, weight, weight], 0), 0, 0, count),
+    );
+    await expectErrors(folder, "single");
+  });
+
+  it("may have rows of zeros", async () => {
+    const folder = freshPath("model");
+    cpSync(join(GOLDEN, "bert/single"), folder, { recursive: true });
+    change(folder, "word_embeddings.weight", (weight) =>
+      torch.cat(
+        [torch.mulScalar(torch.narrow(weight, 0, 0, 20), 0), torch.narrow(weight, 0, 20, weight.shape[0]! - 20)],
+        0,
+      ),
+    );
+    await expectErrors(folder, "single");
+  });
+});
 
 describe("the rows of --data", () => {
   const measured = async (model: string, rows: readonly object[], dtype: OnnxDtypeName[]) => {

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import * as torch from "../../../../src/torch/index.js";
-import { roundedToHalf } from "../../../../src/use/export/onnx/dtypes/fourBit.js";
+import { roundedToHalf } from "../../../../src/use/export/onnx/dtypes/int4Blocks.js";
 import { byRows, heldFor } from "../../../../src/use/export/onnx/dtypes/rewrite.js";
 
 it("a large matrix is converted in parts that give each row once, also if it is a transpose", () => {

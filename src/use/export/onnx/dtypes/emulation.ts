@@ -9,8 +9,8 @@ import type { Changed } from "../graph/modelGraph.js";
 export interface Arithmetic {
   /** The values that a linear layer's weight has in the file. weight: [out, in] → the same */
   weight(weight: torch.Tensor): torch.Tensor;
-  /** The values that a table has; by default its own. [rows, width] → the same */
-  readonly table?: (table: torch.Tensor) => torch.Tensor;
+  /** The values that a table has; undefined, the default, for its own. [rows, width] → the same. @param ofTokens whether it is the vocabulary's */
+  readonly table?: (table: torch.Tensor, ofTokens: boolean) => torch.Tensor | undefined;
   /** A layer's input as it is multiplied; by default as it is. */
   readonly input?: (x: torch.Tensor) => torch.Tensor;
   /** A layer's output without its bias; by default as it is. */
@@ -51,8 +51,11 @@ export class Emulation {
     changed: Changed,
     arithmetic: Arithmetic,
   ) {
-    this.#layers = [...model.baseModules()].flatMap(([path, layer]) => {
-      const maker = new Maker(path, changed, arithmetic);
+    const layers = [...model.baseModules()];
+    const { vocabSize } = model.config;
+    const ofTokens = layers.find(([, layer]) => layer instanceof Embedding && layer.count === vocabSize)?.[1];
+    this.#layers = layers.flatMap(([path, layer]) => {
+      const maker = new Maker(path, changed, arithmetic, layer === ofTokens);
       const emulated = torch.noGrad(() => torch.scope(() => maker.make(layer)));
       return emulated ? [{ layer, own: layer.adapter, emulated }] : [];
     });
@@ -83,6 +86,7 @@ class Maker {
     private readonly path: string,
     private readonly changed: Changed,
     private readonly arithmetic: Arithmetic,
+    private readonly ofTokens: boolean,
   ) {}
 
   /** Undefined for a module that computes as before. */
@@ -121,8 +125,9 @@ class Maker {
 
   #lookup(layer: Embedding): Compute | undefined {
     const { table } = this.arithmetic;
-    if (!table) return undefined;
-    const rows = this.#hold(table(inFloat32(this.#values("weight", layer.weight))));
+    const values = table?.(inFloat32(this.#values("weight", layer.weight)), this.ofTokens);
+    if (!values) return undefined;
+    const rows = this.#hold(values);
     return (ids) => torch.embedding(rows, ids);
   }
 

@@ -1,126 +1,65 @@
 /**
- * 4 bits: weights in blocks of 32 inputs of an output, with a scale each, which ONNX Runtime's `MatMulNBits` takes. Tables are float32, or
- * float16 with `fourBitHalf`, which also multiplies in float16. The graph's inputs and outputs stay float32.
+ * 4 bits: linear layers, which ONNX Runtime's `MatMulNBits` multiplies, and the vocabulary's table, which is in the file once if the output
+ * is tied to it. Other tables are float32, or float16 with `fourBitHalf`, which also multiplies in float16. The graph's inputs and outputs stay
+ * float32.
  */
 import * as torch from "../../../../torch/index.js";
-import type { Initializer } from "../graph/graph.js";
 import type { Arithmetic } from "./emulation.js";
-import { fromHalf, halfLookup, roundingArithmetic, toHalf } from "./half.js";
-import { byRows, heldFor, type Rewriter, type Rules } from "./rewrite.js";
+import { fromHalf, halfLookup, roundingArithmetic, throughHalf, toHalf } from "./half.js";
+import { BLOCK, fromInt4Blocks, type ScaleType, toInt4Blocks } from "./int4Blocks.js";
+import { int4Constants, int4Lookup } from "./int4Lookup.js";
+import { type LinearCall, type LookupCall, type Rewriter, type Rules, transposeOf } from "./rewrite.js";
 
 /** The domain of ONNX Runtime's own operators. */
 const DOMAIN = "com.microsoft";
 const operatorSets = { [DOMAIN]: 1 };
 
-type Float = "float32" | "float16";
-
 export const fourBit: Rules = {
-  linear: ({ input, matrix, output }, to) => void product(input, matrix, output, "float32", to),
+  linear: (call, to) => void product(call, call.input, call.output, "float32", to),
+  lookup(call, to) {
+    if (isOfTokens(call)) int4Lookup(call, "float32", to);
+    else to.nodes.push(call.node);
+  },
   operatorSets,
 };
 
 export const fourBitHalf: Rules = {
-  linear({ input, matrix, output }, to) {
-    fromHalf(product(toHalf(input, to), matrix, `${output}.float16`, "float16", to), output, to);
+  linear(call, to) {
+    const { input, output } = call;
+    fromHalf(product(call, toHalf(input, to), `${output}.float16`, "float16", to), output, to);
   },
-  lookup: halfLookup,
+  lookup(call, to) {
+    if (isOfTokens(call)) int4Lookup(call, "float16", to);
+    else halfLookup(call, to);
+  },
   operatorSets,
 };
 
+/**
+ * Whether a lookup is that of the vocabulary. Other tables are small, and not worth their error: with all-MiniLM-L6-v2's positions and token
+ * types in 4 bits, a file of 14.3 MiB shrinks by 0.6 MiB, and the error of its logits grows from 0.06 to 0.27.
+ */
+const isOfTokens = ({ input }: LookupCall): boolean => input === "input_ids";
+
 /** input · matrix. @param dtype of input, scales and output */
-function product(input: string, matrix: Initializer, output: string, dtype: Float, to: Rewriter): string {
+function product({ matrix, table }: LinearCall, input: string, output: string, dtype: ScaleType, to: Rewriter): string {
   const [inputs = 0, outputs = 0] = matrix.shape;
-  const blocks = blocksOf(inputs);
-  const made = heldFor(2, () => blocksOfWeight(torch.t(matrix.tensor()), dtype));
-  const shape = [outputs, blocks, BLOCK / 2];
-  const codes = to.constant(`${matrix.name}.int4`, "uint8", shape, () => torch.tensor(made().codes, shape));
-  const scales = to.constant(`${matrix.name}.scale`, dtype, [outputs * blocks], () =>
-    torch.castTo(torch.tensor(made().scales), dtype),
-  );
+  const { codes, scales } = int4Constants(table ?? transposeOf(matrix), dtype, to);
   const sizes = Object.entries({ K: inputs, N: outputs, bits: 4, block_size: BLOCK });
   const attributes = Object.fromEntries(sizes.map(([name, int]) => [name, { int }]));
   return to.add("MatMulNBits", [input, codes, scales], output, attributes, DOMAIN);
 }
 
-/** Codes and scales of a matrix: values ≈ (code − 8) · scale of the block. */
-interface Int4Blocks {
-  /** [rows, blocks, 16]: two codes a byte, the first in the low bits */
-  readonly codes: Uint8Array<ArrayBuffer>;
-  /** [rows, blocks] */
-  readonly scales: Float32Array<ArrayBuffer>;
-}
+const throughInt4 = (matrix: torch.Tensor, dtype: ScaleType): torch.Tensor =>
+  torch.tensor(fromInt4Blocks(toInt4Blocks(matrix, dtype), matrix.shape[1]!), matrix.shape);
 
-const BLOCK = 32;
-const ZERO = 8;
-
-/** The number of blocks in a row; the last one is filled up with zeros. */
-const blocksOf = (columns: number): number => Math.ceil(columns / BLOCK);
-
-/** Rounds each block to multiples of an eighth of the value with the largest magnitude, which gets code 0. weight: [out, in] */
-function blocksOfWeight(weight: torch.Tensor, dtype: Float): Int4Blocks {
-  const [rows = 0, columns = 0] = weight.shape;
-  const blocks = blocksOf(columns);
-  const [codes, scales] = [new Uint8Array((rows * blocks * BLOCK) / 2), new Float32Array(rows * blocks)];
-  const rounded = dtype === "float16" ? roundedToHalf : Math.fround;
-  const convert = (own: Float32Array, block: number) => {
-    const scale = rounded(largest(own) / -ZERO);
-    scales[block] = scale;
-    for (let i = 0; i < BLOCK; i += 2) {
-      const [low, high] = [codeOf(own[i], scale), codeOf(own[i + 1], scale)];
-      codes[(block * BLOCK + i) / 2] = low | (high << 4);
-    }
-  };
-  byRows(weight, (values, first) => {
-    for (let block = 0; block < (values.length / columns) * blocks; block++) {
-      const row = Math.floor(block / blocks);
-      const from = row * columns + (block % blocks) * BLOCK;
-      convert(values.subarray(from, Math.min(from + BLOCK, (row + 1) * columns)), first * blocks + block);
-    }
-  });
-  return { codes, scales };
-}
-
-/** The values that blocks stand for: [rows, columns]. */
-function fromInt4Blocks({ codes, scales }: Int4Blocks, columns: number): Float32Array<ArrayBuffer> {
-  const blocks = blocksOf(columns);
-  const rows = scales.length / blocks;
-  const values = new Float32Array(rows * columns);
-  for (let row = 0; row < rows; row++)
-    for (let column = 0; column < columns; column++) {
-      const at = row * blocks * BLOCK + column;
-      const code = (codes[at >> 1]! >> (column % 2 === 0 ? 0 : 4)) & 15;
-      values[row * columns + column] = (code - ZERO) * scales[Math.floor(at / BLOCK)]!;
-    }
-  return values;
-}
-
-/** The value with the largest magnitude, with its sign. */
-function largest(values: Float32Array): number {
-  let found = 0;
-  for (const value of values) if (Math.abs(value) > Math.abs(found)) found = value;
-  return found;
-}
-
-const codeOf = (value = 0, scale: number): number =>
-  scale === 0 ? ZERO : Math.max(0, Math.min(15, Math.round(value / scale) + ZERO));
-
-/** A number rounded to float32, and then to float16 (ties to even). */
-export function roundedToHalf(value: number): number {
-  const size = Math.abs(Math.fround(value));
-  if (size >= 65_520) return Math.sign(value) * Number.POSITIVE_INFINITY;
-  const unit = 2 ** (Math.max(-14, Math.floor(Math.log2(size))) - 10); // of the last of 10 binary places
-  const units = Math.floor(size / unit);
-  const rest = size / unit - units;
-  const isUp = rest > 0.5 || (rest === 0.5 && units % 2 === 1);
-  return Math.sign(value) * (units + (isUp ? 1 : 0)) * unit;
-}
-
-const throughInt4 = (weight: torch.Tensor, dtype: Float): torch.Tensor =>
-  torch.tensor(fromInt4Blocks(blocksOfWeight(weight, dtype), weight.shape[1]!), weight.shape);
-
-export const fourBitArithmetic: Arithmetic = { weight: (weight) => throughInt4(weight, "float32") };
+export const fourBitArithmetic: Arithmetic = {
+  weight: (weight) => throughInt4(weight, "float32"),
+  table: (table, ofTokens) => (ofTokens ? throughInt4(table, "float32") : undefined),
+};
 
 export const fourBitHalfArithmetic: Arithmetic = {
   ...roundingArithmetic,
   weight: (weight) => throughInt4(weight, "float16"),
+  table: (table, ofTokens) => (ofTokens ? throughInt4(table, "float16") : throughHalf(table)),
 };

@@ -9,14 +9,14 @@ interface Call {
   readonly output: string;
 }
 
-interface LinearCall extends Call {
+export interface LinearCall extends Call {
   /** [in, out] float32 */
   readonly matrix: Initializer;
   /** The table that the matrix is the transpose of, [out, in], in a model that ties its output to its embeddings. */
   readonly table: Initializer | undefined;
 }
 
-interface LookupCall extends Call {
+export interface LookupCall extends Call {
   /** [rows, width] float32 */
   readonly table: Initializer;
 }
@@ -95,7 +95,7 @@ function matricesOf({ initializers, nodes }: Graph): ReadonlyMap<string, Omit<Li
   return found;
 }
 
-const transposeOf = ({ name, dtype, shape, tensor }: Initializer): Initializer => ({
+export const transposeOf = ({ name, dtype, shape, tensor }: Initializer): Initializer => ({
   name: `${name}.transposed`,
   dtype,
   shape: shape.toReversed(),
