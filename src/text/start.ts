@@ -21,8 +21,9 @@ class UnsplittableText extends RefusedText {
   }
 }
 
-/** How many texts are tokenized at once: enough to keep all cores busy, few enough that the native encodings take little memory. */
-const CHUNK = 4096;
+/** How many texts a call tokenizes, and how many calls wait: enough to keep all cores busy, few enough that the native encodings take little memory. */
+const CHUNK = 1024;
+const CALLS = 4;
 /** The characters to tokenize for each wanted token: almost always enough. */
 const CHARACTERS_PER_TOKEN = 16;
 const MIN_CHARACTERS = 2 ** 14;
@@ -49,15 +50,26 @@ export class StartEncoder {
   async encode(texts: readonly string[], wanted: Wanted): Promise<Start[]> {
     requireWellFormed(texts);
     const starts: Start[] = [];
-    for (let first = 0; first < texts.length; first += CHUNK) {
-      const pieces = texts.slice(first, first + CHUNK).map((text) => this.piece(text, wanted));
-      const ids = await this.encodeWhole(pieces.map((piece) => piece.text.slice(0, piece.end)));
+    const waiting: Promise<Pieces>[] = [];
+    for (let first = 0; first < texts.length || waiting.length > 0; ) {
+      for (; first < texts.length && waiting.length < CALLS; first += CHUNK)
+        waiting.push(this.encodePieces(texts.slice(first, first + CHUNK), wanted));
+      const { pieces, ids } = await waiting.shift()!;
       for (const [i, piece] of pieces.entries()) {
         const isWhole = piece.end === piece.text.length;
         starts.push(isWhole ? { ids: ids[i]!, isTruncated: false } : await this.enough(piece, ids[i]!, wanted));
       }
     }
     return starts;
+  }
+
+  private encodePieces(texts: readonly string[], wanted: Wanted): Promise<Pieces> {
+    const pieces = texts.map((text) => this.piece(text, wanted));
+    const encoded = this.encodeWhole(pieces.map((piece) => piece.text.slice(0, piece.end)));
+    const found = encoded.then((ids) => ({ pieces, ids }));
+    // If an earlier call fails, nobody waits for this one.
+    found.catch(() => {});
+    return found;
   }
 
   /** Compares the token counts of two texts: above 0 if the first has more. Tokenizes both in pieces, until the shorter one ends. */
@@ -114,6 +126,12 @@ interface Piece {
   /** The condensed text. */
   readonly text: string;
   readonly end: number;
+}
+
+/** The first pieces of texts, with their tokens. */
+interface Pieces {
+  readonly pieces: readonly Piece[];
+  readonly ids: readonly number[][];
 }
 
 /** Counts the tokens of a text in pieces. */

@@ -15,7 +15,7 @@ import {
   sizeOf,
 } from "../../base/index.js";
 import { isJsonObject, parsedJson } from "../../base/records/index.js";
-import { type EnginePlace, stamps } from "./builds.js";
+import { type EnginePlace, ownSources } from "./builds.js";
 
 /** `engine.json` of a platform package; `npm run package` writes it. */
 interface EngineFile {
@@ -82,7 +82,7 @@ function unusable(folder: string, file: EngineFile): string | undefined {
   if (file.version !== packageVersion()) {
     return `${name} is installed, but bidora ${packageVersion()} needs the same version of it: run \`npm install bidora@${packageVersion()}\`.`;
   }
-  if (isClone && file.sources !== stamps().sourcesHash())
+  if (isClone && file.sources !== ownSources())
     return `${name} was made from other native sources: run \`npm run package\`.`;
   const damaged = Object.entries(file.files).find(([path, bytes]) => sizeOf(join(folder, path)) !== bytes);
   if (damaged) {

@@ -109,10 +109,11 @@ export async function prepare(
   precision?: "float32" | "float64",
   ranks: Ranks = ALONE,
 ): Promise<Prepared> {
+  // Rows and tokenizer come first: they need no libtorch, which is being loaded in another thread.
+  const read = await readChecked({ config, saved, adapterFolder, task }, context, ranks.size);
   if (config.threads !== undefined) setThreads(config.threads);
   const device = resolveDevice(config.device, ranks.localRank);
   const available = memoryOf(device).free();
-  const read = await readChecked({ config, saved, adapterFolder, task }, context, ranks.size);
   const { folder, choice, own, splits, sources, tokenizer, labels, names, model, maxLength, keys, notes } = read;
   const generator = new Generator(config.seed);
   // The tokenizer works in separate threads.
