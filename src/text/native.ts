@@ -30,20 +30,9 @@ export interface NativeTokenizer {
   tokenToId(token: string): number | null;
 }
 
-const library = () => require(findTokenizers().path) as typeof import("tokenizers");
-
-/**
- * Loads the library. Must come before a thread loads libtorch, during which no other native library can be loaded: tokenizing would wait for
- * it. The first tokenizer reports errors.
- */
-export function preloadTokenizers(): void {
-  try {
-    library();
-  } catch {}
-}
-
+/** Loads the library at its first use. */
 export function createNative(text: string): NativeTokenizer {
-  const { Tokenizer: Native } = library();
+  const { Tokenizer: Native } = require(findTokenizers().path) as typeof import("tokenizers");
   const native: NativeTokenizer = Native.fromString(text);
   return {
     encode: explained((...given) => native.encode(...given)),

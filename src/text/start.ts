@@ -21,7 +21,7 @@ class UnsplittableText extends RefusedText {
   }
 }
 
-/** How many texts a call tokenizes, and how many calls wait: enough to keep all cores busy, few enough that the native encodings take little memory. */
+/** How many texts a call tokenizes, and how many calls run: enough to keep all cores busy, few enough that the native encodings take little memory. */
 const CHUNK = 1024;
 const CALLS = 4;
 /** The characters to tokenize for each wanted token: almost always enough. */
@@ -46,30 +46,36 @@ export class StartEncoder {
     private readonly boundaries: Boundaries | undefined,
   ) {}
 
-  /** @throws RefusedText */
+  /** The calls that run, at the places of which the next ones wait. */
+  private readonly running: Promise<unknown>[] = [];
+  private calls = 0;
+
+  /** The first texts are given to the library's threads at once, before anything is waited for. @throws RefusedText */
   async encode(texts: readonly string[], wanted: Wanted): Promise<Start[]> {
     requireWellFormed(texts);
-    const starts: Start[] = [];
-    const waiting: Promise<Pieces>[] = [];
-    for (let first = 0; first < texts.length || waiting.length > 0; ) {
-      for (; first < texts.length && waiting.length < CALLS; first += CHUNK)
-        waiting.push(this.encodePieces(texts.slice(first, first + CHUNK), wanted));
-      const { pieces, ids } = await waiting.shift()!;
-      for (const [i, piece] of pieces.entries()) {
-        const isWhole = piece.end === piece.text.length;
-        starts.push(isWhole ? { ids: ids[i]!, isTruncated: false } : await this.enough(piece, ids[i]!, wanted));
-      }
-    }
-    return starts;
+    const parts: Promise<Start[]>[] = [];
+    for (let first = 0; first < texts.length; first += CHUNK)
+      parts.push(this.inTurn(() => this.encodePart(texts.slice(first, first + CHUNK), wanted)));
+    return (await Promise.all(parts)).flat();
   }
 
-  private encodePieces(texts: readonly string[], wanted: Wanted): Promise<Pieces> {
+  private inTurn<T>(call: () => Promise<T>): Promise<T> {
+    const place = this.calls++ % CALLS;
+    const before = this.running[place];
+    const result = before ? before.then(call) : call();
+    this.running[place] = result.catch(() => {});
+    return result;
+  }
+
+  private async encodePart(texts: readonly string[], wanted: Wanted): Promise<Start[]> {
     const pieces = texts.map((text) => this.piece(text, wanted));
-    const encoded = this.encodeWhole(pieces.map((piece) => piece.text.slice(0, piece.end)));
-    const found = encoded.then((ids) => ({ pieces, ids }));
-    // If an earlier call fails, nobody waits for this one.
-    found.catch(() => {});
-    return found;
+    const ids = await this.encodeWhole(pieces.map((piece) => piece.text.slice(0, piece.end)));
+    const starts: Start[] = [];
+    for (const [i, piece] of pieces.entries()) {
+      const isWhole = piece.end === piece.text.length;
+      starts.push(isWhole ? { ids: ids[i]!, isTruncated: false } : await this.enough(piece, ids[i]!, wanted));
+    }
+    return starts;
   }
 
   /** Compares the token counts of two texts: above 0 if the first has more. Tokenizes both in pieces, until the shorter one ends. */
@@ -126,12 +132,6 @@ interface Piece {
   /** The condensed text. */
   readonly text: string;
   readonly end: number;
-}
-
-/** The first pieces of texts, with their tokens. */
-interface Pieces {
-  readonly pieces: readonly Piece[];
-  readonly ids: readonly number[][];
 }
 
 /** Counts the tokens of a text in pieces. */

@@ -29,7 +29,7 @@ async function runNamed([name = "", ...rest]: readonly string[]): Promise<number
   if (!entry) throw unknownCommand(name);
   if (isAmongRanks(entry)) silenceLog(process.env);
   if (entry.usesEngine && !rest.some(isHelp)) {
-    preloadTokenizers();
+    await preloadTokenizers();
     preloadEngine();
   }
   return runCommand(entry, rest);

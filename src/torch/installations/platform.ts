@@ -109,10 +109,10 @@ function whyMissing(folder: string | undefined): string {
   if (!platformPackages().includes(PLATFORM_PACKAGE)) {
     return `bidora has no prebuilt engine for ${system}: ${BUILD_IT} (not tested on this system), or use Linux, for example in a container.`;
   }
+  if (isClone) return `${PLATFORM_PACKAGE} is not built in this clone: \`npm run package\` builds it.`;
   if (isMusl()) {
     return `bidora's prebuilt engine needs the GNU C library, and this system (Alpine, for example) has musl: use an image with glibc, such as node:22-trixie-slim.`;
   }
-  if (isClone) return `${PLATFORM_PACKAGE} is not built in this clone: \`npm run package\` builds it.`;
   if (folder) {
     const fault = existsSync(join(folder, "engine.json")) ? "a damaged" : "no";
     return `${folder} has ${fault} engine.json: remove that folder, then run \`npm install\`.`;

@@ -109,29 +109,13 @@ export async function prepare(
   precision?: "float32" | "float64",
   ranks: Ranks = ALONE,
 ): Promise<Prepared> {
-  // Rows and tokenizer come first: they need no libtorch, which is being loaded in another thread.
   const read = await readChecked({ config, saved, adapterFolder, task }, context, ranks.size);
-  if (config.threads !== undefined) setThreads(config.threads);
-  const device = resolveDevice(config.device, ranks.localRank);
-  const available = memoryOf(device).free();
   const { folder, choice, own, splits, sources, tokenizer, labels, names, model, maxLength, keys, notes } = read;
-  const generator = new Generator(config.seed);
-  // The tokenizer works in separate threads.
-  const [encoded, loaded] = await Promise.all([
+  const head = { head: choice.task.head, outputs: names.length };
+  // The tokenizer works in separate threads, also while libtorch is still being loaded in another one.
+  const [encoded, { loaded, available, generator }] = await Promise.all([
     encodeSplits(choice.task, splits, tokenizer, { labels, maxLength, trainOn: config.trainOn, model }),
-    loadFolder(
-      folder,
-      {
-        ...dtypesOf(config, device, precision),
-        head: choice.task.head,
-        outputs: names.length,
-        generator,
-        initWeights: config.initWeights,
-        availableBytes: available,
-        device,
-      },
-      METHODS[config.method].adapter === undefined ? ALONE : ranks,
-    ),
+    loadBase({ config, folder, head, precision, ranks }),
   ]);
   const data = withoutLeftOut(choice.task, encoded, context);
   noteRowsWithoutLoss(choice.task, data, context);
@@ -162,6 +146,27 @@ export async function prepare(
     rowRecord: recordOf(keys),
     start: takeSnapshot(trained),
   };
+}
+
+interface BaseModel {
+  readonly config: RunConfig;
+  readonly folder: string;
+  readonly head: { readonly head: TaskChoice["task"]["head"]; readonly outputs: number };
+  readonly precision: "float32" | "float64" | undefined;
+  readonly ranks: Ranks;
+}
+
+/** Loads the model with the run's generator, and measures the memory that is free before. */
+async function loadBase({ config, folder, head, precision, ranks }: BaseModel) {
+  if (config.threads !== undefined) setThreads(config.threads);
+  const device = resolveDevice(config.device, ranks.localRank);
+  const available = memoryOf(device).free();
+  const generator = new Generator(config.seed);
+  const { initWeights } = config;
+  const held = { ...dtypesOf(config, device, precision), ...head, generator, initWeights, device };
+  const sharing = METHODS[config.method].adapter === undefined ? ALONE : ranks;
+  const loaded = await loadFolder(folder, { ...held, availableBytes: available }, sharing);
+  return { loaded, available, generator };
 }
 
 /** Reads and checks what is known before the weights. */
