@@ -2,6 +2,7 @@
 import type { Boundaries } from "./boundaries.js";
 import type { NativeTokenizer } from "./native.js";
 import { RefusedText, requireWellFormed } from "./surrogates.js";
+import { MANY_TEXTS, WordEncoder } from "./words.js";
 
 /** The tokens of the start of a text, or of all of it. */
 export interface Start {
@@ -46,6 +47,7 @@ export class StartEncoder {
     private readonly boundaries: Boundaries | undefined,
   ) {}
 
+  private readonly words = new WordEncoder((texts) => this.encodeWhole(texts));
   /** The calls that run, at the places of which the next ones wait. */
   private readonly running: Promise<unknown>[] = [];
   private calls = 0;
@@ -69,7 +71,9 @@ export class StartEncoder {
 
   private async encodePart(texts: readonly string[], wanted: Wanted): Promise<Start[]> {
     const pieces = texts.map((text) => this.piece(text, wanted));
-    const ids = await this.encodeWhole(pieces.map((piece) => piece.text.slice(0, piece.end)));
+    const isByWord = this.boundaries?.hasPlainWords === true && texts.length >= MANY_TEXTS;
+    const begun = pieces.map((piece) => piece.text.slice(0, piece.end));
+    const ids = await (isByWord ? this.words.encode(begun) : this.encodeWhole(begun));
     const starts: Start[] = [];
     for (const [i, piece] of pieces.entries()) {
       const isWhole = piece.end === piece.text.length;
