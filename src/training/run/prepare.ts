@@ -1,3 +1,4 @@
+import { yaml } from "../../base/index.js";
 import type { RowCounts, RowRecord } from "../../base/records/index.js";
 import type { HubContext } from "../../formats/hub/index.js";
 import {
@@ -30,6 +31,7 @@ import { requireTextScores } from "../../tasks/index.js";
 import type { Tokenizer } from "../../text/index.js";
 import { memoryOf } from "../../torch/devices/index.js";
 import { ALONE, computeDtype, Generator, type Ranks, resolveDevice, setThreads } from "../../torch/index.js";
+import { whileLoading } from "../../torch/native/index.js";
 import { noteOnBase } from "../../use/inference/index.js";
 import { stopsBy } from "../loop/earlyStopping.js";
 import { levelsOf, type TwoLevels } from "../loop/levels.js";
@@ -113,9 +115,10 @@ export async function prepare(
   const { folder, choice, own, splits, sources, tokenizer, labels, names, model, maxLength, keys, notes } = read;
   const head = { head: choice.task.head, outputs: names.length };
   // The tokenizer works in separate threads, also while libtorch is still being loaded in another one.
+  const encoding = encodeSplits(choice.task, splits, tokenizer, { labels, maxLength, trainOn: config.trainOn, model });
   const [encoded, { loaded, available, generator }] = await Promise.all([
-    encodeSplits(choice.task, splits, tokenizer, { labels, maxLength, trainOn: config.trainOn, model }),
-    loadBase({ config, folder, head, precision, ranks }),
+    encoding,
+    meanwhile(encoding).then(() => loadBase({ config, folder, head, precision, ranks })),
   ]);
   const data = withoutLeftOut(choice.task, encoded, context);
   noteRowsWithoutLoss(choice.task, data, context);
@@ -146,6 +149,12 @@ export async function prepare(
     rowRecord: recordOf(keys),
     start: takeSnapshot(trained),
   };
+}
+
+/** What is done before the first call of libtorch. */
+async function meanwhile(encoding: Promise<unknown>): Promise<void> {
+  yaml(); // for run.yaml, which is written when the first step has been made
+  await whileLoading(encoding);
 }
 
 interface BaseModel {
