@@ -3,6 +3,8 @@
 import { readFileSync } from "node:fs";
 import { defineConfig } from "rolldown";
 import { dts } from "rolldown-plugin-dts";
+import { COMMANDS } from "./build/js/app/cli/commands.js";
+import { renderHelp } from "./build/js/app/cli/help.js";
 import { licensesOfBundle } from "./scripts/dependencies/licenses.js";
 
 /** What is loaded from outside: the library, the command line, and what runs in a process or a thread of its own. */
@@ -20,6 +22,17 @@ const file = (/** @type {string} */ fileName, /** @type {string} */ source) => (
   },
 });
 
+/** The help of each command, which is printed without loading it. */
+async function helpTexts() {
+  /** @type {Record<string, import("./src/app/cli/writtenHelp.js").WrittenHelp[string]>} */
+  const help = {};
+  for (const [name, { load }] of Object.entries(COMMANDS)) {
+    const command = await load();
+    help[name] = { screen: renderHelp(command), all: renderHelp(command, true) };
+  }
+  return JSON.stringify(help);
+}
+
 /** Leaves out the module that the types' bundle would need if it were a program. */
 const typesAlone = {
   name: "types-alone",
@@ -34,11 +47,11 @@ export default defineConfig([
     ...{ platform: "node", external, tsconfig },
     // Our modules only declare: a surface (index.ts) then brings what is imported of it, and nothing else.
     treeshake: { moduleSideEffects: (/** @type {string} */ id) => !/[/\\]build[/\\]js[/\\]/.test(id) },
-    plugins: [licensesOfBundle("THIRD-PARTY-LICENSES.txt"), file("index.cjs", readFileSync("src/index.cjs", "utf8"))],
+    plugins: [licensesOfBundle("THIRD-PARTY-LICENSES.txt"), file("index.cjs", readFileSync("src/index.cjs", "utf8")), file("help.json", await helpTexts())],
     output: {
       ...{ dir: "dist", cleanDir: true, chunkFileNames: "chunks/[name].js", comments: { jsdoc: false } },
-      // What nearly every file needs is one file, and not twenty small ones.
-      codeSplitting: { groups: [{ name: "base", test: /[/\\]build[/\\]js[/\\]base[/\\][^/\\]+\.js$/ }] },
+      // What nearly every file needs is one file, and not twenty small ones; but without zod.
+      codeSplitting: { groups: [{ name: "base", test: /[/\\]build[/\\]js[/\\]base[/\\](?!wholeRecord)[^/\\]+\.js$/ }] },
     },
   },
   {

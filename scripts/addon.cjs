@@ -10,15 +10,20 @@ const { join, resolve } = require("node:path");
 
 const SOURCES = join(__dirname, "..", "native");
 
-/** Identifies the native sources. @returns {string} */
+/** Identifies the native sources. Every start in a clone asks for it. @returns {string} */
 function sourcesHash(folder = SOURCES) {
   const hash = createHash("sha256");
-  const names = readdirSync(folder, { recursive: true, encoding: "utf8" }).map((name) => name.replaceAll("\\", "/"));
-  for (const name of names.sort()) {
-    const path = join(folder, name);
-    if (statSync(path).isFile()) hash.update(`${name}\0`).update(readFileSync(path)).update("\0");
-  }
+  for (const name of filesIn(folder).sort())
+    hash.update(`${name}\0`).update(readFileSync(join(folder, name))).update("\0");
   return hash.digest("hex").slice(0, 12);
+}
+
+/** The files under a folder, by their paths in it. (The recursive form of readdir takes ten times as long.) @returns {string[]} */
+function filesIn(/** @type {string} */ folder, prefix = "") {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    if (entry.isDirectory()) return filesIn(join(folder, entry.name), `${prefix}${entry.name}/`);
+    return entry.isFile() ? [prefix + entry.name] : [];
+  });
 }
 
 /**

@@ -14,8 +14,8 @@ export function formatNumber(value: number): string {
   return value.toFixed(digits).replace("-", "−");
 }
 
-/** An integer with thousands separators. */
-export const formatCount = (count: number): string => count.toLocaleString("en-US");
+/** An integer with thousands separators. (The first toLocaleString of a process takes 10 ms.) */
+export const formatCount = (count: number): string => String(count).replace(/\B(?=(\d{3})+$)/g, ",");
 
 /** A duration: `3.2 s`, `4 min 5 s`, `2 h 3 min`. */
 export function formatSeconds(seconds: number): string {

@@ -90,7 +90,7 @@ export {
   setupCommandLine,
   userCache,
 } from "./installation.js";
-export { duplicateKey, duplicateKeyIn, wholeRecord } from "./keys.js";
+export { duplicateKey, duplicateKeyIn } from "./keys.js";
 export {
   didYouMean,
   nearestSpelling,
@@ -107,3 +107,4 @@ export { PHASES, type Phase, stopsByValidation } from "./run.js";
 export { firstFault, type Schema } from "./schema.js";
 export { seededGenerator, shuffler, uniforms } from "./seededGenerator.js";
 export { ResultStream } from "./stream.js";
+export { wholeRecord } from "./wholeRecord.js";

@@ -1,7 +1,5 @@
 // Keys of JSON objects that parsers lose silently: those written twice, and `__proto__`.
 
-import { z } from "zod";
-
 /**
  * As `duplicateKey`, but fast for the usual text without duplicates: there, the number of keys and strings in the parsed value is
  * half the number of quotes.
@@ -79,13 +77,3 @@ function countStrings(value: unknown): number {
   }
   return count;
 }
-
-/** A record that refuses the key `__proto__`, which zod drops silently. */
-export const wholeRecord = <T>(record: z.ZodType<T>): z.ZodType<T> =>
-  z
-    .unknown()
-    .refine((value) => !(value instanceof Object && Object.hasOwn(value, "__proto__")), {
-      error: "the name __proto__ is not supported",
-      abort: true,
-    })
-    .pipe(record);

@@ -8,6 +8,8 @@ export interface Boundaries {
   next(text: string, from: number): number;
   /** A shorter text with the same tokens: long stretches that become one token or none are shortened. */
   condense(text: string): string;
+  /** Whether texts consist of BERT's words, so that it is quick to tokenize each distinct one once. */
+  readonly hasPlainWords: boolean;
 }
 
 /*
@@ -51,6 +53,7 @@ export function boundariesOf(spec: JsonObject): Boundaries | undefined {
       return pattern.exec(text)?.index ?? -1;
     },
     condense: condenser(spec, normalizers, preTokenizers),
+    hasPlainWords: hasPlainWords(spec, normalizers, preTokenizers),
   };
 }
 
@@ -93,16 +96,25 @@ const MIN_SPACES = 64;
 /** JavaScript's regular expressions overflow on matches of millions of characters. */
 const MAX_MATCH = 4096;
 
+const hasPlainWords = (
+  { model }: JsonObject,
+  normalizers: readonly JsonObject[],
+  preTokenizers: readonly JsonObject[],
+): boolean =>
+  (model as JsonObject).type === "WordPiece" &&
+  normalizers.every(({ type }) => type === "BertNormalizer") &&
+  preTokenizers.every(isBert);
+
 /** BERT makes one unknown token of a word beyond a length, and no token of white space. */
 function condenser(
   spec: JsonObject,
   normalizers: readonly JsonObject[],
   preTokenizers: readonly JsonObject[],
 ): Boundaries["condense"] {
-  const { type, max_input_chars_per_word: longest } = spec.model as JsonObject;
-  const isPlain = normalizers.every((step) => step.type === "BertNormalizer") && preTokenizers.every(isBert);
+  const { max_input_chars_per_word: longest } = spec.model as JsonObject;
   const hasWords = addedTokensOf(spec).some(({ content }) => new RegExp(`^${WORD}*$`, "u").test(String(content)));
-  if (type !== "WordPiece" || !Number.isSafeInteger(longest) || !isPlain || hasWords) return (text) => text;
+  if (!hasPlainWords(spec, normalizers, preTokenizers) || !Number.isSafeInteger(longest) || hasWords)
+    return (text) => text;
   const limit = (longest as number) + 1;
   const words = new RegExp(`(${WORD}{${limit}})${WORD}{1,${MAX_MATCH}}`, "gu");
   const spaces = new RegExp(`[ \\t\\r\\n]{${MIN_SPACES},${MAX_MATCH}}`, "gu");

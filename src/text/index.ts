@@ -15,6 +15,7 @@ export {
 export { type DecodeOptions, TextStream, TokenBytes, textEnd } from "./decoder.js";
 export type { Encoded, TextTokens, Window } from "./layout.js";
 export { listTokenizerFiles, loadTokenizer, type TokenizerOptions } from "./loadTokenizer.js";
+export { preloadTokenizers } from "./preload.js";
 export { HAS_LONE_SURROGATE, isWellFormed, RefusedText } from "./surrogates.js";
 export { type EncodedWords, type Texts, type TokenizeOptions, Tokenizer } from "./tokenizer.js";
 export { addedTokensOf, byteLevelBpe, joinedPieces, metaspace, stepsOf, templateProcessing } from "./tokenizerJson.js";

@@ -156,12 +156,13 @@ function withTokens(spec: JsonObject, { config, specialTokens, extraTokens }: To
   const listed = addedTokensOf(spec);
   const vocab = isJsonObject(spec.model) && isJsonObject(spec.model.vocab) ? spec.model.vocab : undefined;
   if (vocab === undefined) return spec;
-  const ids = new Map(Object.entries(vocab) as [string, number][]);
-  for (const { content, id } of listed) ids.set(String(content), id as number);
-  let next = 1 + [...ids.values()].reduce((most, id) => Math.max(most, id), -1);
   const known = new Set(listed.map(({ content }) => content));
   const decoded = isJsonObject(config.added_tokens_decoder) ? Object.keys(config.added_tokens_decoder).length : 0;
   const named = [...extraTokens.slice(0, decoded), ...specialTokens.values(), ...extraTokens.slice(decoded)];
+  if (named.every(({ content }) => known.has(content))) return spec;
+  const ids = new Map(Object.entries(vocab) as [string, number][]);
+  for (const { content, id } of listed) ids.set(String(content), id as number);
+  let next = 1 + [...ids.values()].reduce((most, id) => Math.max(most, id), -1);
   const plain = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
   const added = named.flatMap(({ content, flags }) => {
     if (known.has(content)) return [];

@@ -30,7 +30,7 @@ export interface NativeTokenizer {
   tokenToId(token: string): number | null;
 }
 
-/** Loads the library at its first use: no other native library can be loaded while a thread loads libtorch. */
+/** Loads the library at its first use. */
 export function createNative(text: string): NativeTokenizer {
   const { Tokenizer: Native } = require(findTokenizers().path) as typeof import("tokenizers");
   const native: NativeTokenizer = Native.fromString(text);

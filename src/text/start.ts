@@ -2,6 +2,7 @@
 import type { Boundaries } from "./boundaries.js";
 import type { NativeTokenizer } from "./native.js";
 import { RefusedText, requireWellFormed } from "./surrogates.js";
+import { MANY_TEXTS, WordEncoder } from "./words.js";
 
 /** The tokens of the start of a text, or of all of it. */
 export interface Start {
@@ -21,8 +22,9 @@ class UnsplittableText extends RefusedText {
   }
 }
 
-/** How many texts are tokenized at once: enough to keep all cores busy, few enough that the native encodings take little memory. */
-const CHUNK = 4096;
+/** How many texts a call tokenizes, and how many calls run: enough to keep all cores busy, few enough that the native encodings take little memory. */
+const CHUNK = 1024;
+const CALLS = 4;
 /** The characters to tokenize for each wanted token: almost always enough. */
 const CHARACTERS_PER_TOKEN = 16;
 const MIN_CHARACTERS = 2 ** 14;
@@ -45,17 +47,37 @@ export class StartEncoder {
     private readonly boundaries: Boundaries | undefined,
   ) {}
 
-  /** @throws RefusedText */
+  private readonly words = new WordEncoder((texts) => this.encodeWhole(texts));
+  /** The calls that run, at the places of which the next ones wait. */
+  private readonly running: Promise<unknown>[] = [];
+  private calls = 0;
+
+  /** The first texts are given to the library's threads at once, before anything is waited for. @throws RefusedText */
   async encode(texts: readonly string[], wanted: Wanted): Promise<Start[]> {
     requireWellFormed(texts);
+    const parts: Promise<Start[]>[] = [];
+    for (let first = 0; first < texts.length; first += CHUNK)
+      parts.push(this.inTurn(() => this.encodePart(texts.slice(first, first + CHUNK), wanted)));
+    return (await Promise.all(parts)).flat();
+  }
+
+  private inTurn<T>(call: () => Promise<T>): Promise<T> {
+    const place = this.calls++ % CALLS;
+    const before = this.running[place];
+    const result = before ? before.then(call) : call();
+    this.running[place] = result.catch(() => {});
+    return result;
+  }
+
+  private async encodePart(texts: readonly string[], wanted: Wanted): Promise<Start[]> {
+    const pieces = texts.map((text) => this.piece(text, wanted));
+    const isByWord = this.boundaries?.hasPlainWords === true && texts.length >= MANY_TEXTS;
+    const begun = pieces.map((piece) => piece.text.slice(0, piece.end));
+    const ids = await (isByWord ? this.words.encode(begun) : this.encodeWhole(begun));
     const starts: Start[] = [];
-    for (let first = 0; first < texts.length; first += CHUNK) {
-      const pieces = texts.slice(first, first + CHUNK).map((text) => this.piece(text, wanted));
-      const ids = await this.encodeWhole(pieces.map((piece) => piece.text.slice(0, piece.end)));
-      for (const [i, piece] of pieces.entries()) {
-        const isWhole = piece.end === piece.text.length;
-        starts.push(isWhole ? { ids: ids[i]!, isTruncated: false } : await this.enough(piece, ids[i]!, wanted));
-      }
+    for (const [i, piece] of pieces.entries()) {
+      const isWhole = piece.end === piece.text.length;
+      starts.push(isWhole ? { ids: ids[i]!, isTruncated: false } : await this.enough(piece, ids[i]!, wanted));
     }
     return starts;
   }

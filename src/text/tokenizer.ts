@@ -182,31 +182,31 @@ export class Tokenizer {
    * @throws RefusedText for a text with a lone surrogate, or a long text that has no place to split it
    */
   async encodeBatch(rows: readonly Texts[], options: TokenizeOptions = {}): Promise<Encoded[]> {
-    const layouts = { 1: await this.layoutOf(1), 2: await this.layoutOf(2) };
-    const starts = await this.#encoder.encode(rows.flat(), this.#wanted(options));
+    const { maxLength } = options;
+    // The texts come first: the library's threads work on them meanwhile.
+    const [starts, ...layouts] = await Promise.all([
+      this.#encoder.encode(rows.flat(), this.#wanted(options)),
+      this.layoutOf(1),
+      this.layoutOf(2),
+    ]);
     const encoded: Encoded[] = [];
     let next = 0;
     for (const row of rows) {
       const own = starts.slice(next, next + row.length);
       next += row.length;
-      const layout = layouts[row.length];
-      const ids = await this.#inTrueOrder(row, own, layout, options.maxLength);
-      encoded.push(assemble(layout, ids, { maxLength: options.maxLength, side: this.#side }));
+      const layout = layouts[row.length - 1]!;
+      const isClear = row.length === 1 || !isOrderOpen(own, layout, maxLength);
+      const ids = isClear ? own.map((start) => start.ids) : await this.#inTrueOrder(row, own, maxLength!);
+      encoded.push(assemble(layout, ids, { maxLength, side: this.#side }));
     }
     return encoded;
   }
 
-  /** The tokens of a row's texts. If both are truncated to an odd total, the longer text must have more tokens. */
-  async #inTrueOrder(row: Texts, starts: readonly Start[], layout: Layout, maxLength: number | undefined) {
-    const ids = starts.map((start) => start.ids);
-    const isClear =
-      maxLength === undefined ||
-      starts.every(({ isTruncated }) => !isTruncated) ||
-      (maxLength - layout.specials) % 2 === 0;
-    const [first, second] = ids;
-    if (isClear || row.length === 1 || !ids.every(({ length }) => length > maxLength)) return ids;
+  /** The tokens of a pair that is truncated to an odd total, for which the longer text must have more tokens. */
+  async #inTrueOrder(row: readonly [string, string], starts: readonly Start[], maxLength: number) {
+    const [first, second] = starts as readonly [Start, Start];
     const isFirstLonger = (await this.#encoder.compare(...row)) > 0;
-    return [first!.slice(0, maxLength + 1), second!.slice(0, isFirstLonger ? maxLength : maxLength + 1)];
+    return [first.ids.slice(0, maxLength + 1), second.ids.slice(0, isFirstLonger ? maxLength : maxLength + 1)];
   }
 
   /**
@@ -297,6 +297,13 @@ export class Tokenizer {
     return layout;
   }
 }
+
+/** Whether it must be found out which text of a pair is longer: both are truncated, and to an odd total. */
+const isOrderOpen = (starts: readonly Start[], layout: Layout, maxLength: number | undefined): boolean =>
+  maxLength !== undefined &&
+  (maxLength - layout.specials) % 2 !== 0 &&
+  starts.some(({ isTruncated }) => isTruncated) &&
+  starts.every(({ ids }) => ids.length > maxLength);
 
 /** Whether a byte-level tokenizer puts a space before a text; undefined for other tokenizers. */
 function prefixesSpace({ pre_tokenizer }: JsonObject): boolean | undefined {

@@ -1,6 +1,5 @@
 /** The table of commands. */
 
-import { own } from "../../base/index.js";
 import type { Command, Context } from "../commands/command.js";
 import type { LaunchSettings } from "../commands/launch.js";
 import type { Output } from "./output.js";
@@ -107,4 +106,6 @@ const commandsThatTrain = () =>
   );
 
 /** The command of that name, or undefined. */
-export const commandNamed = (name = ""): Entry | undefined => own(COMMANDS, name);
+export const commandNamed = (name = ""): Entry | undefined => BY_NAME.get(name);
+
+const BY_NAME: ReadonlyMap<string, Entry> = new Map(Object.entries(COMMANDS));

@@ -1,5 +1,5 @@
 /** Progress of a run, as a bar on a terminal or as lines. */
-import { oneLine } from "../../base/index.js";
+import { formatCount, oneLine } from "../../base/index.js";
 import type {
   CheckpointEvent,
   EvaluationEvent,
@@ -141,7 +141,7 @@ function describeStep(phase: Phase, step: number, total: number | undefined, { l
 function describeStart({ parameters, machine }: StartEvent): string {
   const { trained, total } = parameters;
   const share = ((100 * trained) / total).toPrecision(3);
-  return `Training ${trained.toLocaleString("en")} of ${total.toLocaleString("en")} parameters (${share} %) on ${machine.device}, ${machine.threads} threads`;
+  return `Training ${formatCount(trained)} of ${formatCount(total)} parameters (${share} %) on ${machine.device}, ${machine.threads} threads`;
 }
 
 function describe(event: EvaluationEvent | CheckpointEvent, step: number): string {

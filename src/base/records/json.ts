@@ -63,7 +63,10 @@ const MOST_LEVELS = 200;
 /** Whether a value has lists or objects at more than so many levels. */
 export function isDeep(value: unknown, levels = MOST_LEVELS): boolean {
   if (typeof value !== "object" || value === null) return false;
-  return levels === 0 || Object.values(value).some((part) => isDeep(part, levels - 1));
+  if (levels === 0) return true;
+  // A vocabulary has many thousands of numbers, which need no call of their own.
+  for (const part of Object.values(value)) if (typeof part === "object" && isDeep(part, levels - 1)) return true;
+  return false;
 }
 
 function kindOf(value: unknown): string {

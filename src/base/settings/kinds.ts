@@ -2,10 +2,10 @@
 
 import { z } from "zod";
 import { UsageError } from "../errors.js";
-import { wholeRecord } from "../keys.js";
 import { didYouMean, shown } from "../messages.js";
 import { isPattern } from "../patterns.js";
 import type { Schema } from "../schema.js";
+import { wholeRecord } from "../wholeRecord.js";
 
 /** A kind of value. */
 export interface Kind<T> {

@@ -1,4 +1,4 @@
-import { checkArguments } from "../../base/index.js";
+import { checkArguments, formatCount } from "../../base/index.js";
 import * as torch from "../../torch/index.js";
 import { Module, Parameter } from "../nn/index.js";
 import { type AdaptedModel, type AdaptedModule, TrainedTensor, type TrainingHooks } from "./adapted.js";
@@ -83,7 +83,7 @@ function checkSize(
   const numbers = trained + numbersOf(shared);
   torch.requireMemory(
     (isSaved ? numbers : numbers + (TRAINED_COPIES - 1) * trained) * torch.DTYPE_BYTES[dtype],
-    `An adapter with ${numbers.toLocaleString("en")} parameters in ${layers.length} modules`,
+    `An adapter with ${formatCount(numbers)} parameters in ${layers.length} modules`,
     "make it smaller (--rank, --target-modules, --adapter-size)",
     { device },
   );

@@ -180,12 +180,16 @@ export async function encodeSplits(
   encoding: ExampleEncoding,
 ): Promise<EncodedSplits> {
   const encode = ({ examples }: Dataset) => encodeExamples(task, examples, tokenizer, encoding);
-  const encodeSome = async (split: Dataset | undefined) => split && (await encode(split));
+  // All begin at once, so that the tokenizer's threads are never without work. If several fail, the first is reported.
+  const first = encode(train);
+  const others = [upper, validation, test, holdout].map((split) => split && encode(split));
+  for (const one of others) one?.catch(() => {});
+  const [ofUpper, ofValidation, ofTest, ofHoldout] = others;
   return {
-    train: await encode(train),
-    upper: await encodeSome(upper),
-    validation: await encodeSome(validation),
-    test: await encodeSome(test),
-    holdout: await encodeSome(holdout),
+    train: await first,
+    upper: await ofUpper,
+    validation: await ofValidation,
+    test: await ofTest,
+    holdout: await ofHoldout,
   };
 }

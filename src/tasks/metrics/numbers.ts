@@ -1,6 +1,6 @@
 /** Metrics of one number per example: mean squared error, Pearson's and Spearman's correlation. */
 import { atLeastOne, checkFinite, HIGHER_IS_BETTER, LOWER_IS_BETTER, type Metric } from "./parts/metric.js";
-import { averageRanks } from "./parts/statistics.js";
+import { averageRanks } from "./parts/ranks.js";
 import { meanOverRows } from "./parts/sums.js";
 
 /** `meanSquaredError`, in the square of the label's unit. Throws METRIC_NOT_FINITE. */

@@ -55,8 +55,16 @@ export const addonIn = (folder: string): string => join(folder, ADDON);
 /** The user's cache of addons, by the hash of their sources and the build's name. */
 export const addonCache = (): string => join(ownCacheFolder(), "addons");
 
+/** The hash of this installation's native sources, all of which it reads: once, as several checks of each start ask for it. */
+export function ownSources(): string {
+  ownHash ??= stamps().sourcesHash();
+  return ownHash;
+}
+
+let ownHash: string | undefined;
+
 /** The cached addons of these native sources. */
-const ownAddons = (): string => join(addonCache(), stamps().sourcesHash());
+const ownAddons = (): string => join(addonCache(), ownSources());
 
 export const cachedBuild = (name: string): string => join(ownAddons(), name);
 
@@ -127,7 +135,7 @@ function buildAt(source: EnginePlace["source"], name: string): EnginePlace {
 export const isUsable = (folder: string): boolean => problemOf(folder) === undefined;
 
 /** Whether an addon was built from other native sources than those of this installation. */
-export const isOutdated = (folder: string): boolean => stamps().readStamp(folder)?.sources !== stamps().sourcesHash();
+export const isOutdated = (folder: string): boolean => stamps().readStamp(folder)?.sources !== ownSources();
 
 const bytesOf = (folder: string, { libraries }: Stamp): number =>
   libraries.reduce((sum, { bytes }) => sum + bytes, sizeOf(addonIn(folder)));

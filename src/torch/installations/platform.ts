@@ -15,7 +15,7 @@ import {
   sizeOf,
 } from "../../base/index.js";
 import { isJsonObject, parsedJson } from "../../base/records/index.js";
-import { type EnginePlace, stamps } from "./builds.js";
+import { type EnginePlace, ownSources } from "./builds.js";
 
 /** `engine.json` of a platform package; `npm run package` writes it. */
 interface EngineFile {
@@ -82,7 +82,7 @@ function unusable(folder: string, file: EngineFile): string | undefined {
   if (file.version !== packageVersion()) {
     return `${name} is installed, but bidora ${packageVersion()} needs the same version of it: run \`npm install bidora@${packageVersion()}\`.`;
   }
-  if (isClone && file.sources !== stamps().sourcesHash())
+  if (isClone && file.sources !== ownSources())
     return `${name} was made from other native sources: run \`npm run package\`.`;
   const damaged = Object.entries(file.files).find(([path, bytes]) => sizeOf(join(folder, path)) !== bytes);
   if (damaged) {
@@ -109,10 +109,10 @@ function whyMissing(folder: string | undefined): string {
   if (!platformPackages().includes(PLATFORM_PACKAGE)) {
     return `bidora has no prebuilt engine for ${system}: ${BUILD_IT} (not tested on this system), or use Linux, for example in a container.`;
   }
+  if (isClone) return `${PLATFORM_PACKAGE} is not built in this clone: \`npm run package\` builds it.`;
   if (isMusl()) {
     return `bidora's prebuilt engine needs the GNU C library, and this system (Alpine, for example) has musl: use an image with glibc, such as node:22-trixie-slim.`;
   }
-  if (isClone) return `${PLATFORM_PACKAGE} is not built in this clone: \`npm run package\` builds it.`;
   if (folder) {
     const fault = existsSync(join(folder, "engine.json")) ? "a damaged" : "no";
     return `${folder} has ${fault} engine.json: remove that folder, then run \`npm install\`.`;

@@ -1,1 +1,1 @@
-export { endAtSecondSignal, preloadEngine } from "./prelude.js";
+export { endAtSecondSignal, preloadEngine, whileLoading } from "./prelude.js";

@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import type { BidoraError } from "../../base/index.js";
 import { addonPath, engineInUse } from "../installations/inUse.js";
 import { addressSpaceProblem, environmentThreadsProblem, initialThreads } from "./limits.js";
@@ -36,19 +37,30 @@ function preludeIfBuilt(): Prelude | undefined {
   }
 }
 
-let isPreloading = false;
+/** When libtorch began to be loaded, by `performance.now`. */
+let began: number | undefined;
 
 /**
  * Starts loading libtorch in another thread, as that takes a few hundred milliseconds that the first call would otherwise wait for. The
  * first call reports errors.
  */
 export function preloadEngine(): void {
-  if (isPreloading || engineProblem()) return;
+  if (began !== undefined || engineProblem()) return;
   const prelude = preludeIfBuilt();
   if (!prelude) return;
-  isPreloading = true;
+  began = performance.now();
   prelude.preload(addonPath());
   process.once("exit", prelude.finishPreload);
+}
+
+/** Loading libtorch takes about as long, in milliseconds. */
+const LOADING_MS = 400;
+
+/** Waits for other work while libtorch is being loaded: the first call would only block this thread, which the results of that work need. */
+export async function whileLoading(work: Promise<unknown>): Promise<void> {
+  const left = began === undefined ? 0 : began + LOADING_MS - performance.now();
+  const ended = work.catch(() => {});
+  if (left > 0) await Promise.race([ended, setTimeout(left, undefined, { ref: false })]);
 }
 
 /** Signals that ask a process to terminate. */

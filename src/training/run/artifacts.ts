@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { CHAT_TEMPLATE, printable, stopsByValidation, yaml } from "../../base/index.js";
+import { CHAT_TEMPLATE, formatCount, printable, stopsByValidation, yaml } from "../../base/index.js";
 import {
   CARD,
   copyFiles,
@@ -140,7 +140,7 @@ ${table(
   Object.entries(facts.metrics).map(([name, value]) => [name, value.toPrecision(5)]),
 )}
 
-${chosenBy(config)}Trained ${parameters.trained.toLocaleString("en")} of ${parameters.total.toLocaleString("en")} parameters on ${machine.processor}, ${machine.threads} threads,
+${chosenBy(config)}Trained ${formatCount(parameters.trained)} of ${formatCount(parameters.total)} parameters on ${machine.processor}, ${machine.threads} threads,
 with bidora ${versions.bidora} and libtorch ${versions.libtorch}. Every setting is in \`run.yaml\`, every step in \`events.jsonl\`.
 ${searchOf(config)}${METHODS[config.method].adapter === undefined ? "" : usage(config)}`);
 }

@@ -1,3 +1,4 @@
+import { yaml } from "../../base/index.js";
 import type { RowCounts, RowRecord } from "../../base/records/index.js";
 import type { HubContext } from "../../formats/hub/index.js";
 import {
@@ -30,6 +31,7 @@ import { requireTextScores } from "../../tasks/index.js";
 import type { Tokenizer } from "../../text/index.js";
 import { memoryOf } from "../../torch/devices/index.js";
 import { ALONE, computeDtype, Generator, type Ranks, resolveDevice, setThreads } from "../../torch/index.js";
+import { whileLoading } from "../../torch/native/index.js";
 import { noteOnBase } from "../../use/inference/index.js";
 import { stopsBy } from "../loop/earlyStopping.js";
 import { levelsOf, type TwoLevels } from "../loop/levels.js";
@@ -109,28 +111,14 @@ export async function prepare(
   precision?: "float32" | "float64",
   ranks: Ranks = ALONE,
 ): Promise<Prepared> {
-  if (config.threads !== undefined) setThreads(config.threads);
-  const device = resolveDevice(config.device, ranks.localRank);
-  const available = memoryOf(device).free();
   const read = await readChecked({ config, saved, adapterFolder, task }, context, ranks.size);
   const { folder, choice, own, splits, sources, tokenizer, labels, names, model, maxLength, keys, notes } = read;
-  const generator = new Generator(config.seed);
-  // The tokenizer works in separate threads.
-  const [encoded, loaded] = await Promise.all([
-    encodeSplits(choice.task, splits, tokenizer, { labels, maxLength, trainOn: config.trainOn, model }),
-    loadFolder(
-      folder,
-      {
-        ...dtypesOf(config, device, precision),
-        head: choice.task.head,
-        outputs: names.length,
-        generator,
-        initWeights: config.initWeights,
-        availableBytes: available,
-        device,
-      },
-      METHODS[config.method].adapter === undefined ? ALONE : ranks,
-    ),
+  const head = { head: choice.task.head, outputs: names.length };
+  // The tokenizer works in separate threads, also while libtorch is still being loaded in another one.
+  const encoding = encodeSplits(choice.task, splits, tokenizer, { labels, maxLength, trainOn: config.trainOn, model });
+  const [encoded, { loaded, available, generator }] = await Promise.all([
+    encoding,
+    meanwhile(encoding).then(() => loadBase({ config, folder, head, precision, ranks })),
   ]);
   const data = withoutLeftOut(choice.task, encoded, context);
   noteRowsWithoutLoss(choice.task, data, context);
@@ -161,6 +149,33 @@ export async function prepare(
     rowRecord: recordOf(keys),
     start: takeSnapshot(trained),
   };
+}
+
+/** What is done before the first call of libtorch. */
+async function meanwhile(encoding: Promise<unknown>): Promise<void> {
+  yaml(); // for run.yaml, which is written when the first step has been made
+  await whileLoading(encoding);
+}
+
+interface BaseModel {
+  readonly config: RunConfig;
+  readonly folder: string;
+  readonly head: { readonly head: TaskChoice["task"]["head"]; readonly outputs: number };
+  readonly precision: "float32" | "float64" | undefined;
+  readonly ranks: Ranks;
+}
+
+/** Loads the model with the run's generator, and measures the memory that is free before. */
+async function loadBase({ config, folder, head, precision, ranks }: BaseModel) {
+  if (config.threads !== undefined) setThreads(config.threads);
+  const device = resolveDevice(config.device, ranks.localRank);
+  const available = memoryOf(device).free();
+  const generator = new Generator(config.seed);
+  const { initWeights } = config;
+  const held = { ...dtypesOf(config, device, precision), ...head, generator, initWeights, device };
+  const sharing = METHODS[config.method].adapter === undefined ? ALONE : ranks;
+  const loaded = await loadFolder(folder, { ...held, availableBytes: available }, sharing);
+  return { loaded, available, generator };
 }
 
 /** Reads and checks what is known before the weights. */

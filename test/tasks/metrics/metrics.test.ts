@@ -21,7 +21,7 @@ import {
 } from "../../../src/tasks/metrics/index.js";
 import { lenientEntities, strictEntities } from "../../../src/tasks/metrics/parts/entities.js";
 import type { Scores } from "../../../src/tasks/metrics/parts/scores.js";
-import { averageRanks } from "../../../src/tasks/metrics/parts/statistics.js";
+import { averageRanks } from "../../../src/tasks/metrics/parts/ranks.js";
 import { over } from "./feed.js";
 
 interface Case<T> {

@@ -1,5 +1,5 @@
 /** `bidora inspect`: shows the contents of a model or an adapter. */
-import { oneLine, shownPath } from "../../../base/index.js";
+import { formatCount, oneLine, shownPath } from "../../../base/index.js";
 import { type AppliesWhen, choices, type Given, option, text } from "../../../base/settings/index.js";
 import { DENSE } from "../../../models/index.js";
 import { baseModel, session } from "../../../tasks/config/index.js";
@@ -122,7 +122,7 @@ function modelFacts(model: ModelInspection): Fact[] {
 const tokenFact = ({ vocabSize, maxTokens }: ModelInspection): string =>
   vocabSize === null
     ? "unknown"
-    : `${vocabSize.toLocaleString("en")} in the vocabulary, ${maxTokens === null ? "any number" : `up to ${maxTokens.toLocaleString("en")}`} in a text`;
+    : `${formatCount(vocabSize)} in the vocabulary, ${maxTokens === null ? "any number" : `up to ${formatCount(maxTokens)}`} in a text`;
 
 function embeddingFacts(format: Partial<NonNullable<ModelInspection["embedding"]>>): string {
   const { pooling, normalizes, maxLength, prompts = {}, defaultPrompt } = format;
@@ -197,9 +197,9 @@ function scales({ modules }: AdapterSettings): string {
 }
 
 function sizeFacts({ parameters, dtypes, bytes }: Inspection): Fact[] {
-  const byDtype = Object.entries(dtypes).map(([dtype, count]) => `${dtype} ${count.toLocaleString("en")}`);
+  const byDtype = Object.entries(dtypes).map(([dtype, count]) => `${dtype} ${formatCount(count)}`);
   return [
-    ["parameters", parameters.toLocaleString("en")],
+    ["parameters", formatCount(parameters)],
     ["types", byDtype.join(", ") || "none"],
     ["size", bytes < 2 ** 20 ? `${(bytes / 2 ** 10).toFixed(1)} KiB` : `${(bytes / 2 ** 20).toFixed(1)} MiB`],
   ];
