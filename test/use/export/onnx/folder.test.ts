@@ -7,6 +7,7 @@ import { type ExportSettings, exportModel } from "../../../../src/app/commands/m
 import type { JsonObject } from "../../../../src/base/records/json.js";
 import { openSafetensors, saveSafetensors } from "../../../../src/formats/safetensors/safetensors.js";
 import * as torch from "../../../../src/torch/index.js";
+import type { OnnxDtypeName } from "../../../../src/use/export/onnx/dtypes.js";
 import { exportOnnx } from "../../../../src/use/export/onnx/exportOnnx.js";
 import { GOLDEN, get, goldenRows, readJson, readTensors } from "../../../parity/goldenFiles.js";
 import { freshPath } from "../../../support/workFolder.js";
@@ -110,8 +111,8 @@ test("dtype and task belong to onnx", async () => {
 });
 
 describe("weights in data files", () => {
-  const limited = (output: string) =>
-    exportOnnx({ model: BERT, output, overwrite: false, dtype: ["fp32"] }, undefined, undefined, 30_000);
+  const limited = (output: string, dtype: OnnxDtypeName = "fp32", mostBytes = 30_000) =>
+    exportOnnx({ model: BERT, output, overwrite: false, dtype: [dtype] }, undefined, undefined, mostBytes);
 
   test("are read by onnxruntime, and counted", async () => {
     const output = freshPath("onnx");
@@ -123,6 +124,19 @@ describe("weights in data files", () => {
     expect(key).toEqual({ use_external_data_format: { "model.onnx": names.length - 1 } });
     const actual = await outputsOf(await OnnxModel.open(output), goldenRows(ROWS), "right");
     expect(distance(actual, EXPECTED)).toBeLessThan(1e-4);
+  });
+
+  test("give what one file gives, in 4 bits too", async () => {
+    const [whole, parts] = [freshPath("onnx"), freshPath("onnx")];
+    await limited(whole, "q4", 1e9);
+    await limited(parts, "q4", 10_000);
+    expect(existsSync(join(parts, "onnx/model_q4.onnx_data_1"))).toBe(true);
+    const [expected, actual] = await Promise.all(
+      [whole, parts].map(async (folder) =>
+        outputsOf(await OnnxModel.open(folder, "model_q4.onnx"), goldenRows(ROWS), "right"),
+      ),
+    );
+    expect(actual).toEqual(expected);
   });
 
   test("are found by transformers.js", async () => {
