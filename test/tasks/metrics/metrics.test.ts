@@ -20,8 +20,8 @@ import {
   wordAccuracy,
 } from "../../../src/tasks/metrics/index.js";
 import { lenientEntities, strictEntities } from "../../../src/tasks/metrics/parts/entities.js";
-import type { Scores } from "../../../src/tasks/metrics/parts/scores.js";
 import { averageRanks } from "../../../src/tasks/metrics/parts/ranks.js";
+import type { Scores } from "../../../src/tasks/metrics/parts/scores.js";
 import { over } from "./feed.js";
 
 interface Case<T> {
