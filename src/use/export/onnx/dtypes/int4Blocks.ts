@@ -57,10 +57,13 @@ export function fromInt4Blocks({ codes, scales }: Int4Blocks, columns: number): 
   return values;
 }
 
-/** The value with the largest magnitude, with its sign. */
+/** The value with the largest magnitude, with its sign; NaN if one is not a number, so that the scale is refused. */
 function largest(values: Float32Array): number {
   let found = 0;
-  for (const value of values) if (Math.abs(value) > Math.abs(found)) found = value;
+  for (const value of values) {
+    if (Number.isNaN(value)) return value;
+    if (Math.abs(value) > Math.abs(found)) found = value;
+  }
   return found;
 }
 
