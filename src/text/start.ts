@@ -48,7 +48,7 @@ export class StartEncoder {
   ) {}
 
   private readonly words = new WordEncoder((texts) => this.encodeWhole(texts));
-  /** The calls that run, at the places of which the next ones wait. */
+  /** The calls that run. A new call waits for the one that has its place. */
   private readonly running: Promise<unknown>[] = [];
   private calls = 0;
 

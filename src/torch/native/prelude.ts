@@ -53,7 +53,7 @@ export function preloadEngine(): void {
   process.once("exit", prelude.finishPreload);
 }
 
-/** Loading libtorch takes about as long, in milliseconds. */
+/** About how long loading libtorch takes, in milliseconds. */
 const LOADING_MS = 400;
 
 /**

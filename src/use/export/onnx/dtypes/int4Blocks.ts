@@ -51,7 +51,7 @@ export function fromInt4Blocks({ codes, scales }: Int4Blocks, columns: number): 
   for (let row = 0; row < rows; row++)
     for (let column = 0; column < columns; column++) {
       const at = row * blocks * BLOCK + column;
-      const code = (codes[at >> 1]! >> (column % 2 === 0 ? 0 : 4)) & 15;
+      const code = (codes[Math.floor(at / 2)]! >> (column % 2 === 0 ? 0 : 4)) & 15;
       values[row * columns + column] = (code - ZERO) * scales[Math.floor(at / BLOCK)]!;
     }
   return values;
