@@ -232,7 +232,7 @@ function lastTokens(ids: Int32Array, { lengths, first }: RowLayout, padTokenId: 
   return torch.tensor(last, [last.length], "int64", first.device);
 }
 
-/** Rows whose means are one product. Its size grows with their square. */
+/** How many rows' means are one product, whose size grows with the square of their number. */
 const ROWS_OF_PRODUCT = 32;
 
 /**

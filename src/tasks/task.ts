@@ -253,7 +253,8 @@ export function outputsOf(task: Task, model: TaskModel, batch: Batch, context: F
 /** The outputs of a batch, example by example. outputs: [n, width] */
 export function outputsByExample(task: Pick<Task, "outputVectors">, outputs: Tensor, batch: Batch): ExampleOutputs[] {
   const [count = 0, width = 1] = outputs.shape;
-  const values = new Float64Array(outputs.toTypedArray() as Float32Array);
+  const own = outputs.toTypedArray();
+  const values = own instanceof BigInt64Array ? Float64Array.from(own, Number) : new Float64Array(own);
   let next = 0;
   return vectorCounts(task, count, batch).map((vectors) => {
     next += width * vectors;

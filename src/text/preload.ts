@@ -1,6 +1,6 @@
 // Readies the tokenizers' library for use while another thread loads libtorch. As long as the system's linker does that, no other library can be
 // loaded, and a thread waits in its first call of a Rust library, which registers what to clean up at the thread's end. So the library is loaded
-// before, and each thread that tokenizes has had its first call. Otherwise tokenizing begins when libtorch is there.
+// before, and each thread that tokenizes has had its first call. Without this, tokenizing would begin only when libtorch is there.
 import { createNative } from "./native.js";
 
 /** A tokenizer that does what most others do, with one word. */

@@ -48,7 +48,7 @@ export class StartEncoder {
   ) {}
 
   private readonly words = new WordEncoder((texts) => this.encodeWhole(texts));
-  /** The calls that run, at the places of which the next ones wait. */
+  /** The calls that run. A new call waits for the one that has its place. */
   private readonly running: Promise<unknown>[] = [];
   private calls = 0;
 
@@ -56,9 +56,15 @@ export class StartEncoder {
   async encode(texts: readonly string[], wanted: Wanted): Promise<Start[]> {
     requireWellFormed(texts);
     const parts: Promise<Start[]>[] = [];
-    for (let first = 0; first < texts.length; first += CHUNK)
-      parts.push(this.inTurn(() => this.encodePart(texts.slice(first, first + CHUNK), wanted)));
-    return (await Promise.all(parts)).flat();
+    let isOver = false; // a failure also ends the parts that wait
+    const encodePart = async (first: number) =>
+      isOver ? [] : this.encodePart(texts.slice(first, first + CHUNK), wanted);
+    for (let first = 0; first < texts.length; first += CHUNK) parts.push(this.inTurn(() => encodePart(first)));
+    try {
+      return (await Promise.all(parts)).flat();
+    } finally {
+      isOver = true;
+    }
   }
 
   private inTurn<T>(call: () => Promise<T>): Promise<T> {

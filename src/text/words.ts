@@ -10,6 +10,8 @@ interface Word {
 export const MANY_TEXTS = 64;
 /** How many words are kept. */
 const MOST_WORDS = 2 ** 17;
+/** The longest that are kept. A longer part of a text, which may be all of it, hardly repeats, and V8 keeps the whole text in memory with it. */
+const LONGEST_KEPT = 12;
 
 /** For a tokenizer whose words have the same tokens in every text (`Boundaries.hasPlainWords`). */
 export class WordEncoder {
@@ -36,10 +38,10 @@ export class WordEncoder {
   }
 
   #word(text: string, fresh: Map<string, Word>): Word {
-    const found = this.#words.get(text);
+    const found = this.#words.get(text) ?? fresh.get(text);
     if (found) return found;
     const word: Word = { ids: [] };
-    this.#words.set(text, word);
+    if (text.length <= LONGEST_KEPT) this.#words.set(text, word);
     fresh.set(text, word);
     return word;
   }

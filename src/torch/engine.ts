@@ -44,10 +44,15 @@ export function packableDtypes(): readonly DType[] {
   return packable.filter((dtype) => !ownProducts.includes(dtype));
 }
 
-/** Sets the number of threads that operators use. */
-export function setThreads(threads: number): void {
+/** Refuses more threads than this machine or process can have, without libtorch. */
+export function checkThreads(threads: number): void {
   const problem = threadsProblem("threads", threads) ?? addressSpaceProblem(threads);
   if (problem) throw problem;
+}
+
+/** Sets the number of threads that operators use. */
+export function setThreads(threads: number): void {
+  checkThreads(threads);
   native.setThreads(threads);
 }
 

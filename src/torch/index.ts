@@ -12,6 +12,7 @@ export {
   blasWarning,
   COMPUTE_DTYPES,
   type ComputeDtype,
+  checkThreads,
   computeDtype,
   type Diagnosis,
   diagnose,

@@ -1,10 +1,13 @@
 import { readFileSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { encodeExamples, TASKS } from "../../src/tasks/index.js";
 import { boundariesOf } from "../../src/text/boundaries.js";
 import { loadTokenizer, type Texts } from "../../src/text/index.js";
+import type { NativeTokenizer } from "../../src/text/native.js";
+import { StartEncoder } from "../../src/text/start.js";
 
 const folder = fileURLToPath(new URL("../golden/text", import.meta.url));
 const NAMES = Object.keys(JSON.parse(readFileSync(`${folder}/golden.json`, "utf8")) as object);
@@ -136,4 +139,17 @@ describe("no boundary is known", () => {
     expect(boundariesOf(sound)).toBeDefined();
     expect(boundariesOf({ ...sound, ...change })).toBeUndefined();
   });
+});
+
+it("a failure ends the texts that wait for their turn", async () => {
+  let calls = 0;
+  const fails = async () => {
+    calls++;
+    throw new Error("no token for unknown words");
+  };
+  const encoder = new StartEncoder({ encodeBatch: fails } as unknown as NativeTokenizer, undefined);
+  const encoding = encoder.encode(new Array<string>(20_000).fill("a"), { tokens: undefined });
+  await expect(encoding).rejects.toThrow("no token for unknown words");
+  await setTimeout(10);
+  expect(calls).toBeLessThanOrEqual(8); // of 20: the first ones, and those that they begin as they end
 });

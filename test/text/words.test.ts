@@ -98,6 +98,14 @@ test("a word is tokenized once, also in calls at the same time", async () => {
   expect(given.slice(4)).toEqual([" dog", ""]);
 });
 
+test("a long part of a text, which holds the text, is forgotten after the call", async () => {
+  const given: string[] = [];
+  const encoder = counting(given);
+  const texts = ["a twelve-long", "a thirteen-long"];
+  for (let call = 0; call < 2; call++) expect(await encoder.encode([...texts, ...texts])).toHaveLength(4);
+  expect(given).toEqual(["a", " twelve-long", " thirteen-long", " thirteen-long"]);
+});
+
 test("a call that fails fails alone: the next one asks for its words again", async () => {
   let isBroken = true;
   const encoder = new WordEncoder(async (texts) => {

@@ -1,5 +1,5 @@
 /** The help texts that the build writes, so that printing one loads no command. */
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { COMMANDS } from "./commands.js";
 
 const HELP: ReadonlySet<string> = new Set(["--help", "--help-all", "-h"]);
@@ -22,9 +22,12 @@ export function overview(): string {
 /** The texts of `--help` and `--help-all` by command, as `help.json` in `dist` has them. */
 export type WrittenHelp = Readonly<Record<string, { readonly screen: string; readonly all: string }>>;
 
-/** The help of a command; undefined where there is no bundle, as in tests. @param word for which `isHelp` */
+/** The help of a command; undefined where there is no bundle, as in tests, or a damaged one. @param word for which `isHelp` */
 export function writtenHelp(file: URL, name: string, word: string): string | undefined {
-  if (!existsSync(file)) return undefined;
-  const help = (JSON.parse(readFileSync(file, "utf8")) as WrittenHelp)[name];
-  return word === "--help-all" ? help?.all : help?.screen;
+  try {
+    const help = (JSON.parse(readFileSync(file, "utf8")) as WrittenHelp)[name];
+    return word === "--help-all" ? help?.all : help?.screen;
+  } catch {
+    return undefined;
+  }
 }

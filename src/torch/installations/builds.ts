@@ -55,7 +55,7 @@ export const addonIn = (folder: string): string => join(folder, ADDON);
 /** The user's cache of addons, by the hash of their sources and the build's name. */
 export const addonCache = (): string => join(ownCacheFolder(), "addons");
 
-/** The hash of this installation's native sources, all of which it reads: once, as several checks of each start ask for it. */
+/** The hash of this installation's native sources. Several checks at each start ask for it, so that all sources are read only once. */
 export function ownSources(): string {
   ownHash ??= stamps().sourcesHash();
   return ownHash;

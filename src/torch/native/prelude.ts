@@ -53,14 +53,16 @@ export function preloadEngine(): void {
   process.once("exit", prelude.finishPreload);
 }
 
-/** Loading libtorch takes about as long, in milliseconds. */
+/** About how long loading libtorch takes, in milliseconds. */
 const LOADING_MS = 400;
 
-/** Waits for other work while libtorch is being loaded: the first call would only block this thread, which the results of that work need. */
+/**
+ * Waits for other work while libtorch is being loaded: the first call would only block this thread, which the results of that work need.
+ * @throws what the work throws meanwhile
+ */
 export async function whileLoading(work: Promise<unknown>): Promise<void> {
   const left = began === undefined ? 0 : began + LOADING_MS - performance.now();
-  const ended = work.catch(() => {});
-  if (left > 0) await Promise.race([ended, setTimeout(left, undefined, { ref: false })]);
+  if (left > 0) await Promise.race([work, setTimeout(left, undefined, { ref: false })]);
 }
 
 /** Signals that ask a process to terminate. */

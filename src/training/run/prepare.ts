@@ -30,7 +30,15 @@ import {
 import { requireTextScores } from "../../tasks/index.js";
 import type { Tokenizer } from "../../text/index.js";
 import { memoryOf } from "../../torch/devices/index.js";
-import { ALONE, computeDtype, Generator, type Ranks, resolveDevice, setThreads } from "../../torch/index.js";
+import {
+  ALONE,
+  checkThreads,
+  computeDtype,
+  Generator,
+  type Ranks,
+  resolveDevice,
+  setThreads,
+} from "../../torch/index.js";
 import { whileLoading } from "../../torch/native/index.js";
 import { noteOnBase } from "../../use/inference/index.js";
 import { stopsBy } from "../loop/earlyStopping.js";
@@ -111,6 +119,7 @@ export async function prepare(
   precision?: "float32" | "float64",
   ranks: Ranks = ALONE,
 ): Promise<Prepared> {
+  checkMachine(config, ranks);
   const read = await readChecked({ config, saved, adapterFolder, task }, context, ranks.size);
   const { folder, choice, own, splits, sources, tokenizer, labels, names, model, maxLength, keys, notes } = read;
   const head = { head: choice.task.head, outputs: names.length };
@@ -149,6 +158,12 @@ export async function prepare(
     rowRecord: recordOf(keys),
     start: takeSnapshot(trained),
   };
+}
+
+/** Refuses threads and a device that are not there before a model is fetched. The best device that is there needs no check. */
+function checkMachine({ threads, device }: RunConfig, { size, localRank }: Ranks): void {
+  if (threads !== undefined) checkThreads(threads);
+  if (device !== "auto" || size > 1) resolveDevice(device, localRank);
 }
 
 /** What is done before the first call of libtorch. */

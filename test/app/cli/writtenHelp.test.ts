@@ -6,7 +6,7 @@ import { COMMANDS } from "../../../src/app/cli/commands.js";
 import { isHelp, overview, writtenHelp } from "../../../src/app/cli/writtenHelp.js";
 import { freshPath } from "../../support/workFolder.js";
 
-test("a command has the text for its word; without a file there is none", () => {
+test("a command has the text for its word; without a whole file there is none", () => {
   const file = pathToFileURL(freshPath("help.json"));
   expect(writtenHelp(file, "finetune", "--help")).toBeUndefined();
   writeFileSync(file, JSON.stringify({ finetune: { screen: "short", all: "long" } }));
@@ -16,6 +16,8 @@ test("a command has the text for its word; without a file there is none", () => 
     "long",
   ]);
   expect(writtenHelp(file, "merge", "--help")).toBeUndefined();
+  writeFileSync(file, '{"finetune": {"screen": "sho');
+  expect(writtenHelp(file, "finetune", "--help")).toBeUndefined();
 });
 
 test("the overview has a line for each command", () => {

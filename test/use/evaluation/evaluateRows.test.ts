@@ -233,6 +233,14 @@ test("a token in the middle of a row names its own row", async () => {
   await expect(all.next()).rejects.toThrow("rows line 2:");
 });
 
+test("outputs of a task of one's own may be whole numbers", async () => {
+  const kind = "regression";
+  const forward: Task["forward"] = (_, { examples }) => torch.full([examples.length, 1], 7, { dtype: "int64" });
+  const options = { ...optionsFor(kind), task: { ...(TASKS[kind] as Task), forward } };
+  for await (const { outputs } of predictRows(lookUp(kind, [[0]]), rowsOf([0]), options))
+    expect([...outputs[0]!.values]).toEqual([7]);
+});
+
 test("an example is not split at the end of a stretch", async () => {
   const kind = "regression";
   const rows = rowsOf(new Array(70).fill(0)).map((row) => ({ ...row, inputIds: [0] }));

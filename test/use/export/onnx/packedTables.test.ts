@@ -148,6 +148,17 @@ it("a scale that float16 can't hold is refused", () => {
   );
 });
 
+it.each(DTYPES)("a value that is not a number is refused, wherever it is in its block: %s", (dtype) => {
+  for (const at of [0, 31, 32 * ROWS - 1]) {
+    const values = tableOf(32);
+    values[at] = Number.NaN;
+    const graph = graphOf(32, false);
+    const broken = graph.initializers.map((own) => ({ ...own, tensor: () => torch.tensor(values, [ROWS, 32]) }));
+    const converted = ONNX_DTYPES[dtype].convert({ ...graph, initializers: broken });
+    expect(() => writeGraph(freshPath("graph.onnx"), converted, MOST_BYTES)).toThrow(/table\.scale .* not finite in/);
+  }
+});
+
 it("looks up scales with ids of another shape than the positions', whose buffer transformers.js 3 overwrites on a GPU", () => {
   const { nodes } = ONNX_DTYPES.q4.convert(graphOf(32, false));
   const lookup = nodes.find(({ inputs }) => inputs[0] === "table.scale");

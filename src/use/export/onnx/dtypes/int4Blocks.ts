@@ -51,16 +51,19 @@ export function fromInt4Blocks({ codes, scales }: Int4Blocks, columns: number): 
   for (let row = 0; row < rows; row++)
     for (let column = 0; column < columns; column++) {
       const at = row * blocks * BLOCK + column;
-      const code = (codes[at >> 1]! >> (column % 2 === 0 ? 0 : 4)) & 15;
+      const code = (codes[Math.floor(at / 2)]! >> (column % 2 === 0 ? 0 : 4)) & 15;
       values[row * columns + column] = (code - ZERO) * scales[Math.floor(at / BLOCK)]!;
     }
   return values;
 }
 
-/** The value with the largest magnitude, with its sign. */
+/** The value with the largest magnitude, with its sign; NaN if one is not a number, so that the scale is refused. */
 function largest(values: Float32Array): number {
   let found = 0;
-  for (const value of values) if (Math.abs(value) > Math.abs(found)) found = value;
+  for (const value of values) {
+    if (Number.isNaN(value)) return value;
+    if (Math.abs(value) > Math.abs(found)) found = value;
+  }
   return found;
 }
 
