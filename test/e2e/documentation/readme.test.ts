@@ -34,9 +34,11 @@ test("the docs list every task, data set, method, optimizer, architecture and co
 });
 
 test("rows beside llama.cpp say which build of it they are of", () => {
-  const rows = readFileSync(join(ROOT, "docs/performance.md"), "utf8").match(/^\|.*llama\.cpp.*$/gm) ?? [];
+  const pages = ["docs/performance.md", "docs/performance/tables.md"].map((page) => readFileSync(join(ROOT, page), "utf8"));
+  const rows = pages.flatMap((text) => text.match(/^\|.*llama\.cpp.*$/gm) ?? []);
   expect(rows.length).toBeGreaterThan(10);
-  for (const row of rows) expect(row).toMatch(/\| llama\.cpp v[\d.]+, (prebuilt|built on this machine), /);
+  for (const row of rows)
+    expect(row).toMatch(/\| llama\.cpp (v[\d.]+, (prebuilt|built on this machine)|built for the processor)/);
 });
 
 test("links between README and the docs point to existing files", () => {
@@ -45,6 +47,7 @@ test("links between README and the docs point to existing files", () => {
     ...readdirSync(join(ROOT, "docs"))
       .filter((name) => name.endsWith(".md"))
       .map((name) => join("docs", name)),
+    "docs/performance/tables.md",
   ]) {
     const text = readFileSync(join(ROOT, page), "utf8");
     for (const [, path] of text.matchAll(/\]\((?!https?:|#)([^)#]+)/g))
