@@ -49,7 +49,7 @@ const COMMON = {
     search: { atMost: 3.3 },
   },
   preference: { trl: { atLeast: 2 }, memory: { atMost: 1.15 } },
-  embeddings: { train: { atLeast: 2 }, encode: { atLeast: 3 } },
+  embeddings: { train: { atLeast: 2 }, encode: { atLeast: 2.5 } },
   generate: {
     transformers: { atLeast: 3 },
     llamaCpp: { atLeast: 1.2 },

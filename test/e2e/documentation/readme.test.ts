@@ -34,7 +34,9 @@ test("the docs list every task, data set, method, optimizer, architecture and co
 });
 
 test("rows beside llama.cpp say which build of it they are of", () => {
-  const pages = ["docs/performance.md", "docs/performance/tables.md"].map((page) => readFileSync(join(ROOT, page), "utf8"));
+  const pages = ["docs/performance.md", "docs/performance/tables.md"].map((page) =>
+    readFileSync(join(ROOT, page), "utf8"),
+  );
   const rows = pages.flatMap((text) => text.match(/^\|.*llama\.cpp.*$/gm) ?? []);
   expect(rows.length).toBeGreaterThan(10);
   for (const row of rows)
