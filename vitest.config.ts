@@ -6,10 +6,10 @@ import { defineConfig } from "vitest/config";
 const root = fileURLToPath(new URL(".", import.meta.url));
 
 /**
- * What needs a process of its own: a mocked module, which must not have been imported before, and the memory or the number of live
- * tensors of the process.
+ * What needs a process of its own: a mocked module, which must not have been imported before, the memory or the number of live tensors
+ * of the process, and the start of loading libtorch.
  */
-const NEEDS_OWN_PROCESS = /\bvi\.mock\(|\b(memoryUsage|liveHandles|collectableBytes|allocatedBytes)\(/;
+const NEEDS_OWN_PROCESS = /\bvi\.mock\(|\b(memoryUsage|liveHandles|collectableBytes|allocatedBytes|preloadEngine)\(/;
 
 const testFiles = ["test", "packages"].flatMap((folder) =>
   readdirSync(`${root}/${folder}`, { recursive: true, encoding: "utf8" })
