@@ -29,14 +29,14 @@ interface Point {
 
 const USUAL: Point = { threads: facts.cores, rows: 16, length: 64, rank: 8 };
 
-/** The most tokens of a step: rows of other lengths are so many fewer. */
-const MOST_TOKENS = 4096;
+/** The tokens of a step along the axis of lengths: the longer the rows, the fewer. */
+const TOKENS = 4096;
 
 /** The points along each axis. */
 const AXES: Readonly<Record<string, readonly Point[]>> = {
   threads: [1, 2, 4, 8, 16].filter((threads) => threads <= facts.cores).map((threads) => ({ ...USUAL, threads })),
   rows: [1, 4, 16, 64].map((rows) => ({ ...USUAL, rows })),
-  length: [16, 64, 256, 1024, 4096].map((length) => ({ ...USUAL, length, rows: MOST_TOKENS / length })),
+  length: [16, 64, 256, 1024, 4096].map((length) => ({ ...USUAL, length, rows: TOKENS / length })),
   rank: [1, 4, 16, 64, 256].map((rank) => ({ ...USUAL, rank })),
 };
 

@@ -1,5 +1,5 @@
 // Shapes: B rows, W numbers of a row.
-import { UsageError } from "../../base/index.js";
+import { numbersOf, UsageError } from "../../base/index.js";
 import * as torch from "../../torch/index.js";
 import type { Batch, ExampleOutputs } from "../batch.js";
 import { where } from "../data/index.js";
@@ -62,7 +62,7 @@ export function preferenceTask(given: PreferenceSettings = {}): PreferenceTask {
       }),
     predict: ([outputs], [example]) => ({
       example: example!,
-      outputs: Array.from((outputs as ExampleOutputs).vector()),
+      outputs: numbersOf((outputs as ExampleOutputs).vector()),
     }),
     stepMetrics: (rows, sums) => stepMetrics(rows, sums, loss, settings),
     written: (prediction) => written(prediction, loss, settings),

@@ -11,6 +11,7 @@ import {
   having,
   listOf,
   names,
+  numbersOf,
   optional,
   options,
   signal,
@@ -170,7 +171,7 @@ export async function withStartOutputs(model: TaskModel, rows: Rows, options: Pa
   const found: EncodedExample[] = [];
   for (const stretch of stretchesOf(rows, options.batchSize)) {
     const byRow = await stretchOutputs(model, passesOf(stretch, options), options);
-    for (const row of stretch) found.push({ ...row, startOutputs: Array.from(byRow.get(row)!.values) });
+    for (const row of stretch) found.push({ ...row, startOutputs: numbersOf(byRow.get(row)!.values) });
   }
   return found;
 }
@@ -200,11 +201,12 @@ function* batchesOf(rows: Rows, size: number): Generator<Rows> {
 const TOKENS_OF_PASS = 2048;
 
 /**
- * The same for outputs that nobody asks for by batch: a pass takes more rows than a batch while they have at most `TOKENS_OF_PASS` tokens. The
- * outputs of a language model are too large for it.
+ * The same for outputs that nobody asks for by batch: a pass takes more rows than a batch while they have at most `TOKENS_OF_PASS` tokens. Not for
+ * a language model, whose outputs are too large, nor where outputs are compared with those before training: where a product's last bits depend on
+ * the rows beside it, both need the same rows, or an untrained model differs from itself.
  */
 function passesOf(rows: Rows, { task, batchSize, onOutputs }: PassOptions): Rows[] {
-  if (onOutputs || task.isGenerative) return [...batchesOf(rows, batchSize)];
+  if (onOutputs || task.isGenerative || task.comparesWithStart) return [...batchesOf(rows, batchSize)];
   const passes: EncodedExample[][] = [];
   let tokens = 0;
   for (const row of rows.toSorted(byLength)) {

@@ -148,8 +148,13 @@ test("a pass takes more short rows than a batch, and no more long ones", async (
   } as unknown as TaskModel;
   const rowOf = (length: number): EncodedExample => ({ ...rowsOf([0])[0]!, inputIds: new Array(length).fill(0) });
   const rows = [...new Array(5).fill(1500), ...new Array(50).fill(40), 48].map(rowOf);
-  for await (const _ of predictRows(counting, rows, optionsFor("regression")));
+  const options = optionsFor("regression");
+  for await (const _ of predictRows(counting, rows, options));
   expect(passes).toEqual([[...new Array(50).fill(40), 48], [1500, 1500], [1500, 1500], [1500]]);
+  passes.length = 0;
+  const task = { ...options.task, comparesWithStart: true } as Task;
+  for await (const _ of predictRows(counting, rows, { ...options, task }));
+  expect(passes.length).toBe(28);
 });
 
 test("rows of one example give one prediction, even across batches", async () => {
