@@ -138,39 +138,41 @@ void partByPart(const FrozenProduct<T>& call, int64_t begin, int64_t end) {
   }
 }
 
-// Groups begin … end − 1 of kWidth columns, for few rows.
-template <typename By, typename T>
-void fewRowsBy(const FrozenProduct<T>& call, int64_t padded, int64_t begin, int64_t end) {
-  constexpr int64_t kPerWord = Arithmetic<T>::kPerWord;
-  const int64_t words = call.depth / kPerWord, rank = call.rank / kPerWord;
-  const TileSetting setting(call.usesTiles);
-  Buffer<WordOf<T>> ofX, ofLow;
-  const auto pack = [&](const Rows<const T>& from, int64_t count, Buffer<WordOf<T>>& buffer) {
-    const auto rowAt = [&](int64_t row) { return from.data + row * from.stride; };
-    WordOf<T>* packed = packLines<T>(rowAt, call.rows, count, buffer, padded);
-    By::arrange(packed, count);
-    return packed;
-  };
-  const WordOf<T>*x = pack(call.x, words, ofX), *low = rank > 0 ? pack(call.low, rank, ofLow) : nullptr;
-  alignas(kVectorBytes) float sums[kFewRows * kRowsTogether];
-  const int64_t last = lesser(end * kWidth, call.columns);
-  for (int64_t column = begin * kWidth; column < last; column += kRowsTogether) {
-    std::memset(sums, 0, sizeof sums);
-    if (call.packed) addDecodedTogether<T, By>(x, padded, *call.packed, words, column, sums);
-    else addTogether<T, By>(x, padded, call.weight, words, column, call.columns, sums);
-    if (low) addTogether<T, By>(low, padded, call.factor, rank, column, call.columns, sums);
-    By::finish(sums);
-    finishTile(call, sums, call.rows, kRowsTogether, 0, column);
-  }
+// Calls use with a null pointer to the way of multiplying few rows.
+template <typename T, typename Use>
+void withFewRows(bool usesTiles, Use use) {
+#ifdef BIDORA_AMX
+  if constexpr (std::is_same_v<T, Bfloat16>)
+    if (usesTiles) return use(static_cast<ByTiles*>(nullptr));
+#endif
+  use(static_cast<ByVectors*>(nullptr));
 }
 
 template <typename T>
-void fewRowsProduct(const FrozenProduct<T>& call, int64_t begin, int64_t end) {
-#ifdef BIDORA_AMX
-  if constexpr (std::is_same_v<T, Bfloat16>)
-    if (call.usesTiles) return fewRowsBy<ByTiles>(call, kFewRows, begin, end);
-#endif
-  fewRowsBy<ByVectors>(call, paddedRows(call.rows), begin, end);
+void arrangeRows(const Rows<const T>& from, int64_t rows, int64_t depth, bool usesTiles, void* to) {
+  withFewRows<T>(usesTiles, [&]<typename By>(By*) {
+    By::arrange(from, rows, depth / Arithmetic<T>::kPerWord, static_cast<WordOf<T>*>(to));
+  });
+}
+
+template <typename T>
+void fewRowsProduct(const FrozenProduct<T>& call, const ArrangedRows& arranged, int64_t begin, int64_t end) {
+  constexpr int64_t kPerWord = Arithmetic<T>::kPerWord;
+  const auto *x = static_cast<const WordOf<T>*>(arranged.x), *low = static_cast<const WordOf<T>*>(arranged.low);
+  withFewRows<T>(call.usesTiles, [&]<typename By>(By*) {
+    const TileSetting setting(call.usesTiles, By::tiles(call.rows));
+    const int64_t words = call.depth / kPerWord, width = By::width(call.rows),
+                  last = lesser(end * kWidth, call.columns);
+    alignas(kVectorBytes) float sums[kFewRows * kRowsTogether];
+    for (int64_t column = begin * kWidth; column < last; column += kRowsTogether) {
+      std::memset(sums, 0, sizeof sums);
+      if (call.packed) addDecodedTogether<T, By>(x, width, *call.packed, words, column, sums);
+      else addTogether<T, By>(x, width, call.weight, words, column, call.columns, sums);
+      if (call.rank > 0) addTogether<T, By>(low, width, call.factor, call.rank / kPerWord, column, call.columns, sums);
+      By::finish(sums);
+      finishTile(call, sums, call.rows, kRowsTogether, 0, column);
+    }
+  });
 }
 
 template <typename T>
@@ -199,10 +201,13 @@ namespace {
 
 #ifdef BIDORA_OWN_PRODUCTS
 template <typename T>
-constexpr ProductFunctions<T> kOf{
-    .frozenProduct = frozenProduct<T>, .fewRowsProduct = fewRowsProduct<T>, .outerProduct = outerProduct<T>};
+constexpr ProductFunctions<T> kOf{.frozenProduct = frozenProduct<T>,
+                                  .arrangeRows = arrangeRows<T>,
+                                  .fewRowsProduct = fewRowsProduct<T>,
+                                  .outerProduct = outerProduct<T>};
 template <>
 constexpr ProductFunctions<Bfloat16> kOf<Bfloat16>{.frozenProduct = frozenProduct<Bfloat16>,
+                                                   .arrangeRows = arrangeRows<Bfloat16>,
                                                    .fewRowsProduct = fewRowsProduct<Bfloat16>,
 #ifdef __AVX2__
                                                    .roundBlocks = roundBlocks,

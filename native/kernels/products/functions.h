@@ -35,6 +35,11 @@ struct OuterProduct {
   SumOf<T>* result;
 };
 
+// Up to kFewRows rows of x and of low as fewRowsProduct takes them.
+struct ArrangedRows {
+  const void *x, *low;
+};
+
 // Rows of bfloat16 rounded to int8: codes [rows, stride], rows filled up with zeros to a multiple of 32, and a scale
 // each.
 struct RoundedRows {
@@ -62,8 +67,11 @@ struct ProductFunctions {
   // Tasks begin … end − 1. Each is a panel of columns for a chunk of rows; the chunks of a panel are consecutive. Null
   // if a library's product is as fast.
   void (*frozenProduct)(const FrozenProduct<T>& product, int64_t rowsOfChunk, int64_t begin, int64_t end) = nullptr;
-  // The same bits for up to kFewRows rows and a matrix that is not transposed: groups begin … end − 1 of 16 columns.
-  void (*fewRowsProduct)(const FrozenProduct<T>& product, int64_t begin, int64_t end) = nullptr;
+  // The same bits for up to kFewRows rows and a matrix that is not transposed: arranges rows of x or low, in memory for
+  // kFewRows rows of whole cache lines; and groups begin … end − 1 of 16 columns.
+  void (*arrangeRows)(const Rows<const T>& from, int64_t rows, int64_t depth, bool usesTiles, void* to) = nullptr;
+  void (*fewRowsProduct)(const FrozenProduct<T>& product, const ArrangedRows& rows, int64_t begin,
+                         int64_t end) = nullptr;
   // For a packed matrix whose rows consist of whole blocks and granules: rounds groups begin … end − 1 of kIntegerRows
   // rows of x; and groups begin … end − 1 of 16 columns. Null except for bfloat16.
   void (*roundBlocks)(const FrozenProduct<T>& product, const IntegerRows& to, int64_t begin, int64_t end) = nullptr;

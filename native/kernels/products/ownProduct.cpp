@@ -5,7 +5,7 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
-#include <atomic>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -13,6 +13,7 @@
 #include "kernels/common/operands.h"
 #include "kernels/common/processor.h"
 #include "kernels/packed/packedWeight.h"
+#include "taskShares.h"
 
 namespace bidora {
 namespace {
@@ -24,7 +25,7 @@ constexpr int64_t kRowsToRound = 16;    // rows per thread
 constexpr int64_t kGroupsToRound = 2;   // groups of rows per thread
 constexpr int64_t kColumnsOfTask = 32;  // columns per task of an outer product
 constexpr int64_t kBytesOfThread =
-    3 << 17;  // matrix bytes per thread for few rows; reading them takes longer than waking a thread
+    1 << 17;  // matrix bytes per thread for few rows; reading them takes longer than waking a thread
 
 // With contiguous rows that begin at whole pairs; a packed weight as it is.
 Tensor inPairs(const Tensor& matrix) {
@@ -97,18 +98,30 @@ class RoundedInputs {
   std::vector<RoundedInput> inputs_;
 };
 
-constexpr int64_t kTurns = 8;  // of each thread
+// Few rows of x or low, arranged for all products with them, and their memory.
+template <typename T>
+struct FewRows {
+  Tensor memory;
 
-// Calls run(begin, end) for tasks 0 … tasks − 1. Threads take the next few when they are ready, because one may be
-// slower than another; each has `grain` tasks or more. A turn is long enough that what is prefetched is mostly its own.
+  FewRows(const Rows<const Stored<T>>& from, int64_t rows, int64_t depth, bool usesTiles) {
+    if (depth == 0) return;
+    const int64_t bytes = (depth * static_cast<int64_t>(sizeof(T)) + 63) / 64 * 64;  // in whole cache lines
+    memory = at::empty({kFewRows * bytes}, at::kByte);
+    functions<ProductFunctions, T>().arrangeRows(from, rows, depth, usesTiles, memory.data_ptr());
+  }
+  const void* data() const { return memory.defined() ? memory.data_ptr() : nullptr; }
+};
+
+// Calls run(begin, end) for tasks 0 … tasks − 1, of which each thread has `grain` or more.
 template <typename Run>
 void inTurns(int64_t tasks, int64_t grain, Run run) {
-  const int64_t threads = std::clamp(tasks / grain, int64_t{1}, int64_t{at::get_num_threads()}),
-                some = threads == 1 ? tasks : std::max(tasks / (threads * kTurns), int64_t{1});
-  std::atomic<int64_t> next = 0;
-  at::parallel_for(0, threads, 1, [&](int64_t, int64_t) {
-    for (int64_t begin = next.fetch_add(some); begin < tasks; begin = next.fetch_add(some))
-      run(begin, std::min(begin + some, tasks));
+  const int64_t threads = std::clamp(tasks / grain, int64_t{1}, int64_t{at::get_num_threads()});
+  if (threads == 1) return run(0, tasks);
+  TaskShares shares(tasks, threads);
+  at::parallel_for(0, threads, 1, [&](int64_t first, int64_t last) {
+    for (int64_t thread = first; thread < last; ++thread)
+      for (auto turn = shares.take(thread); turn.begin < turn.end; turn = shares.take(thread))
+        run(turn.begin, turn.end);
   });
 }
 
@@ -118,11 +131,16 @@ void runFewRows(const std::vector<FrozenProduct<Stored<T>>>& calls) {
   const ProductFunctions<Stored<T>>& own = functions<ProductFunctions, T>();
   int64_t tasks = 0;
   std::vector<int64_t> starts;
+  std::vector<FewRows<T>> low;
+  std::optional<FewRows<T>> x;
   RoundedInputs rounded;
   for (const auto& call : calls) {
     starts.push_back(tasks);
     tasks += (call.columns + 15) / 16;
     if constexpr (std::is_same_v<T, at::BFloat16>) rounded.add(call);
+    const bool isRounded = rounded.find(call.packed) != nullptr;
+    if (!isRounded && !x) x.emplace(call.x, call.rows, call.depth, call.usesTiles);
+    low.emplace_back(call.low, call.rows, isRounded ? 0 : call.rank, call.usesTiles);
   }
   const int64_t bytes = 16 * calls[0].depth * static_cast<int64_t>(sizeof(T)),
                 grain = std::max<int64_t>(kBytesOfThread / std::max<int64_t>(bytes, 1), 1);
@@ -131,8 +149,9 @@ void runFewRows(const std::vector<FrozenProduct<Stored<T>>>& calls) {
       const int64_t first = std::max(begin - starts[i], int64_t{0}),
                     last = std::min(end - starts[i], (calls[i].columns + 15) / 16);
       if (first >= last) continue;
-      if (const IntegerRows* x = rounded.find(calls[i].packed)) own.integerProduct(calls[i], *x, first, last);
-      else own.fewRowsProduct(calls[i], first, last);
+      if (const IntegerRows* integers = rounded.find(calls[i].packed))
+        own.integerProduct(calls[i], *integers, first, last);
+      else own.fewRowsProduct(calls[i], {x->data(), low[i].data()}, first, last);
     }
   });
 }

@@ -157,7 +157,7 @@ test.each(ownProducts as torch.DType[])("few rows have the same bits as among ma
     const normal = (...shape: number[]) => torch.to(torch.normal_(torch.empty(shape), 0, 1, { generator }), dtype);
     const rows = [1, 2, 3, 4, 5, 8, 9, 12, 13, 15, 16, 17];
     for (const [depth, columns] of [
-      [576, 200],
+      [576, 1400], // enough for several threads
       [130, 64],
       [30, 8],
       [2, 37],

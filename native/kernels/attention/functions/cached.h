@@ -52,8 +52,10 @@ bool hasFewQueries(const AttentionShape& shape, const AttentionInputs<T>& inputs
 
 template <typename T>
 const WordOf<T>* packQueries(const KeyGroup<T>& group, Buffer<WordOf<T>>& buffer) {
-  const int64_t words = wordsOf<T>(group.shape.size);
-  return packLines<T>([&](int64_t m) { return group.query(m); }, group.count(), words, buffer);
+  const int64_t words = wordsOf<T>(group.shape.size), padded = paddedRows(group.count());
+  WordOf<T>* to = buffer.need(roundUp(words, kLineWords) * padded);
+  packLines<T>([&](int64_t m) { return group.query(m); }, group.count(), words, padded, to);
+  return to;
 }
 
 // Products of the queries with keys begin … end − 1 of the span, [M, width]; begin and end are multiples of kWidth.

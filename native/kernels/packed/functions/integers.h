@@ -59,46 +59,55 @@ struct IntegerBytes : NoOffsets {
   }
 };
 
+// The float16 numbers at the beginning of up to eight blocks, in memory, from where one is a vector of equal numbers.
+template <int64_t kBytes>
+[[gnu::always_inline]] inline void readHalves(const uint8_t* first, int64_t count, float (&to)[8]) {
+  uint64_t halves[2] = {};
+#pragma GCC unroll 8
+  for (int64_t i = 0; i < count; ++i) {
+    uint16_t half;
+    std::memcpy(&half, first + i * kBytes, sizeof half);
+    halves[i / 4] |= uint64_t{half} << (i % 4 * 16);
+  }
+  __m128i all;
+  std::memcpy(&all, halves, sizeof all);
+  const __m256 numbers = _mm256_cvtph_ps(all);
+  std::memcpy(to, &numbers, sizeof to);
+  asm volatile("" : "+m"(to));
+}
+
+// Formats whose granules are blocks with a scale of their own: read() reads up to eight of them.
+
 // ggml's blocks of 32.
 template <typename Format>
 struct IntegerBlock32 {
   static constexpr int64_t kGranules = 1, kBytes = Format::kBytes;
   static constexpr bool kHasOffsets = Format::kZero == 0;
   using Offsets = float;
-  Format format;
-  float scale;
-  Offsets offsets;
+  alignas(32) float scales[8], offsets[8];
 
-  IntegerBlock32(const PackedMatrix& matrix, int64_t granule) : format(matrix, granule) { readScale(); }
-  [[gnu::always_inline]] void next(const PackedMatrix& matrix, int64_t granule) {
-    format.next(matrix, granule);
-    readScale();
+  IntegerBlock32(const PackedMatrix&, int64_t) {}
+  [[gnu::always_inline]] void read(const PackedMatrix& matrix, int64_t granule, int64_t count) {
+    const uint8_t* first = matrix.codes + granule * kBytes;
+    readHalves<kBytes>(first, count, scales);
+    if constexpr (kHasOffsets) readHalves<kBytes>(first + 2, count, offsets);
   }
-  [[gnu::always_inline]] Shorts codes(const PackedMatrix&, int64_t, int64_t) const {
-    Shorts codes = shorts(format.codes());
+  [[gnu::always_inline]] static Shorts codes(const PackedMatrix& matrix, int64_t granule, int64_t) {
+    Shorts codes = shorts(Format(matrix, granule).codes());
     forEachRegister([&](int64_t i) { codes.registers[i] -= Format::kZero; });
     return codes;
-  }
-
- private:
-  [[gnu::always_inline]] void readScale() {
-    scale = format.scale();
-    offsets = format.offset();
   }
 };
 struct IntegerQ8_0 : NoOffsets {
   static constexpr int64_t kGranules = 1, kBytes = Bytes32::kBytes;
-  const uint8_t* block;
-  float scale;
+  alignas(32) float scales[8];
 
-  IntegerQ8_0(const PackedMatrix& matrix, int64_t granule)
-      : block(matrix.codes + granule * Bytes32::kBytes), scale(halfAt(block)) {}
-  [[gnu::always_inline]] void next(const PackedMatrix&, int64_t) {
-    block += Bytes32::kBytes;
-    scale = halfAt(block);
+  IntegerQ8_0(const PackedMatrix&, int64_t) {}
+  [[gnu::always_inline]] void read(const PackedMatrix& matrix, int64_t granule, int64_t count) {
+    readHalves<kBytes>(matrix.codes + granule * kBytes, count, scales);
   }
-  [[gnu::always_inline]] Shorts codes(const PackedMatrix&, int64_t, int64_t) const {
-    return signedShorts(loadCodes(block + 2));
+  [[gnu::always_inline]] static Shorts codes(const PackedMatrix& matrix, int64_t granule, int64_t) {
+    return signedShorts(loadCodes(matrix.codes + granule * kBytes + 2));
   }
 };
 

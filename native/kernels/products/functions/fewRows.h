@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernels/products/functions.h"
+#include "kernels/simd/tileSetting.h"
 #include "panels.h"
 
 namespace bidora::BIDORA_VARIANT {
@@ -12,7 +13,7 @@ namespace bidora::BIDORA_VARIANT {
 
 constexpr int64_t kLineWords = 16;                // words per cache line
 constexpr int64_t kRowsTogether = kLanes<float>;  // rows of the matrix at a time
-constexpr int64_t kBytesAhead = 1 << 14;          // how far ahead the matrix is prefetched
+constexpr int64_t kLinesAhead = 8;                // of the rows together to prefetch
 
 // Rounds up to a row count that there is code for; added rows are 0.
 [[gnu::always_inline]] inline int64_t paddedRows(int64_t rows) {
@@ -22,22 +23,14 @@ constexpr int64_t kBytesAhead = 1 << 14;          // how far ahead the matrix is
 // Packs the rows of a left operand, interleaved by cache lines: [lines, padded rows, kLineWords]. rowAt(i) points to
 // row i's elements.
 template <typename T, typename RowAt>
-WordOf<T>* packLines(RowAt rowAt, int64_t rows, int64_t words, Buffer<WordOf<T>>& buffer, int64_t padded) {
-  const int64_t lines = roundUp(words, kLineWords);
-  WordOf<T>* to = buffer.need(lines * padded);
-  std::memset(static_cast<void*>(to), 0, lines * padded * sizeof(*to));
+void packLines(RowAt rowAt, int64_t rows, int64_t words, int64_t padded, WordOf<T>* to) {
+  std::memset(static_cast<void*>(to), 0, roundUp(words, kLineWords) * padded * sizeof(*to));
   for (int64_t row = 0; row < rows; ++row) {
     const T* from = rowAt(row);
     for (int64_t d = 0; d < words; d += kLineWords)
       std::memcpy(static_cast<void*>(to + d * padded + row * kLineWords), from + d * Arithmetic<T>::kPerWord,
                   lesser(kLineWords, words - d) * sizeof(*to));
   }
-  return to;
-}
-
-template <typename T, typename RowAt>
-const WordOf<T>* packLines(RowAt rowAt, int64_t rows, int64_t words, Buffer<WordOf<T>>& buffer) {
-  return packLines<T>(rowAt, rows, words, buffer, paddedRows(rows));
 }
 
 // The addresses of kRowsTogether rows of a matrix.
@@ -46,6 +39,9 @@ struct Together {
   int64_t rowBytes;
 
   [[gnu::always_inline]] const char* row(int i) const { return first + i * rowBytes; }
+  [[gnu::always_inline]] Together skip(int64_t times) const {
+    return {first + times * kRowsTogether * rowBytes, rowBytes};
+  }
 };
 // The addresses of fewer rows; the last one fills in for missing ones.
 struct Fewer {
@@ -55,6 +51,25 @@ struct Fewer {
     for (int i = 0; i < kRowsTogether; ++i) rows[i] = from.row(static_cast<int>(lesser(i, count - 1)));
   }
   [[gnu::always_inline]] const char* row(int i) const { return rows[i]; }
+};
+
+// The lines that are multiplied kLinesAhead later, one of each row at a time, in the order in which they are read.
+struct Upcoming {
+  Together rows;
+  int64_t line, lines;  // of a row
+
+  static Upcoming none() { return {{nullptr, 0}, 0, 1}; }
+  static Upcoming after(const Together& first, int64_t words) {
+    const int64_t lines = greater(roundUp(words, kLineWords) / kLineWords, 1);
+    return {first.skip(kLinesAhead / lines), kLinesAhead % lines, lines};
+  }
+
+  [[gnu::always_inline]] void prefetch() {
+    if (!rows.first) return;
+#pragma GCC unroll 16
+    for (int i = 0; i < kRowsTogether; ++i) __builtin_prefetch(rows.row(i) + line * 64, 0, 2);
+    if (++line == lines) *this = {rows.skip(1), 0, lines};
+  }
 };
 
 // `count` words from word d on of each of the rows, with rows across lanes.
@@ -99,13 +114,12 @@ void addPart(const Word* x, const Line (&words)[kLineWords], int64_t count, floa
 
 // sums [kRows, kRowsTogether] += x·Mᵀ for as many rows of M; x has the layout of packLines.
 template <typename Word, int kRows, typename Lines>
-void addRows(const Word* x, const Lines& from, int64_t ahead, int64_t words, float* sums) {
+void addRows(const Word* x, const Lines& from, Upcoming upcoming, int64_t words, float* sums) {
   constexpr int kFirst = kRows < 8 ? kRows : 8, kRest = kRows - kFirst;
   Line lines[kLineWords];
   int64_t d = 0;
   for (; d + kLineWords <= words; d += kLineWords) {
-#pragma GCC unroll 16
-    for (int i = 0; i < kRowsTogether; ++i) __builtin_prefetch(from.row(i) + d * 4 + ahead, 0, 2);
+    upcoming.prefetch();
     loadLines(from, d, kLineWords, lines);
     addLine<Word, kFirst>(x + d * kRows, lines, sums);
     if constexpr (kRest > 0) addLine<Word, kRest>(x + d * kRows + 8 * kLineWords, lines, sums + 8 * kRowsTogether);
@@ -115,22 +129,26 @@ void addRows(const Word* x, const Lines& from, int64_t ahead, int64_t words, flo
   addPart<Word, kRows>(x + d * kRows, lines, words - d, sums);
 }
 
-// As addRows, for any number of rows, for which packLines has padded x.
+// As addRows, for any number of rows.
 struct ByVectors {
-  // See amx.h.
-  template <typename Word>
-  static void arrange(Word*, int64_t) {}
+  template <typename T>
+  static void arrange(const Rows<const T>& from, int64_t rows, int64_t words, WordOf<T>* to) {
+    packLines<T>([&](int64_t row) { return from.data + row * from.stride; }, rows, words, paddedRows(rows), to);
+  }
+  static int64_t width(int64_t rows) { return paddedRows(rows); }  // words of x for each one of its depth
+  static TileShapes tiles(int64_t) { return {}; }
   static void finish(float*) {}
 
   template <typename Word, typename Lines>
-  static void addRows(const Word* x, int64_t rows, const Lines& from, int64_t ahead, int64_t words, float* sums) {
+  static void addRows(const Word* x, int64_t rows, const Lines& from, const Upcoming& upcoming, int64_t words,
+                      float* sums) {
     switch (paddedRows(rows)) {
-      case 1: bidora::BIDORA_VARIANT::addRows<Word, 1>(x, from, ahead, words, sums); break;
-      case 2: bidora::BIDORA_VARIANT::addRows<Word, 2>(x, from, ahead, words, sums); break;
-      case 4: bidora::BIDORA_VARIANT::addRows<Word, 4>(x, from, ahead, words, sums); break;
-      case 8: bidora::BIDORA_VARIANT::addRows<Word, 8>(x, from, ahead, words, sums); break;
-      case 12: bidora::BIDORA_VARIANT::addRows<Word, 12>(x, from, ahead, words, sums); break;
-      default: bidora::BIDORA_VARIANT::addRows<Word, 16>(x, from, ahead, words, sums);
+      case 1: bidora::BIDORA_VARIANT::addRows<Word, 1>(x, from, upcoming, words, sums); break;
+      case 2: bidora::BIDORA_VARIANT::addRows<Word, 2>(x, from, upcoming, words, sums); break;
+      case 4: bidora::BIDORA_VARIANT::addRows<Word, 4>(x, from, upcoming, words, sums); break;
+      case 8: bidora::BIDORA_VARIANT::addRows<Word, 8>(x, from, upcoming, words, sums); break;
+      case 12: bidora::BIDORA_VARIANT::addRows<Word, 12>(x, from, upcoming, words, sums); break;
+      default: bidora::BIDORA_VARIANT::addRows<Word, 16>(x, from, upcoming, words, sums);
     }
   }
 };
@@ -139,11 +157,10 @@ struct ByVectors {
 template <typename T, typename By = ByVectors>
 void addTogether(const WordOf<T>* x, int64_t rows, const Rows<const T>& matrix, int64_t words, int64_t first,
                  int64_t count, float* sums) {
-  const int64_t rowBytes = matrix.stride * static_cast<int64_t>(sizeof(T)),
-                ahead = greater(roundUp(kBytesAhead / greater(rowBytes, 1), 16), 16) * rowBytes;
-  const Together from{reinterpret_cast<const char*>(matrix.data + first * matrix.stride), rowBytes};
-  if (first + kRowsTogether <= count) By::addRows(x, rows, from, ahead, words, sums);
-  else By::addRows(x, rows, Fewer(from, count - first), ahead, words, sums);
+  const Together from{reinterpret_cast<const char*>(matrix.data + first * matrix.stride),
+                      matrix.stride * static_cast<int64_t>(sizeof(T))};
+  if (first + kRowsTogether <= count) By::addRows(x, rows, from, Upcoming::after(from, words), words, sums);
+  else By::addRows(x, rows, Fewer(from, count - first), Upcoming::none(), words, sums);
 }
 
 #endif

@@ -106,23 +106,23 @@ class RowSums {
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
       addScaled(total_[r], sums[r], decoder_.scale * x_.scales[r * x_.blocks + block]);
-      addOffsets(r, first);
+      if constexpr (Decoder::kHasOffsets) addOffsets(r, first, decoder_.offsets);
     }
   }
 
   // Each has its own.
   [[gnu::always_inline]] void addEach(int64_t block, int64_t granules) {
     const int64_t first = block * kGranulesOfBlock;
+    decoder_.read(matrix_, first_ + first, granules);
     FloatSums ofBlock[kRows] = {};
 #pragma GCC unroll 8
     for (int64_t i = 0; i < granules; ++i) {
-      if (first + i > 0) decoder_.next(matrix_, first_ + first + i);
       IntegerSums sums[kRows] = {};
       addGranule(first + i, i, sums);
 #pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r) {
-        addScaled(ofBlock[r], sums[r], decoder_.scale);
-        addOffsets(r, first + i);
+        addScaled(ofBlock[r], sums[r], decoder_.scales[i]);
+        if constexpr (Decoder::kHasOffsets) addOffsets(r, first + i, decoder_.offsets[i]);
       }
     }
 #pragma GCC unroll 8
@@ -165,12 +165,11 @@ class RowSums {
     return x_.codes + (granule * kRows + r) * kGranule;
   }
 
-  [[gnu::always_inline]] void addOffsets(int r, int64_t granule) {
-    if constexpr (Decoder::kHasOffsets) {
-      typename Decoder::Offsets ofX;
-      std::memcpy(&ofX, x_.sums + r * x_.granules + granule, sizeof ofX);
-      offsets_[r] += decoder_.offsets * ofX;
-    }
+  template <typename Offsets>
+  [[gnu::always_inline]] void addOffsets(int r, int64_t granule, const Offsets& offsets) {
+    Offsets ofX;
+    std::memcpy(&ofX, x_.sums + r * x_.granules + granule, sizeof ofX);
+    offsets_[r] += offsets * ofX;
   }
 
   const PackedMatrix& matrix_;
@@ -180,6 +179,17 @@ class RowSums {
   FloatSums total_[kRows] = {};
   typename Decoder::Offsets offsets_[kRows] = {};
 };
+
+// The last block, which has fewer granules. Usual numbers of them have code of their own, since rows may be short.
+template <typename Sums>
+[[gnu::always_inline]] inline void addRest(Sums& sums, int64_t block, int64_t granules) {
+  switch (granules) {
+    case 0: return;
+    case 2: return sums.addBlock(block, 2);
+    case 4: return sums.addBlock(block, 4);
+    default: return sums.addBlock(block, granules);
+  }
+}
 
 // to[r·kWidth]: lanes of x_r·W_row for kRows rows of x.
 template <typename Decoder, int kRows>
@@ -191,10 +201,10 @@ void multiplyRow(const PackedMatrix& matrix, int64_t row, const IntegerRows& x, 
   RowSums<Decoder, kRows> sums(matrix, first, x, decoder);
   int64_t block = 0;
   for (; (block + 1) * kGranulesOfBlock <= x.granules; ++block, ahead += kBytes) {
-    for (int64_t line = 0; line < kBytes; line += 64) __builtin_prefetch(ahead + line);
+    for (int64_t line = 0; line < kBytes; line += 64) __builtin_prefetch(ahead + line, 0, 2);
     sums.addBlock(block, kGranulesOfBlock);
   }
-  if (block < x.blocks) sums.addBlock(block, x.granules - block * kGranulesOfBlock);
+  addRest(sums, block, x.granules - block * kGranulesOfBlock);
   sums.write(to);
 }
 

@@ -96,7 +96,7 @@ void addDecodedTogether(const WordOf<T>* x, int64_t padded, const PackedMatrix& 
   forEachPiece<T>(words, [&](int64_t d, int64_t some) {
     pieces.decode(matrix, first, count, d * kPerWord, some * kPerWord);
     const Together from{reinterpret_cast<const char*>(pieces.data), pieces.kStride * static_cast<int64_t>(sizeof(T))};
-    By::addRows(x + d * padded, padded, from, 0, some, sums);
+    By::addRows(x + d * padded, padded, from, Upcoming::none(), some, sums);
   });
 }
 
