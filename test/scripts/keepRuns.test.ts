@@ -1,11 +1,13 @@
 // Runs that are kept without weights and texts, and a comparison that goes on from them.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, brotliDecompressSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { compare } from "../../src/app/commands/compare.js";
+import { RUN_FILE } from "../../src/base/records/index.js";
+import { readRunFile } from "../../src/tasks/config/index.js";
 import { small } from "../e2e/comparison/small.js";
 import { fresh } from "../e2e/support.js";
 
@@ -117,4 +119,16 @@ test("runs that compare only collects are put back without a plan, which would r
   expect(script("--restore", store, restored)).toMatchObject({ status: 0, stderr: "" });
   expect(existsSync(join(restored, "sequence-classification/lora/seed-0/events.jsonl"))).toBe(true);
   expect(existsSync(join(restored, "comparison-plan.json"))).toBe(false);
+});
+
+const results = fileURLToPath(new URL("../../docs/results", import.meta.url));
+const studies = readdirSync(results).filter((name) => existsSync(join(results, name, "kept")));
+
+test.each(studies)("this version reads the settings of the runs that are kept of the study %s", (name) => {
+  const runs = fresh(`study-${name}`);
+  expect(script("--restore", join(results, name, "kept"), runs)).toMatchObject({ status: 0, stderr: "" });
+  const files = readdirSync(runs, { recursive: true, encoding: "utf8" }).filter((path) => basename(path) === RUN_FILE);
+  expect(files.length).toBeGreaterThan(20);
+  const starts = new Set(files.map((path) => readRunFile(join(runs, path)).initLoraWeights));
+  expect([...starts]).toEqual(["default"]);
 });

@@ -1,6 +1,7 @@
 /** Kinds of values that an option takes, each with its check, its form on the command line, and the words that describe it. */
 
 import { z } from "zod";
+import { own } from "../collections.js";
 import { UsageError } from "../errors.js";
 import { didYouMean, shown } from "../messages.js";
 import { isPattern } from "../patterns.js";
@@ -53,13 +54,16 @@ export function number({ least, above, most, below }: Range = {}): Kind<number> 
   return { schema, takes, placeholder: "X", fromText: numeric };
 }
 
-/** One of the words. */
-export const choice = <const W extends readonly string[]>(words: W): Kind<W[number]> => ({
+/** One of the words. @param former words that earlier versions took, and wrote into `run.yaml`, for these */
+export const choice = <const W extends readonly string[]>(
+  words: W,
+  former: Readonly<Record<string, W[number]>> = {},
+): Kind<W[number]> => ({
   schema: z.enum(words),
   takes: alternatives(words),
   placeholder: words.join("|"),
   words,
-  fromText: (text) => text,
+  fromText: (text) => own(former, text) ?? text,
 });
 
 /** A regular expression for one or more items, separated by commas. */

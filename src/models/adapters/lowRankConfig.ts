@@ -114,7 +114,7 @@ export const LOW_RANK_OPTIONS = {
     default: false,
     advanced: true,
   }),
-  initLoraWeights: option(choice(INIT_LORA_WEIGHTS), {
+  initLoraWeights: option(choice(INIT_LORA_WEIGHTS, { zero: "default" }), {
     group: "Method",
     help: "how the low-rank update starts: at zero (default, gaussian, orthogonal, eva), from a part of the weights (pissa, olora, lora-ga), or from what --base-dtype rounded off (loftq)",
     default: "default",
