@@ -185,9 +185,13 @@ export const madeWith = (path: string, { key, before, after }: SettingDifference
 export function settingDifferences(then: SavedState["settings"], now: SavedState["settings"]): SettingDifference[] {
   const shown = (value: unknown): string => JSON.stringify(value) ?? "not set";
   return Object.keys({ ...then, ...now })
-    .map((key) => ({ key, before: shown(then[key] ?? defaultOf(key)), after: shown(now[key]) }))
+    .map((key) => ({ key, before: shown(asCalledNow(key, then[key]) ?? defaultOf(key)), after: shown(now[key]) }))
     .filter(({ before, after }) => before !== after);
 }
+
+/** A value that an earlier version may have saved by another word. */
+const asCalledNow = (key: string, value: unknown): unknown =>
+  typeof value === "string" ? (own<Option>(runOptions, key)?.fromText(value) ?? value) : value;
 
 /** The default, which runs of versions without the setting used. */
 const defaultOf = (key: string): unknown => own<Option>(runOptions, key)?.default;

@@ -8,7 +8,7 @@ import { RUN_FILE } from "../../../src/base/records/names.js";
 import { flagOf, type Option } from "../../../src/base/settings/option.js";
 import { type RunKey, resolveRun, runOptions, settingsOf } from "../../../src/tasks/config/index.js";
 import { CheckpointRequest } from "../../../src/training/checkpoints/checkpoints.js";
-import { FREE, findCheckpoint } from "../../../src/training/checkpoints/resume.js";
+import { FREE, findCheckpoint, settingDifferences } from "../../../src/training/checkpoints/resume.js";
 import { abortAfter, bidora, bytes, eventsIn, fresh, json, list, run, SMALL, stepsOf, write } from "../support.js";
 
 const SETTINGS = Object.entries<Option>(runOptions).flatMap(([key, { session }]) => (session ? [] : [key as RunKey]));
@@ -34,6 +34,15 @@ describe("a setting that has changed", () => {
       ...(processes !== undefined && { processes }),
       ...{ plans: [{ phase: "train", steps: 1 }], trained: [] },
     });
+
+  test("a word of an earlier version is none; a setting that no longer exists is one", () => {
+    const { settings } = state;
+    expect(settingDifferences({ ...settings, initLoraWeights: "zero" }, settings)).toEqual([]);
+    expect(settingDifferences({ ...settings, initLoraWeights: "pissa" }, settings).length).toBe(1);
+    expect(settingDifferences({ ...settings, removed: "word" }, settings)).toEqual([
+      { key: "removed", before: '"word"', after: "not set" },
+    ]);
+  });
 
   test.each(SETTINGS.filter((key) => !ELSEWHERE.includes(key)))("%s", async (key) => {
     const [before, after] = [state.settings[key], other(state.settings[key])];

@@ -59,7 +59,8 @@ struct IntegerBytes : NoOffsets {
   }
 };
 
-// The float16 numbers at the beginning of up to eight blocks, in memory, from where one is a vector of equal numbers.
+// The float16 numbers at the beginning of up to eight blocks. The compiler must take them for memory: a load fills a
+// vector with one of them, while it would spread them from a register by a shuffle each.
 template <int64_t kBytes>
 [[gnu::always_inline]] inline void readHalves(const uint8_t* first, int64_t count, float (&to)[8]) {
   uint64_t halves[2] = {};
