@@ -170,7 +170,7 @@ describe.runIf(hasThem).each(FORMATS)("%s", (format) => {
 test.runIf(hasThem)("weights of different formats in the same call", () => {
   torch.scope(() => {
     const x = drawer(8)([3, 1280], "bfloat16");
-    const weights = ["nf4", "q4_k", "int8", "nf4", "q8_0", "fp4"].map((format) =>
+    const weights = ["nf4", "q4_k", "int8", "q4_0", "nf4", "q8_0", "fp4"].map((format) =>
       random(format, [70, 1280], "bfloat16"),
     );
     const together = torch.withIntegerProducts(() => torch.fastLinears(x, weights, []));
@@ -189,21 +189,25 @@ test.each(["nf4", "int8", "q8_0", "q4_k"])("%s: a product of no inputs is 0", (f
   });
 });
 
-test.runIf(hasThem)(
-  "rows of zeros give zeros, tiny rows do too, and what is not finite stays so in its row alone",
-  () => {
+test.runIf(hasThem).each([
+  ["q4_k", 512],
+  ["q4_0", 544],
+  ["q8_0", 544],
+] as const)(
+  "%s, %i columns: rows of zeros give zeros, tiny rows do too, and what is not finite stays so in its row alone",
+  (format, columns) => {
     torch.scope(() => {
-      const weight = random("q4_k", [70, 512], "bfloat16");
-      const rows = drawer(3)([6, 512], "float32").toArray() as number[];
+      const weight = random(format, [70, columns], "bfloat16");
+      const rows = drawer(3)([6, columns], "float32").toArray() as number[];
       const set = (row: number, change: (value: number, column: number) => number) => {
-        for (let i = 0; i < 512; ++i) rows[row * 512 + i] = change(rows[row * 512 + i] as number, i);
+        for (let i = 0; i < columns; ++i) rows[row * columns + i] = change(rows[row * columns + i] as number, i);
       };
       set(0, () => 0);
       set(1, (value) => value * 2 ** -120);
       set(2, (value, i) => (i === 300 ? Number.POSITIVE_INFINITY : value));
       set(3, (value, i) => (i === 3 ? Number.NaN : value));
       set(4, (value) => value * 2 ** 100);
-      const x = torch.castTo(torch.tensor(rows, [6, 512], "float32"), "bfloat16");
+      const x = torch.castTo(torch.tensor(rows, [6, columns], "float32"), "bfloat16");
       const y = torch.castTo(torch.withIntegerProducts(() => torch.fastLinear(x, weight)), "float32").toArray() as number[]; // biome-ignore format: one line
       const row = (i: number) => y.slice(i * 70, i * 70 + 70);
       for (const i of [0, 1]) expect(row(i).every((value) => value === 0)).toBe(true);

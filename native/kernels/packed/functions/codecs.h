@@ -88,6 +88,7 @@ using Fp4 = ByLevels<FourBits<FloatTable>>;
 // codes' low bits; those of the first 16 elements are in the low halves of the bytes.
 template <bool kHasOffset, bool kHasFifthBit>
 struct Block32 {
+  static constexpr bool kHasFifthBits = kHasFifthBit;
   static constexpr int64_t kBits = kHasOffset ? 4 : 2, kCodes = kBits + (kHasFifthBit ? 4 : 0), kBytes = kCodes + 16;
   static constexpr int kZero = kHasOffset ? 0 : kHasFifthBit ? 16 : 8;
   const uint8_t* block;

@@ -177,20 +177,7 @@ struct IntegerLevels : NoOffsets {
     return {matrix.codes + granule * 16, granules};
   }
   // Those of the sums' lanes for granules 4i … 4i + 3.
-  [[gnu::always_inline]] Wide<float> ofLanes(int32_t i) const {
-#ifdef __AVX512F__
-    const __m512i places = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
-    return {(Vector<float>)_mm512_permutexvar_ps(_mm512_add_epi32(places, _mm512_set1_epi32(4 * i)),
-                                                 _mm512_castps256_ps512((__m256)scales))};
-#else
-    const __m256i places = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1);
-    const auto from = [&](int32_t first) {
-      return (Vector<float>)_mm256_permutevar8x32_ps((__m256)scales,
-                                                     _mm256_add_epi32(places, _mm256_set1_epi32(first)));
-    };
-    return {from(4 * i), from(4 * i + 2)};
-#endif
-  }
+  [[gnu::always_inline]] Wide<float> ofLanes(int32_t i) const { return inFourLanesEach(scales, i); }
 };
 using IntegerNf4 = IntegerLevels<NormalNumbers>;
 using IntegerFp4 = IntegerLevels<FloatNumbers>;

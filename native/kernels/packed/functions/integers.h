@@ -43,8 +43,22 @@ template <typename Use>
 // For decoders whose elements are code·scale.
 struct NoOffsets {
   static constexpr bool kHasOffsets = false;
-  using Offsets = float;
 };
+
+// The scales of four granules from granule 4i of eight on, each in four lanes.
+[[gnu::always_inline]] inline Wide<float> inFourLanesEach(EightFloats scales, int32_t i) {
+#ifdef __AVX512F__
+  const __m512i places = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
+  return {(Vector<float>)_mm512_permutexvar_ps(_mm512_add_epi32(places, _mm512_set1_epi32(4 * i)),
+                                               _mm512_castps256_ps512((__m256)scales))};
+#else
+  const __m256i places = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1);
+  const auto from = [&](int32_t first) {
+    return (Vector<float>)_mm256_permutevar8x32_ps((__m256)scales, _mm256_add_epi32(places, _mm256_set1_epi32(first)));
+  };
+  return {from(4 * i), from(4 * i + 2)};
+#endif
+}
 
 // int8 in rows.
 struct IntegerBytes : NoOffsets {
@@ -59,53 +73,105 @@ struct IntegerBytes : NoOffsets {
   }
 };
 
-// The float16 numbers at the beginning of up to eight blocks. The compiler must take them for memory: a load fills a
-// vector with one of them, while it would spread them from a register by a shuffle each.
+// The float16 numbers at the beginning of up to eight blocks; the others are 0.
 template <int64_t kBytes>
-[[gnu::always_inline]] inline void readHalves(const uint8_t* first, int64_t count, float (&to)[8]) {
-  uint64_t halves[2] = {};
+[[gnu::always_inline]] inline EightFloats halvesAt(const uint8_t* first, int64_t count) {
+  typedef uint16_t Halves __attribute__((vector_size(16)));
+  Halves all{};
 #pragma GCC unroll 8
   for (int64_t i = 0; i < count; ++i) {
     uint16_t half;
     std::memcpy(&half, first + i * kBytes, sizeof half);
-    halves[i / 4] |= uint64_t{half} << (i % 4 * 16);
+    all[i] = half;
   }
-  __m128i all;
-  std::memcpy(&all, halves, sizeof all);
-  const __m256 numbers = _mm256_cvtph_ps(all);
-  std::memcpy(to, &numbers, sizeof to);
-  asm volatile("" : "+m"(to));
+  return (EightFloats)_mm256_cvtph_ps((__m128i)all);
 }
 
-// Formats whose granules are blocks with a scale of their own: read() reads up to eight of them.
-
-// ggml's blocks of 32.
+// ggml's blocks of 32, whose codes have at most five bits.
 template <typename Format>
 struct IntegerBlock32 {
   static constexpr int64_t kGranules = 1, kBytes = Format::kBytes;
-  static constexpr bool kHasOffsets = Format::kZero == 0;
-  using Offsets = float;
-  alignas(32) float scales[8], offsets[8];
+  static constexpr bool kHasOffsets = true;
+  // The codes of four granules: the first 16 of each, and the others.
+  struct Group {
+    Wide<uint8_t> first, second;
+  };
+  EightFloats scales{}, offsets{};
 
+  // To be followed by next().
   IntegerBlock32(const PackedMatrix&, int64_t) {}
-  [[gnu::always_inline]] void read(const PackedMatrix& matrix, int64_t granule, int64_t count) {
+  // Of the eight granules, `granules` are there.
+  [[gnu::always_inline]] void next(const PackedMatrix& matrix, int64_t granule, int64_t granules) {
     const uint8_t* first = matrix.codes + granule * kBytes;
-    readHalves<kBytes>(first, count, scales);
-    if constexpr (kHasOffsets) readHalves<kBytes>(first + 2, count, offsets);
+    scales = halvesAt<kBytes>(first, granules);
+    if constexpr (Format::kZero > 0) offsets = scales * -Format::kZero;
+    else offsets = halvesAt<kBytes>(first + 2, granules);
   }
-  [[gnu::always_inline]] static Shorts codes(const PackedMatrix& matrix, int64_t granule, int64_t) {
-    Shorts codes = shorts(Format(matrix, granule).codes());
-    forEachRegister([&](int64_t i) { codes.registers[i] -= Format::kZero; });
-    return codes;
+
+  // Four granules, of which `granules` are there; the others' codes are 0.
+  [[gnu::always_inline]] static Group group(const PackedMatrix& matrix, int64_t granule, int64_t granules) {
+    const uint8_t* from = matrix.codes + granule * kBytes;
+    const Wide<uint8_t> bytes = bytesAt(from + Format::kCodes, granules);
+    Group group;
+    forEachRegister([&](int64_t i) {
+      group.first.registers[i] = bytes.registers[i] & 15;
+      group.second.registers[i] = (Vector<uint8_t>)((Vector<uint16_t>)bytes.registers[i] >> 4) & 15;
+      if constexpr (Format::kHasFifthBits) {
+        group.first.registers[i] |= fifthBitsAt(from + Format::kBits, granules, i);
+        group.second.registers[i] |= fifthBitsAt(from + Format::kBits + 2, granules, i);
+      }
+    });
+    return group;
+  }
+  // The scales of the sums' lanes for granules 4i … 4i + 3.
+  [[gnu::always_inline]] Wide<float> ofLanes(int32_t i) const { return inFourLanesEach(scales, i); }
+
+ private:
+  // 16 bytes of each granule.
+  [[gnu::always_inline]] static Wide<uint8_t> bytesAt(const uint8_t* from, int64_t granules) {
+    const auto one = [&](int64_t i) { return i < granules ? (__m128i)loadHalf(from + i * kBytes) : __m128i{}; };
+    const __m256i first = _mm256_inserti128_si256(_mm256_castsi128_si256(one(0)), one(1), 1),
+                  second = _mm256_inserti128_si256(_mm256_castsi128_si256(one(2)), one(3), 1);
+#ifdef __AVX512BW__
+    return {(Vector<uint8_t>)_mm512_inserti64x4(_mm512_castsi256_si512(first), second, 1)};
+#else
+    return {(Vector<uint8_t>)first, (Vector<uint8_t>)second};
+#endif
+  }
+
+  // Bit 4 of a register's codes, from 16 bits of each granule.
+  [[gnu::always_inline]] static Vector<uint8_t> fifthBitsAt(const uint8_t* from, int64_t granules, int64_t i) {
+    constexpr int64_t kCount = kVectorBytes / 16;
+    uint64_t bits = 0;
+#pragma GCC unroll 4
+    for (int64_t k = 0; k < kCount; ++k) {
+      uint16_t ofGranule = 0;
+      if (i * kCount + k < granules) std::memcpy(&ofGranule, from + (i * kCount + k) * kBytes, sizeof ofGranule);
+      bits |= uint64_t{ofGranule} << (16 * k);
+    }
+#ifdef __AVX512BW__
+    return (Vector<uint8_t>)_mm512_maskz_set1_epi8(bits, 16);
+#else
+    return (Vector<uint8_t>)fifthBits(reinterpret_cast<const uint8_t*>(&bits));
+#endif
   }
 };
+
+// Whether codes are bytes, which are multiplied with the bytes of x's numbers: 64 at a time instead of 32.
+template <typename Decoder>
+concept TakesBytes = requires(Decoder::Group group) { group.first; };
+
+// Each granule has a scale of its own: read() reads up to eight of them. The compiler must take them for memory: a load
+// fills a vector with one of them, while it would spread them from a register by a shuffle each.
 struct IntegerQ8_0 : NoOffsets {
   static constexpr int64_t kGranules = 1, kBytes = Bytes32::kBytes;
   alignas(32) float scales[8];
 
   IntegerQ8_0(const PackedMatrix&, int64_t) {}
   [[gnu::always_inline]] void read(const PackedMatrix& matrix, int64_t granule, int64_t count) {
-    readHalves<kBytes>(matrix.codes + granule * kBytes, count, scales);
+    const EightFloats halves = halvesAt<kBytes>(matrix.codes + granule * kBytes, count);
+    std::memcpy(scales, &halves, sizeof scales);
+    asm volatile("" : "+m"(scales));
   }
   [[gnu::always_inline]] static Shorts codes(const PackedMatrix& matrix, int64_t granule, int64_t) {
     return signedShorts(loadCodes(matrix.codes + granule * kBytes + 2));
@@ -119,10 +185,9 @@ struct IntegerBlock256 {
   static constexpr int64_t kGranules = 8, kCodes = Block256<kHasFifthBit>::kCodes,
                            kBytes = Block256<kHasFifthBit>::kBytes;
   static constexpr bool kHasOffsets = true;
-  using Offsets = EightFloats;
   const uint8_t* block;
   float scale;
-  Offsets offsets;
+  EightFloats offsets;
   __m128i scales;  // of the granules, in words
 
   IntegerBlock256(const PackedMatrix& matrix, int64_t granule) { read(matrix.codes + granule / 8 * kBytes); }
@@ -185,7 +250,7 @@ struct IntegerBlock256 {
     scale = halves[0];
     scales = _mm_cvtepu8_epi16(_mm_cvtsi64_si128(static_cast<int64_t>(six.scales)));
     const __m256i ofOffsets = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<int64_t>(six.offsets)));
-    offsets = (Offsets)_mm256_cvtepi32_ps(ofOffsets) * -halves[1];
+    offsets = (EightFloats)_mm256_cvtepi32_ps(ofOffsets) * -halves[1];
   }
 };
 struct IntegerQ6_K : NoOffsets {

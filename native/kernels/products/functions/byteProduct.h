@@ -24,7 +24,7 @@ inline void roundRows(const FrozenProduct<Bfloat16>& call, const RoundedRows& to
     for (int64_t k = 0; k < call.depth; ++k) numbers[k] = wide(from[k]);
     if (call.isTransposed)
       for (int64_t k = 0; k < call.depth; ++k) numbers[k] *= call.packed->scales[k];
-    roundRow(numbers, call.depth, codes, to.scales[row]);
+    roundRow<127>(numbers, call.depth, codes, to.scales[row]);
   }
 }
 

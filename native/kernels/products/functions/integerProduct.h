@@ -34,6 +34,23 @@ constexpr int64_t kBlocksAhead = 16;  // of the matrix to prefetch
 #endif
 }
 
+// sums + a·x + b·y, neighbors added by fours; a and b are codes of at most five bits.
+[[gnu::always_inline]] inline Vector<int32_t> plusFours(Vector<int32_t> sums, Vector<uint8_t> a, Vector<int8_t> x,
+                                                        Vector<uint8_t> b, Vector<int8_t> y) {
+#if defined(__AVX512VNNI__)
+  const __m512i first = _mm512_dpbusd_epi32((__m512i)sums, (__m512i)a, (__m512i)x);
+  return (Vector<int32_t>)_mm512_dpbusd_epi32(first, (__m512i)b, (__m512i)y);
+#elif defined(__AVX512BW__)
+  const auto pairs = (Vector<int16_t>)_mm512_maddubs_epi16((__m512i)a, (__m512i)x) +
+                     (Vector<int16_t>)_mm512_maddubs_epi16((__m512i)b, (__m512i)y);
+  return sums + sumsOfPairs(pairs, Vector<int16_t>{} + 1);
+#else
+  const auto pairs = (Vector<int16_t>)_mm256_maddubs_epi16((__m256i)a, (__m256i)x) +
+                     (Vector<int16_t>)_mm256_maddubs_epi16((__m256i)b, (__m256i)y);
+  return sums + sumsOfPairs(pairs, Vector<int16_t>{} + 1);
+#endif
+}
+
 [[gnu::always_inline]] inline IntegerSums sumsOfPairs(const Shorts& a, const int16_t* b) {
   IntegerSums sums;
   forEachRegister([&](int64_t i) { sums.registers[i] = sumsOfPairs(a.registers[i], load(b + i * kLanes<int16_t>)); });
@@ -57,11 +74,6 @@ constexpr int64_t kBlocksAhead = 16;  // of the matrix to prefetch
   forEachRegister([&](int64_t i) { total.registers[i] += sums.registers[i] * scale; });
 }
 
-[[gnu::always_inline]] inline LaneSums inFirstLanes(float number) {
-  LaneSums lanes{};
-  lanes[0] = number;
-  return lanes;
-}
 [[gnu::always_inline]] inline LaneSums inFirstLanes(EightFloats numbers) {
 #ifdef __AVX512F__
   return (LaneSums)_mm512_zextps256_ps512((__m256)numbers);
@@ -82,6 +94,7 @@ class RowSums {
     if constexpr (requires { typename Decoder::Group; }) addGroups(block, granules);
     else if constexpr (Decoder::kGranules == 1) addEach(block, granules);
     else addWhole(block, granules);
+    if constexpr (Decoder::kHasOffsets) addOffsets(block * kGranulesOfBlock, granules);
   }
 
   // Lanes whose sums are the products.
@@ -104,10 +117,7 @@ class RowSums {
 #pragma GCC unroll 8
     for (int64_t i = 0; i < granules; ++i) addGranule(first + i, i, sums);
 #pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) {
-      addScaled(total_[r], sums[r], decoder_.scale * x_.scales[r * x_.blocks + block]);
-      if constexpr (Decoder::kHasOffsets) addOffsets(r, first, decoder_.offsets);
-    }
+    for (int r = 0; r < kRows; ++r) addScaled(total_[r], sums[r], decoder_.scale * x_.scales[r * x_.blocks + block]);
   }
 
   // Each has its own.
@@ -120,16 +130,13 @@ class RowSums {
       IntegerSums sums[kRows] = {};
       addGranule(first + i, i, sums);
 #pragma GCC unroll 8
-      for (int r = 0; r < kRows; ++r) {
-        addScaled(ofBlock[r], sums[r], decoder_.scales[i]);
-        if constexpr (Decoder::kHasOffsets) addOffsets(r, first + i, decoder_.offsets[i]);
-      }
+      for (int r = 0; r < kRows; ++r) addScaled(ofBlock[r], sums[r], decoder_.scales[i]);
     }
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) addScaled(total_[r], ofBlock[r], x_.scales[r * x_.blocks + block]);
   }
 
-  // Each lane of four granules has its own; a lane's sum of two planes is a whole number.
+  // Each lane of four granules has its own.
   [[gnu::always_inline]] void addGroups(int64_t block, int64_t granules) {
     const int64_t first = block * kGranulesOfBlock;
     decoder_.next(matrix_, first_ + first, granules);
@@ -143,6 +150,34 @@ class RowSums {
   [[gnu::always_inline]] void addGroup(int64_t first, int32_t i, int64_t granules, FloatSums (&sums)[kRows]) const {
     const auto group = decoder_.group(matrix_, first_ + first, granules);
     const FloatSums scales = decoder_.ofLanes(i);
+    if constexpr (TakesBytes<Decoder>) addBytes(first, group, scales, sums);
+    else addPlanes(first, group, scales, sums);
+  }
+
+  template <typename Group>
+  [[gnu::always_inline]] void addBytes(int64_t first, const Group& group, const FloatSums& scales,
+                                       FloatSums (&sums)[kRows]) const {
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      const auto bytesOfX = [&](int64_t line, int64_t i) {
+        Vector<int8_t> bytes;
+        std::memcpy(&bytes, numbersOfX(first + line, r) + i * kLanes<int16_t>, sizeof bytes);
+        return bytes;
+      };
+      IntegerSums ofBytes = {};
+      forEachRegister([&](int64_t i) {
+        const Vector<uint8_t> a = group.first.registers[i], b = group.second.registers[i];
+        const Vector<int32_t> ofHigh = plusFours(Vector<int32_t>{}, a, bytesOfX(0, i), b, bytesOfX(1, i));
+        ofBytes.registers[i] = plusFours(ofHigh << 8, a, bytesOfX(2, i), b, bytesOfX(3, i));
+      });
+      addScaled(sums[r], ofBytes, scales);
+    }
+  }
+
+  // A lane's sum of two planes is a whole number.
+  template <typename Group>
+  [[gnu::always_inline]] void addPlanes(int64_t first, const Group& group, const FloatSums& scales,
+                                        FloatSums (&sums)[kRows]) const {
 #pragma GCC unroll 2
     for (int64_t plane = 0; plane < 4; plane += 2) {
       const Shorts numbers = group.plane(plane), others = group.plane(plane + 1);
@@ -165,11 +200,14 @@ class RowSums {
     return x_.codes + (granule * kRows + r) * kGranule;
   }
 
-  template <typename Offsets>
-  [[gnu::always_inline]] void addOffsets(int r, int64_t granule, const Offsets& offsets) {
-    Offsets ofX;
-    std::memcpy(&ofX, x_.sums + r * x_.granules + granule, sizeof ofX);
-    offsets_[r] += offsets * ofX;
+  // Of `granules` granules, eight at most.
+  [[gnu::always_inline]] void addOffsets(int64_t granule, int64_t granules) {
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      EightFloats ofX{};
+      std::memcpy(&ofX, x_.sums + r * x_.granules + granule, granules * sizeof(float));
+      offsets_[r] += decoder_.offsets * ofX;
+    }
   }
 
   const PackedMatrix& matrix_;
@@ -177,7 +215,7 @@ class RowSums {
   const int64_t first_;
   Decoder& decoder_;  // apart from the sums, which stay in registers
   FloatSums total_[kRows] = {};
-  typename Decoder::Offsets offsets_[kRows] = {};
+  EightFloats offsets_[kRows] = {};
 };
 
 // The last block, which has fewer granules. Usual numbers of them have code of their own, since rows may be short.

@@ -7,11 +7,12 @@
 
 namespace bidora::BIDORA_VARIANT {
 
-// The largest magnitude becomes Code's largest number. What is not finite makes the scale so, and with it the row's
+// The largest magnitude becomes kLargestCode. What is not finite makes the scale so, and with it the row's
 // products; magnitudes below 2⁻¹⁰⁰ become 0.
-template <typename Code>
+template <int kLargestCode, typename Code>
 inline void roundRow(const float* row, int64_t count, Code* to, float& scale) {
-  constexpr float kLargest = std::numeric_limits<Code>::max();
+  static_assert(kLargestCode <= std::numeric_limits<Code>::max());
+  constexpr float kLargest = kLargestCode;
   uint32_t most = 0;  // of the magnitudes' bits, which are in the numbers' order with NaN last
   for (int64_t i = 0; i < count; ++i) {
     uint32_t bits;
