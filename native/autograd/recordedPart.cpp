@@ -95,8 +95,7 @@ std::vector<at::Tensor> RecordedPart::run(const std::vector<at::Tensor>& used, T
     read.reserve(step.reads.size());
     for (size_t i = 0; i < step.reads.size(); ++i)
       read.push_back(step.uses[i] == kNoUse ? tensors[step.reads[i]] : used.at(step.uses[i]));
-    std::vector<c10::IValue> stack = calls_.stackOf(step.entry, read);
-    read.clear();
+    std::vector<c10::IValue> stack = calls_.stackOf(step.entry, std::move(read));
     const at::AutoGradMode mode(entry.isDifferentiated && at::GradMode::is_enabled());
     std::vector<c10::IValue> arguments;
     if (tape) arguments = stack;

@@ -133,7 +133,7 @@ std::optional<at::Tensor> RecordedPass::run(const std::vector<at::Tensor>& input
     read.reserve(step.reads.size());
     for (const int32_t place : step.reads) read.push_back(tensors[place]);
     call.op = step.op;
-    call.stack = calls_.stackOf(s, read);
+    call.stack = calls_.stackOf(s, std::move(read));
     step.op->handle.callBoxed(&call.stack);
     const std::vector<at::Tensor> results = tensorsOf(call.stack);
     for (size_t i = 0; i < results.size(); ++i) {

@@ -79,13 +79,14 @@ void Tape::prune(const std::vector<int32_t>& kept, const std::vector<int32_t>& w
   places_.clear();
 }
 
-std::vector<c10::IValue> Tape::stackOf(size_t entry, const std::vector<at::Tensor>& tensors) const {
+std::vector<c10::IValue> Tape::stackOf(size_t entry, std::vector<at::Tensor> tensors) const {
   std::vector<c10::IValue> stack;
+  stack.reserve(entries_.at(entry).arguments.size());
   size_t next = 0;
   const auto take = [&](int32_t place) {
     if (place == kNone) return at::Tensor();
     if (next == tensors.size()) throw std::invalid_argument("expected a replacement for each of the call's tensors.");
-    return tensors[next++];
+    return std::move(tensors[next++]);
   };
   for (const Argument& argument : entries_.at(entry).arguments) {
     if (!argument.isTensor) stack.push_back(argument.value);

@@ -50,7 +50,7 @@ class Tape {
   std::vector<torch::autograd::Edge> takeEdges() { return std::move(edges_); }
 
   // The arguments of an entry, with its tensors replaced in order.
-  std::vector<c10::IValue> stackOf(size_t entry, const std::vector<at::Tensor>& tensors) const;
+  std::vector<c10::IValue> stackOf(size_t entry, std::vector<at::Tensor> tensors) const;
 
   const std::vector<Entry>& entries() const { return entries_; }
   size_t size() const { return tensors_.size(); }

@@ -140,7 +140,7 @@ Napi::Value replayTape(const Napi::CallbackInfo& info) {
   Call call(state);
   const Operator& op = state.operators.at(tape.entries().at(entry).op);
   call.op = &op;
-  call.stack = tape.stackOf(entry, tensors);
+  call.stack = tape.stackOf(entry, std::move(tensors));
   op.handle.callBoxed(&call.stack);
   Napi::Array results = Napi::Array::New(env);
   for (auto& value : call.stack) {
