@@ -6,6 +6,7 @@
 #include "kernels/products/functions.h"
 #include "kernels/simd/tileSetting.h"
 #include "panels.h"
+#include "prefetch.h"
 
 namespace bidora::BIDORA_VARIANT {
 
@@ -64,10 +65,10 @@ struct Upcoming {
     return {first.skip(kLinesAhead / lines), kLinesAhead % lines, lines};
   }
 
-  [[gnu::always_inline]] void prefetch() {
+  [[gnu::always_inline]] void prefetch(bool intoL2) {
     if (!rows.first) return;
 #pragma GCC unroll 16
-    for (int i = 0; i < kRowsTogether; ++i) __builtin_prefetch(rows.row(i) + line * 64, 0, 2);
+    for (int i = 0; i < kRowsTogether; ++i) prefetchOnce(rows.row(i) + line * 64, intoL2);
     if (++line == lines) *this = {rows.skip(1), 0, lines};
   }
 };
@@ -119,7 +120,7 @@ void addRows(const Word* x, const Lines& from, Upcoming upcoming, int64_t words,
   Line lines[kLineWords];
   int64_t d = 0;
   for (; d + kLineWords <= words; d += kLineWords) {
-    upcoming.prefetch();
+    upcoming.prefetch(false);
     loadLines(from, d, kLineWords, lines);
     addLine<Word, kFirst>(x + d * kRows, lines, sums);
     if constexpr (kRest > 0) addLine<Word, kRest>(x + d * kRows + 8 * kLineWords, lines, sums + 8 * kRowsTogether);

@@ -5,7 +5,9 @@
 
 #include "finishTile.h"
 #include "integerRows.h"
+#include "kernels/common/processor.h"
 #include "kernels/simd/tiles.h"
+#include "prefetch.h"
 
 #ifdef __AVX2__
 namespace bidora::BIDORA_VARIANT {
@@ -14,7 +16,7 @@ using IntegerSums = Wide<int32_t>;
 using FloatSums = Wide<float>;
 using LaneSums = Vector<float>;  // whose sum is an element
 
-constexpr int64_t kBlocksAhead = 16;  // of the matrix to prefetch
+constexpr int64_t kBlocksAhead = 32;  // of the matrix to prefetch
 
 // a·b, neighbors added.
 [[gnu::always_inline]] inline Vector<int32_t> sumsOfPairs(Vector<int16_t> a, Vector<int16_t> b) {
@@ -231,7 +233,7 @@ template <typename Sums>
 
 // to[r·kWidth]: lanes of x_r·W_row for kRows rows of x.
 template <typename Decoder, int kRows>
-void multiplyRow(const PackedMatrix& matrix, int64_t row, const IntegerRows& x, LaneSums* to) {
+void multiplyRow(const PackedMatrix& matrix, int64_t row, const IntegerRows& x, bool fetchesIntoL2, LaneSums* to) {
   constexpr int64_t kBytes = kGranulesOfBlock / Decoder::kGranules * Decoder::kBytes;
   const int64_t first = row * x.granules;
   const uint8_t* ahead = matrix.codes + first / Decoder::kGranules * Decoder::kBytes + kBlocksAhead * kBytes;
@@ -239,7 +241,7 @@ void multiplyRow(const PackedMatrix& matrix, int64_t row, const IntegerRows& x, 
   RowSums<Decoder, kRows> sums(matrix, first, x, decoder);
   int64_t block = 0;
   for (; (block + 1) * kGranulesOfBlock <= x.granules; ++block, ahead += kBytes) {
-    for (int64_t line = 0; line < kBytes; line += 64) __builtin_prefetch(ahead + line, 0, 2);
+    for (int64_t line = 0; line < kBytes; line += 64) prefetchOnce(ahead + line, fetchesIntoL2);
     sums.addBlock(block, kGranulesOfBlock);
   }
   addRest(sums, block, x.granules - block * kGranulesOfBlock);
@@ -251,8 +253,9 @@ template <typename Decoder>
 void multiplyRows(const PackedMatrix& matrix, int64_t first, int64_t columns, const IntegerRows& x, int64_t rows,
                   float* sums) {
   LaneSums lanes[kRowsAtOnce * kWidth];
+  const bool fetchesIntoL2 = hasTiles();
   const auto forColumns = [&](auto multiply) {
-    for (int64_t c = 0; c < columns; ++c) multiply(matrix, first + c, x, lanes + c);
+    for (int64_t c = 0; c < columns; ++c) multiply(matrix, first + c, x, fetchesIntoL2, lanes + c);
     for (int64_t i = 0; i < rows * kWidth; i += kLanes<float>) store(sums + i, sumsOf<float>(lanes + i));
   };
   switch (rowsAtOnce(rows)) {
