@@ -54,7 +54,7 @@ void checkInputGradient(const Tensor& gradient, const Tensor& weight) {
 }
 
 bool isForLibrary(const Tensor& weight, const Maybe& packed) {
-  return !packed && !packedMatrix(weight) && !hasOwnProduct(weight);
+  return !packed && !packedMatrix(weight) && !hasOwnProduct(weight, false);
 }
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Maybe& bias, const Maybe& packed) {
@@ -125,7 +125,7 @@ void checkLinears(const Tensor& x, at::TensorList weights, at::TensorList biases
 std::vector<Tensor> linears(const Tensor& x, at::TensorList weights, at::TensorList biases) {
   checkLinears(x, weights, biases);
   if (!x.is_meta() && x.dim() == 2 && x.size(0) <= kFewRows &&
-      std::all_of(weights.begin(), weights.end(), hasOwnProduct))
+      std::all_of(weights.begin(), weights.end(), [](const Tensor& weight) { return hasOwnProduct(weight, false); }))
     return fewRowsProducts(x, weights, biases);
   std::vector<Tensor> results;
   results.reserve(weights.size());

@@ -87,7 +87,7 @@ void applyGain(const Tensor& y, const Epilogue& epilogue) {
 
 Tensor frozenProduct(const Tensor& x, const FrozenWeight& weight, const LowRankTerm& lowRank,
                      const Epilogue& epilogue) {
-  if (isIntegerProduct(x, weight.plain) || hasOwnProduct(weight.plain))
+  if (isIntegerProduct(x, weight.plain) || hasOwnProduct(weight.plain, false))
     return ownProduct(x, weight.plain, false, lowRank, epilogue, 1);
   const Tensor product = libraryProduct(x, weight, epilogue.bias);
   if (lowRank.low.defined()) product.addmm_(lowRank.low, lowRank.factor.t());
@@ -96,13 +96,13 @@ Tensor frozenProduct(const Tensor& x, const FrozenWeight& weight, const LowRankT
 }
 
 Tensor transposedProduct(const Tensor& x, const Tensor& weight, const LowRankTerm& lowRank) {
-  if (hasOwnProduct(weight)) return ownProduct(x, weight, true, lowRank, {}, 1);
+  if (hasOwnProduct(weight, true)) return ownProduct(x, weight, true, lowRank, {}, 1);
   const Tensor product = transposedLibraryProduct(x, weight);
   return lowRank.low.defined() ? product.addmm_(lowRank.low, lowRank.factor) : product;
 }
 
 Tensor thinProduct(const Tensor& x, const Tensor& factor, bool isTransposed, double scale) {
-  if (hasOwnProduct(factor)) return ownProduct(x, factor, isTransposed, {}, {}, scale);
+  if (hasOwnProduct(factor, isTransposed)) return ownProduct(x, factor, isTransposed, {}, {}, scale);
   const Tensor product = isTransposed ? at::mm(x, factor) : at::linear(x, factor);
   return scale == 1 ? product : product.mul_(scale);
 }

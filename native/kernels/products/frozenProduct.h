@@ -30,8 +30,8 @@ void checkPacked(const std::optional<at::Tensor>& packed, const at::Tensor& weig
 // Whether we have our own products for this type on the CPU. They fuse the low-rank term and the gain, and need no
 // packed copy of the weight.
 bool hasOwnProducts(at::ScalarType type);
-// Whether our own products apply to this matrix; odd sizes do not fit pairs of bfloat16.
-bool hasOwnProduct(const at::Tensor& matrix);
+// Whether our own products, x·Wᵀ or x·W, apply to this matrix; an odd depth does not fit pairs of bfloat16.
+bool hasOwnProduct(const at::Tensor& matrix, bool isTransposed);
 
 // x·Wᵀ with the low-rank term and the epilogue: [N, out].
 at::Tensor frozenProduct(const at::Tensor& x, const FrozenWeight& weight, const LowRankTerm& lowRank = {},

@@ -215,7 +215,10 @@ bool roundsInputs(const Tensor& weight) {
   return packed && packed->roundsInputs;
 }
 
-bool isEven(const Tensor& x) { return x.size(0) % 2 == 0 && x.size(1) % 2 == 0; }
+// The depth's elements are multiplied in pairs; a transposed matrix is read in pairs of columns, too.
+bool hasPairs(const Tensor& matrix, bool isTransposed) {
+  return matrix.size(1) % 2 == 0 && (!isTransposed || matrix.size(0) % 2 == 0);
+}
 
 }  // namespace
 
@@ -246,9 +249,9 @@ bool hasOwnProducts(at::ScalarType type) {
   return type == at::kBFloat16 && own.bfloat16.frozenProduct != nullptr;
 }
 
-bool hasOwnProduct(const Tensor& matrix) {
+bool hasOwnProduct(const Tensor& matrix, bool isTransposed) {
   return matrix.is_cpu() && hasOwnProducts(matrix.scalar_type()) &&
-         (matrix.scalar_type() == at::kFloat || isEven(matrix) || roundsInputs(matrix));
+         (matrix.scalar_type() == at::kFloat || hasPairs(matrix, isTransposed) || roundsInputs(matrix));
 }
 
 bool hasIntegerProducts() { return tableInUse<ProductFunctions>().bfloat16.integerProduct != nullptr; }
