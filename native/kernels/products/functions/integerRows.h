@@ -37,8 +37,8 @@ template <typename Decoder>
   requires TakesBytes<Decoder>
 inline void arrange(const int16_t* numbers, int16_t* to) {
   int8_t bytes[2][2][64];
-  for (int half = 0; half < 2; ++half)
-    for (int i = 0; i < 64; ++i) {
+  for (int64_t half = 0; half < 2; ++half)
+    for (int64_t i = 0; i < 64; ++i) {
       const int number = numbers[i / 16 * kGranule + half * 16 + i % 16], high = (number + 128) >> 8;
       bytes[0][half][i] = static_cast<int8_t>(high);
       bytes[1][half][i] = static_cast<int8_t>(number - 256 * high);
