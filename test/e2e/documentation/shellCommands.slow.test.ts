@@ -34,7 +34,6 @@ const SKIPPED: readonly (readonly [command: RegExp, reason: string])[] = [
   [/^npm (test|run test:slow)\b/, "is this suite"],
   [/^npm run bench\b/, "measures for minutes to hours"],
   [/^npm run package\b/, "downloads PyTorch's wheel and compiles for minutes: npm run test:package does it"],
-  [/^npx bidora .*…/, "has … in the place of a run's own flags"],
   [/^npx bidora compare .*examples\/mrpc\.yaml/, "trains for minutes: test/e2e/comparison does the same on less"],
   [
     /^npx bidora compare docs\/results\//,
