@@ -1,6 +1,7 @@
 // Bundles the compiled sources (build/js) into dist, which is what the package has: a few files load several times faster than
 // hundreds. Dependencies stay imports; development dependencies that the sources import become part of the bundle.
 import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { defineConfig } from "rolldown";
 import { dts } from "rolldown-plugin-dts";
 import { COMMANDS } from "./build/js/app/cli/commands.js";
@@ -33,6 +34,15 @@ async function helpTexts() {
   return JSON.stringify(help);
 }
 
+/** Whether a module belongs to src/base, or to a folder in it and needs only such modules and Node's own. */
+function isInBase(/** @type {string} */ id) {
+  const [, inside] = /[/\\]build[/\\]js[/\\]base[/\\](.+)\.js$/.exec(id) ?? [];
+  if (inside === undefined || inside === "wholeRecord") return false;
+  if (!/[/\\]/.test(inside)) return true;
+  const needed = readFileSync(id, "utf8").matchAll(/ from "([^"]+)"/g);
+  return [...needed].every(([, from = ""]) => from.startsWith("node:") || (from.startsWith(".") && isInBase(join(dirname(id), from))));
+}
+
 /** Leaves out the module that the types' bundle would need if it were a program. */
 const typesAlone = {
   name: "types-alone",
@@ -51,7 +61,7 @@ export default defineConfig([
     output: {
       ...{ dir: "dist", cleanDir: true, chunkFileNames: "chunks/[name].js", comments: { jsdoc: false } },
       // What nearly every file needs is one file, and not twenty small ones; but without zod.
-      codeSplitting: { groups: [{ name: "base", test: /[/\\]build[/\\]js[/\\]base[/\\](?!wholeRecord)[^/\\]+\.js$/ }] },
+      codeSplitting: { groups: [{ name: "base", test: isInBase }] },
     },
   },
   {
