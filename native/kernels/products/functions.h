@@ -49,7 +49,8 @@ struct RoundedRows {
 };
 
 // Rows of bfloat16 rounded to int16 in blocks of 256 elements, the last of which may be shorter. Groups of kIntegerRows
-// are whole, the missing rows 0. The order of a granule's elements is the packed format's.
+// are whole, the missing rows 0 if there are more than kRowsAlone. The order of four granules' numbers is the packed
+// format's, and that of their bytes if it multiplies bytes.
 struct IntegerRows {
   int16_t* codes;  // [granules of whole blocks, rows, kGranule] for each group of rows that are multiplied at once
   float* scales;   // of the blocks, [rows, blocks]
@@ -59,6 +60,7 @@ struct IntegerRows {
 
 constexpr int64_t kGranulesOfBlock = 8;
 constexpr int64_t kIntegerRows = 8;  // a multiple of the rows that are multiplied at once
+constexpr int64_t kRowsAlone = 4;    // so many rows and fewer are multiplied without missing ones
 constexpr int64_t kPanel = 64;       // columns per panel of a frozen product
 constexpr int64_t kFewRows = 16;     // for up to this many rows of x, the matrix is not packed
 

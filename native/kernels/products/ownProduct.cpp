@@ -71,7 +71,7 @@ struct RoundedInput {
                   groups = (call.rows + kIntegerRows - 1) / kIntegerRows, all = groups * kIntegerRows,
                   codes = all * blocks * kGranulesOfBlock * kGranule * 2;
     memory = at::empty({codes + all * (blocks + granules) * 4}, at::kByte);
-    if (call.rows > 4) memory.zero_();  // fewer are not multiplied together with missing ones
+    if (call.rows > kRowsAlone) memory.zero_();
     uint8_t* first = memory.data_ptr<uint8_t>();
     auto* scales = reinterpret_cast<float*>(first + codes);
     rows = {reinterpret_cast<int16_t*>(first), scales, scales + all * blocks, granules, blocks};

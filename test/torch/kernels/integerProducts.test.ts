@@ -18,7 +18,7 @@ const BLOCKS: Record<string, readonly [elements: number, bytes: number, halves: 
 const FORMATS = ["nf4", "nf4 64 twice", "nf4 32", "nf4 96", "nf4 512 twice", "fp4 128 twice", "fp4", "int8", ...Object.keys(BLOCKS)]; // biome-ignore format: one line
 /** [out, in]: one column group and several, blocks of 256 that end early where the format allows it. */
 const SHAPES: Readonly<Record<number, readonly (readonly [number, number])[]>> = {
-  32: [[5, 32], [70, 1376], [33, 256], [1, 288]], // biome-ignore format: one line
+  32: [[5, 32], [70, 1376], [33, 256], [1, 288], [9, 416], [3, 480]], // biome-ignore format: one line
   64: [[5, 64], [70, 1344], [33, 256], [1, 320]], // biome-ignore format: one line
   96: [[5, 96], [70, 1344], [1, 288]], // biome-ignore format: one line
   128: [[5, 128], [70, 1408], [1, 256]], // biome-ignore format: one line

@@ -31,14 +31,6 @@ template <typename Use>
           (Vector<int16_t>)_mm256_cvtepi8_epi16(_mm256_extracti128_si256((__m256i)codes, 1))};
 #endif
 }
-[[gnu::always_inline]] inline Shorts shorts(Codes codes) {
-#ifdef __AVX512BW__
-  return {(Vector<int16_t>)_mm512_cvtepu8_epi16((__m256i)codes)};
-#else
-  return {(Vector<int16_t>)_mm256_cvtepu8_epi16(_mm256_castsi256_si128((__m256i)codes)),
-          (Vector<int16_t>)_mm256_cvtepu8_epi16(_mm256_extracti128_si256((__m256i)codes, 1))};
-#endif
-}
 
 // For decoders whose elements are code·scale.
 struct NoOffsets {

@@ -46,7 +46,7 @@ struct ByTiles {
     _tile_loadd(0, sums, kTile * 4);
     int64_t d = 0;
     for (; d + kLineWords <= words; d += kLineWords) {
-      upcoming.prefetch(true);
+      upcoming.prefetch();
       _tile_loadd(4, from.first + d * 4, from.rowBytes);
       _tile_loadd(6, x + d * rows, rows * 4);
       _tile_dpbf16ps(0, 4, 6);

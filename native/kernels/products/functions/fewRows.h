@@ -3,6 +3,7 @@
 // in frozenProduct, so that a row's bits do not depend on the number of rows.
 #pragma once
 
+#include "kernels/common/processor.h"
 #include "kernels/products/functions.h"
 #include "kernels/simd/tileSetting.h"
 #include "panels.h"
@@ -58,18 +59,19 @@ struct Fewer {
 struct Upcoming {
   Together rows;
   int64_t line, lines;  // of a row
+  bool intoL2 = hasTiles();
 
-  static Upcoming none() { return {{nullptr, 0}, 0, 1}; }
+  static Upcoming none() { return {{nullptr, 0}, 0, 1, false}; }
   static Upcoming after(const Together& first, int64_t words) {
     const int64_t lines = greater(roundUp(words, kLineWords) / kLineWords, 1);
     return {first.skip(kLinesAhead / lines), kLinesAhead % lines, lines};
   }
 
-  [[gnu::always_inline]] void prefetch(bool intoL2) {
+  [[gnu::always_inline]] void prefetch() {
     if (!rows.first) return;
 #pragma GCC unroll 16
     for (int i = 0; i < kRowsTogether; ++i) prefetchOnce(rows.row(i) + line * 64, intoL2);
-    if (++line == lines) *this = {rows.skip(1), 0, lines};
+    if (++line == lines) *this = {rows.skip(1), 0, lines, intoL2};
   }
 };
 
@@ -120,7 +122,7 @@ void addRows(const Word* x, const Lines& from, Upcoming upcoming, int64_t words,
   Line lines[kLineWords];
   int64_t d = 0;
   for (; d + kLineWords <= words; d += kLineWords) {
-    upcoming.prefetch(false);
+    upcoming.prefetch();
     loadLines(from, d, kLineWords, lines);
     addLine<Word, kFirst>(x + d * kRows, lines, sums);
     if constexpr (kRest > 0) addLine<Word, kRest>(x + d * kRows + 8 * kLineWords, lines, sums + 8 * kRowsTogether);

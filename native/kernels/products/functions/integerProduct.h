@@ -27,6 +27,15 @@ constexpr int64_t kBlocksAhead = 32;  // of the matrix to prefetch
 #endif
 }
 
+// The same for codes, whose sums with bytes are words if they have at most seven bits.
+[[gnu::always_inline]] inline Vector<int16_t> sumsOfPairs(Vector<uint8_t> a, Vector<int8_t> b) {
+#ifdef __AVX512BW__
+  return (Vector<int16_t>)_mm512_maddubs_epi16((__m512i)a, (__m512i)b);
+#else
+  return (Vector<int16_t>)_mm256_maddubs_epi16((__m256i)a, (__m256i)b);
+#endif
+}
+
 // sums += a·b, neighbors added.
 [[gnu::always_inline]] inline void addPairs(Vector<int32_t>& sums, Vector<int16_t> a, Vector<int16_t> b) {
 #ifdef __AVX512VNNI__
@@ -39,17 +48,11 @@ constexpr int64_t kBlocksAhead = 32;  // of the matrix to prefetch
 // sums + a·x + b·y, neighbors added by fours; a and b are codes of at most five bits.
 [[gnu::always_inline]] inline Vector<int32_t> plusFours(Vector<int32_t> sums, Vector<uint8_t> a, Vector<int8_t> x,
                                                         Vector<uint8_t> b, Vector<int8_t> y) {
-#if defined(__AVX512VNNI__)
+#ifdef __AVX512VNNI__
   const __m512i first = _mm512_dpbusd_epi32((__m512i)sums, (__m512i)a, (__m512i)x);
   return (Vector<int32_t>)_mm512_dpbusd_epi32(first, (__m512i)b, (__m512i)y);
-#elif defined(__AVX512BW__)
-  const auto pairs = (Vector<int16_t>)_mm512_maddubs_epi16((__m512i)a, (__m512i)x) +
-                     (Vector<int16_t>)_mm512_maddubs_epi16((__m512i)b, (__m512i)y);
-  return sums + sumsOfPairs(pairs, Vector<int16_t>{} + 1);
 #else
-  const auto pairs = (Vector<int16_t>)_mm256_maddubs_epi16((__m256i)a, (__m256i)x) +
-                     (Vector<int16_t>)_mm256_maddubs_epi16((__m256i)b, (__m256i)y);
-  return sums + sumsOfPairs(pairs, Vector<int16_t>{} + 1);
+  return sums + sumsOfPairs(sumsOfPairs(a, x) + sumsOfPairs(b, y), Vector<int16_t>{} + 1);
 #endif
 }
 
@@ -166,7 +169,7 @@ class RowSums {
         std::memcpy(&bytes, numbersOfX(first + line, r) + i * kLanes<int16_t>, sizeof bytes);
         return bytes;
       };
-      IntegerSums ofBytes = {};
+      IntegerSums ofBytes;
       forEachRegister([&](int64_t i) {
         const Vector<uint8_t> a = group.first.registers[i], b = group.second.registers[i];
         const Vector<int32_t> ofHigh = plusFours(Vector<int32_t>{}, a, bytesOfX(0, i), b, bytesOfX(1, i));

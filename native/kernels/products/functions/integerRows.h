@@ -13,7 +13,7 @@ constexpr int64_t kRowsAtOnce = kVectorBytes == 64 ? 8 : 4;  // whose sums fit i
 
 // How many of the rows that are left are multiplied at once; added rows are 0.
 [[gnu::always_inline]] inline int64_t rowsAtOnce(int64_t left) {
-  return left <= 4 ? left : lesser(left <= 6 ? 6 : 8, kRowsAtOnce);
+  return left <= kRowsAlone ? left : lesser(left <= 6 ? 6 : 8, kRowsAtOnce);
 }
 
 // The largest whose high byte, rounded, is one.
