@@ -189,9 +189,11 @@ export function settingDifferences(then: SavedState["settings"], now: SavedState
     .filter(({ before, after }) => before !== after);
 }
 
-/** A value that an earlier version may have saved by another word. */
-const asCalledNow = (key: string, value: unknown): unknown =>
-  typeof value === "string" ? (own<Option>(runOptions, key)?.fromText(value) ?? value) : value;
+/** A value that an earlier version may have saved by another word. Texts that are no choice stay as they are: a pattern is not a list. */
+function asCalledNow(key: string, value: unknown): unknown {
+  const option = own<Option>(runOptions, key);
+  return typeof value === "string" && option?.words && !option.words.includes(value) ? option.fromText(value) : value;
+}
 
 /** The default, which runs of versions without the setting used. */
 const defaultOf = (key: string): unknown => own<Option>(runOptions, key)?.default;

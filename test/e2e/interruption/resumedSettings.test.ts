@@ -39,6 +39,9 @@ describe("a setting that has changed", () => {
     const { settings } = state;
     expect(settingDifferences({ ...settings, initLoraWeights: "zero" }, settings)).toEqual([]);
     expect(settingDifferences({ ...settings, initLoraWeights: "pissa" }, settings).length).toBe(1);
+    const pattern = { ...settings, targetModules: "query" };
+    expect(settingDifferences(pattern, pattern)).toEqual([]);
+    expect(settingDifferences(pattern, { ...settings, targetModules: ["query"] }).length).toBe(1);
     expect(settingDifferences({ ...settings, removed: "word" }, settings)).toEqual([
       { key: "removed", before: '"word"', after: "not set" },
     ]);
