@@ -57,7 +57,7 @@ interface AttentionNames {
 const BERT_NAMES: AttentionNames = { query: "query", key: "key", value: "value" };
 
 /** Options of a pass: for rotary position embeddings, for position biases, and for only the selected tokens. */
-interface AttentionPass extends Pick<AttendOptions, "scores"> {
+interface AttentionPass extends Pick<AttendOptions, "bias"> {
   readonly rotary?: RotaryTables | undefined;
   readonly only?: torch.Tensor | undefined;
 }
@@ -85,10 +85,10 @@ export class SelfAttention extends Module implements TokenMixer<RowLayout> {
   /** x: N,H → N,H; with an output projection K,H for only the selected tokens */
   forward(x: torch.Tensor, layout: RowLayout, context: ForwardContext, pass: AttentionPass = {}): torch.Tensor {
     const { heads, dropout, output } = this;
-    const { rotary, scores, only } = pass;
+    const { rotary, bias, only } = pass;
     const [q, k, v] = projectTogether([this.query, this.key, this.value], x, context);
     const rotated = (of: torch.Tensor) => (rotary ? rotate(of, rotary, heads) : of);
-    const mixed = attend(rotated(q), rotated(k), v, { heads, layout, scores, dropout, context });
+    const mixed = attend(rotated(q), rotated(k), v, { heads, layout, bias, dropout, context });
     return output ? output.forward(selectTokens(mixed, only), context) : mixed;
   }
 }

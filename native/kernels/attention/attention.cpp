@@ -18,17 +18,17 @@ using at::Tensor;
 // The output [N, H·D] and each query's log Σ exp of scores [H, N].
 std::tuple<Tensor, Tensor> forwardKernel(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& queryStarts,
                                          const Tensor& keyStarts, int64_t heads, int64_t kvHeads, double scale,
-                                         std::optional<int64_t> before, std::optional<int64_t> after, double p,
-                                         int64_t seed, int64_t stream) {
+                                         const Maybe& bias, std::optional<int64_t> before, std::optional<int64_t> after,
+                                         double p, int64_t seed, int64_t stream) {
   const AttentionSettings settings{heads, kvHeads, scale, before, after, p, seed, stream};
   const AttentionStarts starts{queryStarts, keyStarts};
-  checkAttention(q, k, v, starts, settings);
+  checkAttention(q, k, v, bias, starts, settings);
   const Tensor out = emptyLike(q), logSums = at::empty({heads, q.size(0)}, q.options().dtype(sumType(q)));
   if (!isComputed(out)) return {out, logSums};
-  const Tensor query = inRows(q), key = inRows(k), value = inRows(v);
+  const Tensor query = inRows(q), key = inRows(k), value = inRows(v), added = contiguousOrNone(orNone(bias));
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, q.scalar_type(), "bidora::attention", [&] {
     const AttentionShape shape = shapeOf(q, starts, settings);
-    const auto inputs = inputsOf<scalar_t>(query, key, value);
+    const auto inputs = inputsOf<scalar_t>(query, key, value, added);
     SumOf<scalar_t>* sums = logSums.data_ptr<SumOf<scalar_t>>();
     forEachThread(shape.rows * shape.heads, [&](int64_t& next) {
       functions<AttentionFunctions, scalar_t>().attend(shape, inputs, writableRows<scalar_t>(out), sums, next);
@@ -40,15 +40,17 @@ std::tuple<Tensor, Tensor> forwardKernel(const Tensor& q, const Tensor& k, const
 std::tuple<Tensor, Tensor, Tensor> backwardKernel(const Tensor& gradient, const Tensor& q, const Tensor& k,
                                                   const Tensor& v, const Tensor& logSums, const Tensor& queryStarts,
                                                   const Tensor& keyStarts, int64_t heads, int64_t kvHeads, double scale,
-                                                  std::optional<int64_t> before, std::optional<int64_t> after, double p,
-                                                  int64_t seed, int64_t stream) {
+                                                  const Maybe& bias, std::optional<int64_t> before,
+                                                  std::optional<int64_t> after, double p, int64_t seed,
+                                                  int64_t stream) {
   const Tensor ofQ = emptyLike(q), ofK = emptyLike(k), ofV = emptyLike(v);
   if (!isComputed(ofQ)) return {ofQ, ofK, ofV};
   const AttentionSettings settings{heads, kvHeads, scale, before, after, p, seed, stream};
-  const Tensor query = inRows(q), key = inRows(k), value = inRows(v), change = inRows(gradient);
+  const Tensor query = inRows(q), key = inRows(k), value = inRows(v), change = inRows(gradient),
+               added = contiguousOrNone(orNone(bias));
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, q.scalar_type(), "bidora::attention", [&] {
     const AttentionShape shape = shapeOf(q, {queryStarts, keyStarts}, settings);
-    const auto inputs = inputsOf<scalar_t>(query, key, value);
+    const auto inputs = inputsOf<scalar_t>(query, key, value, added);
     const AttentionGradients<Stored<scalar_t>> gradients{.out = rowsOf<scalar_t>(change),
                                                          .logSums = logSums.const_data_ptr<SumOf<scalar_t>>(),
                                                          .q = writableRows<scalar_t>(ofQ),
@@ -63,26 +65,36 @@ std::tuple<Tensor, Tensor, Tensor> backwardKernel(const Tensor& gradient, const 
 
 struct Attention {
   struct Saved {
-    Tensor q, k, v, queryStarts, keyStarts, logSums;
+    Tensor q, k, v, queryStarts, keyStarts, logSums, bias;
     AttentionSettings of;
-    std::vector<Tensor*> tensors() { return {&q, &k, &v, &queryStarts, &keyStarts, &logSums}; }
+    std::vector<Tensor*> tensors() { return {&q, &k, &v, &queryStarts, &keyStarts, &logSums, &bias}; }
   };
 
   static Forward<Tensor, Saved> forward(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& queryStarts,
                                         const Tensor& keyStarts, int64_t heads, int64_t kvHeads, double scale,
-                                        std::optional<int64_t> before, std::optional<int64_t> after, double p,
-                                        int64_t seed, int64_t stream) {
+                                        const Maybe& bias, std::optional<int64_t> before, std::optional<int64_t> after,
+                                        double p, int64_t seed, int64_t stream) {
+    TORCH_CHECK(!bias || !bias->requires_grad() || !at::GradMode::is_enabled(),
+                "bidora::attention has no gradient of a bias: use the plain formula.");
     const auto [out, logSums] = callKernel<forwardKernel>("bidora::_attention", q, k, v, queryStarts, keyStarts, heads,
-                                                          kvHeads, scale, before, after, p, seed, stream);
-    return {out, {q, k, v, queryStarts, keyStarts, logSums, {heads, kvHeads, scale, before, after, p, seed, stream}}};
+                                                          kvHeads, scale, bias, before, after, p, seed, stream);
+    return {out,
+            {q,
+             k,
+             v,
+             queryStarts,
+             keyStarts,
+             logSums,
+             orNone(bias),
+             {heads, kvHeads, scale, before, after, p, seed, stream}}};
   }
 
   static variable_list backward(const Saved& saved, const variable_list& gradients, const Needs&) {
     refuseSecondDerivative("attention");
-    const auto& [q, k, v, queryStarts, keyStarts, logSums, of] = saved;
-    const auto [ofQ, ofK, ofV] = callKernel<backwardKernel>("bidora::_attention_backward", gradients[0], q, k, v,
-                                                            logSums, queryStarts, keyStarts, of.heads, of.kvHeads,
-                                                            of.scale, of.before, of.after, of.p, of.seed, of.stream);
+    const auto& [q, k, v, queryStarts, keyStarts, logSums, bias, of] = saved;
+    const auto [ofQ, ofK, ofV] = callKernel<backwardKernel>(
+        "bidora::_attention_backward", gradients[0], q, k, v, logSums, queryStarts, keyStarts, of.heads, of.kvHeads,
+        of.scale, ifDefined(bias), of.before, of.after, of.p, of.seed, of.stream);
     return {ofQ, ofK, ofV};
   }
 };
@@ -130,14 +142,17 @@ Tensor attentionMask(const Tensor& like, at::IntArrayRef rows, at::IntArrayRef q
   defineDifferentiable<Attention>(
       library,
       "attention(Tensor query, Tensor key, Tensor value, Tensor cu_seqlens_q, Tensor cu_seqlens_k, int heads, int "
-      "kv_heads, float scale, *, int? before=None, int? after=None, float p=0., int seed=0, int stream=0) -> Tensor");
+      "kv_heads, float scale, *, Tensor? bias=None, int? before=None, int? after=None, float p=0., int seed=0, int "
+      "stream=0) -> Tensor");
   library.define<forwardKernel, NoDerivative::refuse>(
       "_attention(Tensor query, Tensor key, Tensor value, Tensor cu_seqlens_q, Tensor cu_seqlens_k, int heads, int "
-      "kv_heads, float scale, int? before, int? after, float p, int seed, int stream) -> (Tensor out, Tensor "
+      "kv_heads, float scale, Tensor? bias, int? before, int? after, float p, int seed, int stream) -> (Tensor out, "
+      "Tensor "
       "log_sums)");
   library.define<backwardKernel, NoDerivative::refuse>(
       "_attention_backward(Tensor grad, Tensor query, Tensor key, Tensor value, Tensor log_sums, Tensor cu_seqlens_q, "
-      "Tensor cu_seqlens_k, int heads, int kv_heads, float scale, int? before, int? after, float p, int seed, int "
+      "Tensor cu_seqlens_k, int heads, int kv_heads, float scale, Tensor? bias, int? before, int? after, float p, int "
+      "seed, int "
       "stream) -> (Tensor query_grad, Tensor key_grad, Tensor value_grad)");
   library.define<attentionMask, NoDerivative::ignore>(
       "attention_mask(Tensor like, int[] rows, int[] queries, int[] keys, int heads, float p, int seed, int stream) -> "

@@ -11,16 +11,16 @@ namespace {
 
 using at::Tensor;
 
-// Query, key and value, or their tangents or gradients.
+// Query, key, value and bias, or their tangents or gradients, of which the bias has none.
 struct Three {
-  Tensor q, k, v;
+  Tensor q, k, v, bias = {};
 };
 
-Three threeInRows(const Three& x) { return {inRows(x.q), inRows(x.k), inRows(x.v)}; }
+Three threeInRows(const Three& x) { return {inRows(x.q), inRows(x.k), inRows(x.v), contiguousOrNone(x.bias)}; }
 
 template <typename T>
 AttentionInputs<Stored<T>> inputsOf(const Three& x) {
-  return bidora::inputsOf<T>(x.q, x.k, x.v);
+  return bidora::inputsOf<T>(x.q, x.k, x.v, x.bias);
 }
 
 Three emptyThree(const Three& x) { return {emptyLike(x.q), emptyLike(x.k), emptyLike(x.v)}; }
@@ -33,11 +33,12 @@ void checkTangents(const Three& x, const Three& tangents) {
 
 Tensor tangent(const Tensor& q, const Tensor& k, const Tensor& v, const Maybe& qd, const Maybe& kd, const Maybe& vd,
                const Tensor& queryStarts, const Tensor& keyStarts, int64_t heads, int64_t kvHeads, double scale,
-               std::optional<int64_t> before, std::optional<int64_t> after, double p, int64_t seed, int64_t stream) {
+               const Maybe& bias, std::optional<int64_t> before, std::optional<int64_t> after, double p, int64_t seed,
+               int64_t stream) {
   const AttentionSettings settings{heads, kvHeads, scale, before, after, p, seed, stream};
   const AttentionStarts starts{queryStarts, keyStarts};
-  const Three inputs{q, k, v}, tangents{orNone(qd), orNone(kd), orNone(vd)};
-  checkAttention(q, k, v, starts, settings);
+  const Three inputs{q, k, v, orNone(bias)}, tangents{orNone(qd), orNone(kd), orNone(vd)};
+  checkAttention(q, k, v, bias, starts, settings);
   checkTangents(inputs, tangents);
   const Tensor out = emptyLike(q);
   if (!isComputed(out)) return out;
@@ -57,13 +58,13 @@ using Six = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>;
 // From the output's gradient and its tangent.
 Six tangentBackward(const Tensor& q, const Tensor& k, const Tensor& v, const Maybe& qd, const Maybe& kd,
                     const Maybe& vd, const Tensor& gradient, const Maybe& gradientTangent, const Tensor& queryStarts,
-                    const Tensor& keyStarts, int64_t heads, int64_t kvHeads, double scale,
+                    const Tensor& keyStarts, int64_t heads, int64_t kvHeads, double scale, const Maybe& bias,
                     std::optional<int64_t> before, std::optional<int64_t> after, double p, int64_t seed,
                     int64_t stream) {
   const AttentionSettings settings{heads, kvHeads, scale, before, after, p, seed, stream};
   const AttentionStarts starts{queryStarts, keyStarts};
-  const Three inputs{q, k, v}, tangents{orNone(qd), orNone(kd), orNone(vd)};
-  checkAttention(q, k, v, starts, settings);
+  const Three inputs{q, k, v, orNone(bias)}, tangents{orNone(qd), orNone(kd), orNone(vd)};
+  checkAttention(q, k, v, bias, starts, settings);
   checkTangents(inputs, tangents);
   checkTangent("gradient", gradient, q);
   checkTangent("gradient", orNone(gradientTangent), q);
@@ -93,12 +94,13 @@ Six tangentBackward(const Tensor& q, const Tensor& k, const Tensor& v, const May
 [[maybe_unused]] const bool defined = defineOnce("bidora::attention_tangent", [](OperatorLibrary& library) {
   library.define<tangent, NoDerivative::refuse>(
       "attention_tangent(Tensor query, Tensor key, Tensor value, Tensor? query_tangent, Tensor? key_tangent, Tensor? "
-      "value_tangent, Tensor cu_seqlens_q, Tensor cu_seqlens_k, int heads, int kv_heads, float scale, *, int? "
-      "before=None, int? after=None, float p=0., int seed=0, int stream=0) -> Tensor");
+      "value_tangent, Tensor cu_seqlens_q, Tensor cu_seqlens_k, int heads, int kv_heads, float scale, *, Tensor? "
+      "bias=None, int? before=None, int? after=None, float p=0., int seed=0, int stream=0) -> Tensor");
   library.define<tangentBackward, NoDerivative::refuse>(
       "attention_tangent_backward(Tensor query, Tensor key, Tensor value, Tensor? query_tangent, Tensor? key_tangent, "
       "Tensor? value_tangent, Tensor grad, Tensor? grad_tangent, Tensor cu_seqlens_q, Tensor cu_seqlens_k, int heads, "
-      "int kv_heads, float scale, *, int? before=None, int? after=None, float p=0., int seed=0, int stream=0) -> "
+      "int kv_heads, float scale, *, Tensor? bias=None, int? before=None, int? after=None, float p=0., int seed=0, int "
+      "stream=0) -> "
       "(Tensor query_grad_tangent, Tensor key_grad_tangent, Tensor value_grad_tangent, Tensor query_grad, Tensor "
       "key_grad, Tensor value_grad)");
 });

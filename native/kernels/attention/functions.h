@@ -16,9 +16,18 @@ struct AttentionShape {
   Dropping dropping;
 };
 
+// What is added to the scaled products of a head: [H, most queries, most keys], of which shorter rows use the upper
+// left part. Null for none.
+template <typename T>
+struct AttentionBias {
+  const T* data = nullptr;
+  int64_t headStride = 0, stride = 0;
+};
+
 template <typename T>
 struct AttentionInputs {
   Rows<const T> q, k, v;
+  AttentionBias<T> bias = {};
 };
 
 // Rows [slots, heads · size] of int8, and the scale of each row and head, [slots, heads]: a value is code · scale.

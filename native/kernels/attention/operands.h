@@ -77,15 +77,37 @@ inline void checkDtypes(const at::Tensor& q, const at::Tensor& k, const at::Tens
               q.scalar_type(), ", ", k.scalar_type(), " and ", v.scalar_type());
 }
 
+// The largest number of tokens of a row.
+inline int64_t longestRow(const at::Tensor& starts) {
+  const int64_t* offsets = starts.const_data_ptr<int64_t>();
+  int64_t longest = 0;
+  for (int64_t row = 0; row + 1 < starts.numel(); ++row) longest = std::max(longest, offsets[row + 1] - offsets[row]);
+  return longest;
+}
+
+inline void checkBias(const at::Tensor& q, const Maybe& bias, const AttentionStarts& starts, int64_t heads) {
+  if (!bias) return;
+  checkOperand(*bias);
+  TORCH_CHECK(bias->scalar_type() == q.scalar_type(), "expected a bias in the query's dtype, ", q.scalar_type(),
+              ", got ", bias->scalar_type());
+  TORCH_CHECK(bias->dim() == 3 && bias->size(0) == heads, "expected a bias of [", heads, " heads, queries, keys], got ",
+              bias->sizes());
+  if (starts.queries.is_meta()) return;
+  const int64_t queries = longestRow(starts.queries), keys = longestRow(starts.keys);
+  TORCH_CHECK(bias->size(1) >= queries && bias->size(2) >= keys, "expected a bias for at least ", queries,
+              " queries and ", keys, " keys, got ", bias->sizes());
+}
+
 // On the meta device, there are no values of `starts`.
-inline void checkAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionStarts& starts,
-                           const AttentionSettings& settings) {
+inline void checkAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const Maybe& bias,
+                           const AttentionStarts& starts, const AttentionSettings& settings) {
   checkOperands({&q, &k, &v});
   checkHeads(q, k, v, settings.heads, settings.kvHeads);
   checkDtypes(q, k, v);
   TORCH_CHECK(settings.scale > 0, "expected a positive scale, got ", settings.scale);
   checkStartsShape("cu_seqlens_q", starts.queries);
   checkStartsShape("cu_seqlens_k", starts.keys);
+  checkBias(q, bias, starts, settings.heads);
   const int64_t before = keysWithin(settings.before), after = keysWithin(settings.after);
   TORCH_CHECK(before >= 0 && after >= 0, "expected `before` and `after` to be at least 0, got ", before, " and ",
               after);
@@ -96,8 +118,11 @@ inline void checkAttention(const at::Tensor& q, const at::Tensor& k, const at::T
 }
 
 template <typename T>
-AttentionInputs<Stored<T>> inputsOf(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
-  return {rowsOf<T>(q), rowsOf<T>(k), rowsOf<T>(v)};
+AttentionInputs<Stored<T>> inputsOf(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                                    const at::Tensor& bias = {}) {
+  const AttentionInputs<Stored<T>> inputs{rowsOf<T>(q), rowsOf<T>(k), rowsOf<T>(v)};
+  if (!bias.defined()) return inputs;
+  return {inputs.q, inputs.k, inputs.v, {read<T>(bias), bias.stride(0), bias.stride(1)}};
 }
 
 inline AttentionShape shapeOf(const at::Tensor& q, const AttentionStarts& starts, const AttentionSettings& settings) {

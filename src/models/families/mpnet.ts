@@ -55,7 +55,7 @@ function parseConfig(json: JsonObject): MPNetConfig {
 /** What all layers share about the batch. */
 interface MPNetRows {
   readonly layout: RowLayout;
-  /** [A, L, L]: added to the scores of each query and key; shorter rows use its upper left part. */
+  /** [A, L, L] */
   readonly bias: torch.Tensor;
 }
 
@@ -77,7 +77,7 @@ class RelativeAttentionBias extends Module {
       0,
       bucketsOf(length, tensor.device),
     );
-    return torch.transpose(torch.transpose(torch.view(rows, [length, length, -1]), 1, 2), 0, 1);
+    return torch.view(torch.contiguous(torch.transpose(rows, 0, 1)), [-1, length, length]);
   }
 }
 
@@ -121,11 +121,7 @@ class Attention extends Module implements AttentionBlock<MPNetRows> {
 
   forward(x: torch.Tensor, rows: MPNetRows, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
     const { layout, bias } = rows;
-    const scores = (queries: torch.Tensor) => {
-      const length = queries.shape[2]!;
-      return torch.narrow(torch.narrow(bias, 1, 0, length), 2, 0, length);
-    };
-    const attended = this.attention.forward(x, layout, context, { scores, only });
+    const attended = this.attention.forward(x, layout, context, { bias, only });
     return addAndNorm(attended, selectTokens(x, only), { dropout: this.dropout, norm: this.norm, context });
   }
 }

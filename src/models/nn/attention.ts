@@ -20,7 +20,7 @@ export interface AttentionWindow {
 }
 
 /** Attention's options besides its operands. */
-export interface AttendOptions extends Pick<AttentionOptions, "scores"> {
+export interface AttendOptions extends Pick<AttentionOptions, "bias" | "scores"> {
   readonly heads: number;
   /** Key and value heads, each shared by `heads / kvHeads` adjacent query heads. Default: `heads`. */
   readonly kvHeads?: number | undefined;
@@ -39,14 +39,14 @@ export interface AttendOptions extends Pick<AttentionOptions, "scores"> {
 }
 
 /**
- * Attention over packed tokens: softmax(scale·q·kᵀ)·v for each sequence and head. If it is causal or has a window, no sequence may have
+ * Attention over packed tokens: softmax(scale·q·kᵀ + bias)·v for each sequence and head. If it is causal or has a window, no sequence may have
  * more queries than keys.
  * @param q [N, H·D]
  * @param k [M, G·D], like v
  * @returns [N, H·D]
  */
 export function attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, options: AttendOptions): torch.Tensor {
-  const { layout, keyLayout = layout, heads, kvHeads = heads, dropout, context, scores } = options;
+  const { layout, keyLayout = layout, heads, kvHeads = heads, dropout, context, bias, scores } = options;
   const mask = dropout.draw([layout.lengths.length, heads, longest(layout), longest(keyLayout)], context);
   return attention(q, k, v, {
     heads,
@@ -56,6 +56,7 @@ export function attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, option
     limits: limitsOf(options),
     scale: options.scale ?? 1 / Math.sqrt(q.shape[1]! / heads),
     dropout: mask && { p: dropout.p, mask },
+    bias,
     scores,
   });
 }
@@ -76,7 +77,7 @@ function longest({ lengths }: RowLayout): number {
 }
 
 /** The options of causal attention besides its operands. */
-export type CausalOptions = Omit<AttendOptions, "keyLayout" | "causal" | "scores" | "window"> & {
+export type CausalOptions = Omit<AttendOptions, "keyLayout" | "causal" | "bias" | "scores" | "window"> & {
   /** The number of tokens before its own that a query attends to; undefined for no limit. */
   readonly before?: number | undefined;
 };

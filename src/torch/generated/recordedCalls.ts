@@ -81,7 +81,7 @@ export const efficientAttentionCall = ({ arguments: given, results }: TapeCall) 
   results: { output: results[0] as TensorId, logsumexp: results[1] as TensorId, philoxSeed: results[2] as TensorId, philoxOffset: results[3] as TensorId, maxSeqlenBatchQ: results[4] as TensorId, maxSeqlenBatchK: results[5] as TensorId },
 });
 
-/** `bidora::attention(Tensor query, Tensor key, Tensor value, Tensor cu_seqlens_q, Tensor cu_seqlens_k, int heads, int kv_heads, float scale, *, int? before=None, int? after=None, float p=0., int seed=0, int stream=0) -> Tensor` */
+/** `bidora::attention(Tensor query, Tensor key, Tensor value, Tensor cu_seqlens_q, Tensor cu_seqlens_k, int heads, int kv_heads, float scale, *, Tensor? bias=None, int? before=None, int? after=None, float p=0., int seed=0, int stream=0) -> Tensor` */
 export const attentionCall = ({ arguments: given, results }: TapeCall) => ({
   query: tensor(given[0]),
   key: tensor(given[1]),
@@ -91,11 +91,12 @@ export const attentionCall = ({ arguments: given, results }: TapeCall) => ({
   heads: given[5] as number,
   kvHeads: given[6] as number,
   scale: given[7] as number,
-  before: given[8] as number | null,
-  after: given[9] as number | null,
-  p: given[10] as number,
-  seed: given[11] as number,
-  stream: given[12] as number,
+  bias: optionalTensor(given[8]),
+  before: given[9] as number | null,
+  after: given[10] as number | null,
+  p: given[11] as number,
+  seed: given[12] as number,
+  stream: given[13] as number,
   result: results[0] as TensorId,
 });
 

@@ -29,6 +29,8 @@ interface Case {
   readonly causal?: boolean;
   readonly window?: AttentionWindow;
   readonly scale?: number;
+  /** Whether there is a bias; the tensor is larger than the longest row needs. */
+  readonly biased?: boolean;
 }
 
 const MIXED = [1, 5, 512, 64, 17, 70];
@@ -50,15 +52,19 @@ const CASES: readonly Case[] = [
   { lengths: [40, 7], keyLengths: [8, 90], heads: 6, kvHeads: 3, size: 16, p: 0.1 },
   { lengths: [1, 70], heads: 2, size: 128, p: 0, causal: true, scale: 0.3 },
   { lengths: [3, 65], heads: 2, kvHeads: 1, size: 256, p: 0.1, causal: true },
+  { lengths: MIXED, heads: 2, size: 64, p: 0, biased: true },
+  { lengths: [2, 130, 65], heads: 4, kvHeads: 2, size: 24, p: 0.5, scale: 0.3, biased: true },
+  { lengths: [1, 30, 400], heads: 2, size: 16, p: 0, window: { before: 20, after: 5 }, biased: true },
+  { lengths: [5, 100], keyLengths: [8, 333], heads: 2, kvHeads: 1, size: 7, p: 0, causal: true, biased: true },
 ];
 
 type Three = [torch.Tensor, torch.Tensor, torch.Tensor];
 
 const sumOf = (numbers: readonly number[]) => numbers.reduce((sum, number) => sum + number, 0);
 
-/** q, k, v and a gradient, drawn in float64 and rounded to `dtype`. */
+/** q, k, v, a gradient and, if there is one, the bias, drawn in float64 and rounded to `dtype`. */
 function draw(
-  { lengths, keyLengths = lengths, heads, kvHeads = heads, size }: Case,
+  { lengths, keyLengths = lengths, heads, kvHeads = heads, size, biased }: Case,
   dtype: torch.DType,
 ): torch.Tensor[] {
   const normal = drawer(1);
@@ -66,18 +72,23 @@ function draw(
     [sumOf(lengths), heads * size],
     [sumOf(keyLengths), kvHeads * size],
   ];
-  return [queries, keys, keys, queries].map((shape) => normal(shape!, dtype));
+  const bias = [heads, Math.max(...lengths) + 1, Math.max(...keyLengths) + 3];
+  return [queries, keys, keys, queries, ...(biased ? [bias] : [])].map((shape) => normal(shape!, dtype));
 }
 
 const leavesOf = (inputs: readonly torch.Tensor[]) =>
   inputs.slice(0, 3).map((x) => torch.detach(x).setRequiresGrad(true)) as Three;
 
 /** The value and its three gradients. */
-function run(inputs: readonly torch.Tensor[], { lengths, keyLengths, p, ...rest }: Case, differentiateTwice: boolean) {
+function run(
+  inputs: readonly torch.Tensor[],
+  { lengths, keyLengths, p, biased, ...rest }: Case,
+  differentiateTwice: boolean,
+) {
   const leaves = leavesOf(inputs);
   const context = { masks: new SeededMasks(77) };
   const layouts = { layout: rowLayout(lengths), keyLayout: keyLengths && rowLayout(keyLengths) };
-  const options = { ...rest, ...layouts, dropout: new Dropout(p), context };
+  const options = { ...rest, ...layouts, bias: inputs[4], dropout: new Dropout(p), context };
   const value = differentiable(differentiateTwice, () => attend(...leaves, options));
   return differentiated(value, leaves, inputs[3]!);
 }
@@ -89,7 +100,7 @@ const TOLERANCES = [
 ] as const;
 
 const title =
-  "heads $heads/$kvHeads of $size, rows of $lengths/$keyLengths, dropout $p, causal $causal, window $window";
+  "heads $heads/$kvHeads of $size, rows of $lengths/$keyLengths, dropout $p, causal $causal, window $window, bias $biased";
 
 describe("attention agrees with its formula, with the same masks", () => {
   for (const [dtype, tolerance] of TOLERANCES) {
@@ -103,7 +114,11 @@ describe("attention agrees with its formula, with the same masks", () => {
 });
 
 /** libtorch's own attention of one row, with a mask made number by number. q: [Lq, H·D], k and v: [Lk, G·D] */
-function reference([q, k, v]: Three, { heads, kvHeads = heads, causal, window, scale }: Case): torch.Tensor {
+function reference(
+  [q, k, v]: Three,
+  bias: torch.Tensor | undefined,
+  { heads, kvHeads = heads, causal, window, scale }: Case,
+): torch.Tensor {
   const [queries, keys] = [q.shape[0]!, k.shape[0]!];
   const split = (x: torch.Tensor, count: number) =>
     torch.unsqueeze(torch.transpose(torch.reshape(x, [x.shape[0]!, count, x.shape[1]! / count]), 0, 1), 0);
@@ -113,7 +128,9 @@ function reference([q, k, v]: Three, { heads, kvHeads = heads, causal, window, s
       (!causal || distance >= 0) && distance <= (window?.before ?? Infinity) && -distance <= (window?.after ?? Infinity)
     );
   });
-  const mask = torch.tensor(Uint8Array.from(seen, Number), [queries, keys], "bool");
+  const isSeen = torch.tensor(Uint8Array.from(seen, Number), [queries, keys], "bool");
+  const part = bias && torch.narrow(torch.narrow(bias, 1, 0, queries), 2, 0, keys);
+  const mask = part ? torch.maskedFill(part, torch.logicalNot(isSeen), Number.NEGATIVE_INFINITY) : isSeen;
   const options = { enableGqa: heads !== kvHeads, scale: scale ?? null };
   const mixed = torch.scaledDotProductAttention(
     split(q, heads),
@@ -135,7 +152,7 @@ function runReference(inputs: readonly torch.Tensor[], entry: Case) {
     torch.narrow(x, 0, sumOf(of.slice(0, row)), of[row]!);
   const [q, k, v] = leaves;
   const values = lengths.map((_, row) =>
-    reference([part(q, lengths, row), part(k, keyLengths, row), part(v, keyLengths, row)], entry),
+    reference([part(q, lengths, row), part(k, keyLengths, row), part(v, keyLengths, row)], inputs[4], entry),
   );
   return differentiated(torch.cat(values, 0), leaves, inputs[3]!);
 }
@@ -240,7 +257,7 @@ function later(size: number): torch.Tensor {
   return torch.tensor(numbers, [size, size], "bool");
 }
 
-test("the kernel serves all but second derivatives, further scores and masks given element by element", () => {
+test("the kernel serves all but second derivatives, a trained bias, further scores and masks given element by element", () => {
   torch.scope(() => {
     const [q, k, v] = leavesOf(draw({ lengths: [3], heads: 1, size: 4, p: 0.5 }, "float32"));
     const layout = rowLayout([3]);
@@ -253,6 +270,8 @@ test("the kernel serves all but second derivatives, further scores and masks giv
     expect(usesKernel()).toBe(true);
     expect(usesKernel(new SeededMasks(1))).toBe(true);
     expect(usesKernel({ draw: () => torch.ones([1, 1, 3, 3]) })).toBe(false);
+    expect(usesKernel(undefined, { bias: torch.zeros([1, 3, 3]) })).toBe(true);
+    expect(usesKernel(undefined, { bias: torch.zeros([1, 3, 3]).setRequiresGrad(true) })).toBe(false);
     expect(usesKernel(undefined, { scores: (queries) => torch.zeros([1, 1, queries.shape[2]!, 3]) })).toBe(false);
     expect(twiceDifferentiable(() => usesKernel())).toBe(false);
   });
@@ -420,6 +439,18 @@ describe("invalid operands are refused", () => {
     ["values unlike the keys", /like the query/, () => call([2, x(3, 8)])],
     ["another dtype", /one dtype/, () => call([1, torch.ones([4, 8], { dtype: "float64" })])],
     ["a scale of 0", /a positive scale/, () => call([7, 0])],
+    ["a bias of other heads", /a bias of \[2 heads, queries, keys\]/, () => call([8, { bias: x(1, 4, 4) }])],
+    [
+      "a bias for fewer keys",
+      /a bias for at least 4 queries and 4 keys, got \[2, 4, 3\]/,
+      () => call([8, { bias: x(2, 4, 3) }]),
+    ],
+    [
+      "a bias in another dtype",
+      /a bias in the query's dtype, Float, got Double/,
+      () => call([8, { bias: torch.ones([2, 4, 4], { dtype: "float64" }) }]),
+    ],
+    ["a trained bias", /no gradient of a bias/, () => call([8, { bias: x(2, 4, 4).setRequiresGrad(true) }])],
     ["a negative window", /`before` and `after` to be at least 0/, () => call([8, { before: -1 }])],
     [
       "more queries than keys in a window",

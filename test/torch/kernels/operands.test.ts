@@ -74,7 +74,7 @@ const packed = ({ size }: Usual) => torch.packedWeight(rowsOfBytes(size), "int8"
 
 /** Arguments that go together. */
 const FITTING: Readonly<Record<string, (usual: Usual) => readonly unknown[]>> = {
-  "bidora::attention": (usual) => [...attended(usual, [6, 3, 3]), ...ATTENDED],
+  "bidora::attention": (usual) => attended(usual, [6, 3, 3]),
   "bidora::attention_cached": ({ size, dtype }) => {
     const [queries, places] = [torch.ones([size, 6], { dtype }), torch.ones([size + 3, 3], { dtype })];
     const starts = torch.tensor(size > 0 ? [0, size] : [0], undefined, "int64");
@@ -94,8 +94,8 @@ const FITTING: Readonly<Record<string, (usual: Usual) => readonly unknown[]>> = 
     const [codes, scales] = [torch.ones([size + 3, 6], { dtype: "int8" }), torch.ones([size + 3, 2])];
     return [codes, scales, torch.ones([size, 6], { dtype }), starts, first];
   },
-  "bidora::attention_tangent": (usual) => [...attended(usual, [6, 3, 3, 6, 3, 3]), ...ATTENDED],
-  "bidora::attention_tangent_backward": (usual) => [...attended(usual, [6, 3, 3, 6, 3, 3, 6, 6]), ...ATTENDED],
+  "bidora::attention_tangent": (usual) => attended(usual, [6, 3, 3, 6, 3, 3]),
+  "bidora::attention_tangent_backward": (usual) => attended(usual, [6, 3, 3, 6, 3, 3, 6, 6]),
   "bidora::attention_mask": ({ size, dtype }) => [
     torch.ones([1], { dtype }),
     [0, 3],
@@ -206,14 +206,14 @@ const moments8bit = (numel: number, shape: readonly number[]): readonly unknown[
   [torch.zeros([Math.ceil(numel / STATE_BLOCK)])],
 ];
 
-/** Heads, heads of keys, scale, keys before and after, and what is dropped. */
-const ATTENDED = [2, 1, 1, 3, 2, 0.5, 1, 2] as const;
 /** Whether there is a center, and what is dropped. */
 const NORMED = [true, 0.5, 1, 2] as const;
 
+/** Rows of these widths, starts, heads, heads of keys, scale, bias, keys before and after, and what is dropped. */
 function attended({ size, dtype }: Usual, widths: readonly number[]): readonly unknown[] {
   const starts = () => torch.tensor(size > 0 ? [0, size] : [0], undefined, "int64");
-  return [...widths.map((width) => torch.ones([size, width], { dtype })), starts(), starts()];
+  const rows = widths.map((width) => torch.ones([size, width], { dtype }));
+  return [...rows, starts(), starts(), 2, 1, 1, torch.ones([2, size + 1, size], { dtype }), 3, 2, 0.5, 1, 2];
 }
 
 const rows = ({ size, dtype }: Usual, count: number): readonly unknown[] =>

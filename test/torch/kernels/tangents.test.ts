@@ -86,6 +86,7 @@ describe("attention's tangent", () => {
     readonly causal?: boolean;
     readonly window?: AttentionWindow;
     readonly scale?: number;
+    readonly biased?: boolean;
   }
   const CASES: readonly Case[] = [
     { lengths: [1, 5, 70, 17], heads: 2, size: 64, p: 0 },
@@ -99,6 +100,8 @@ describe("attention's tangent", () => {
     { lengths: [1, 30, 400], heads: 2, kvHeads: 1, size: 8, p: 0.2, causal: true, window: { before: 40 } },
     { lengths: [5, 100], keyLengths: [8, 333], heads: 2, size: 16, p: 0.1, window: { before: 1, after: 9 } },
     { lengths: [3, 65], heads: 2, kvHeads: 1, size: 130, p: 0.1 },
+    { lengths: [1, 5, 70, 17], heads: 2, size: 64, p: 0, biased: true },
+    { lengths: [5, 100], keyLengths: [8, 333], heads: 4, kvHeads: 2, size: 16, p: 0.2, scale: 0.3, biased: true },
   ];
   const SEED = 77;
   /** The key of the first use of dropout in a pass. */
@@ -115,18 +118,27 @@ describe("attention's tangent", () => {
     return [query, key, key, query, key, key, query, query].map((shape) => normal(shape, dtype));
   }
 
+  /** The same for an entry, whatever dtype the operands have. */
+  function biasOf({ lengths, keyLengths = lengths, heads, biased }: Case, dtype: torch.DType) {
+    if (!biased) return undefined;
+    const bias = drawer(4)([heads, Math.max(...lengths) + 2, Math.max(...keyLengths) + 1], "bfloat16");
+    return torch.to(bias, dtype);
+  }
+
   const formula = (entry: Case) => (leaves: Tensors) => {
-    const { lengths, keyLengths, p, ...rest } = entry;
+    const { lengths, keyLengths, p, biased: _, ...rest } = entry;
     const layouts = { layout: rowLayout(lengths), keyLayout: keyLengths && rowLayout(keyLengths) };
     const context = { masks: new SeededMasks(SEED) };
     const [q, k, v] = leaves as [torch.Tensor, torch.Tensor, torch.Tensor];
-    return [twiceDifferentiable(() => attend(q, k, v, { ...rest, ...layouts, dropout: new Dropout(p), context }))];
+    const options = { ...rest, ...layouts, bias: biasOf(entry, q.dtype), dropout: new Dropout(p), context };
+    return [twiceDifferentiable(() => attend(q, k, v, options))];
   };
 
   type Rest = [torch.Tensor, torch.Tensor, number, number, number, Parameters<typeof torch.attentionTangent>[11]];
-  function rest({ lengths, keyLengths = lengths, heads, kvHeads = heads, size, p, causal, window, scale }: Case): Rest {
+  function rest(entry: Case, dtype: torch.DType): Rest {
+    const { lengths, keyLengths = lengths, heads, kvHeads = heads, size, p, causal, window, scale } = entry;
     const limits = { before: window?.before ?? null, after: causal ? 0 : (window?.after ?? null) };
-    const options = { ...limits, p, ...FIRST_USE };
+    const options = { ...limits, p, bias: biasOf(entry, dtype) ?? null, ...FIRST_USE };
     const starts = [lengths, keyLengths].map((of) => rowLayout(of).cuSeqlens) as [torch.Tensor, torch.Tensor];
     return [...starts, heads, kvHeads, scale ?? 1 / Math.sqrt(size), options];
   }
@@ -134,7 +146,7 @@ describe("attention's tangent", () => {
   function run(entry: Case, inputs: Tensors, tangents: Some, change: torch.Tensor, changeTangent: torch.Tensor | null) {
     const [q, k, v] = inputs as [torch.Tensor, torch.Tensor, torch.Tensor];
     const [qd, kd, vd] = tangents as [torch.Tensor, torch.Tensor, torch.Tensor];
-    const others = rest(entry);
+    const others = rest(entry, q.dtype);
     const tangent = torch.attentionTangent(q, k, v, qd, kd, vd, ...others);
     const gradients = torch.attentionTangentBackward(q, k, v, qd, kd, vd, change, changeTangent, ...others);
     return [tangent, ...gradients];
@@ -153,7 +165,8 @@ describe("attention's tangent", () => {
     expectAlike(some!, others!, tolerance);
   }
 
-  const title = "heads $heads/$kvHeads of $size, rows $lengths/$keyLengths, dropout $p, causal $causal, window $window";
+  const title =
+    "heads $heads/$kvHeads of $size, rows $lengths/$keyLengths, dropout $p, causal $causal, window $window, bias $biased";
   for (const [dtype, tolerance] of TOLERANCES) {
     test.each(CASES)(`${dtype}: ${title}`, (entry) => {
       torch.scope(() => {
@@ -179,7 +192,7 @@ describe("attention's tangent", () => {
       const [tangent, qd, kd, vd, ...gradients] = run(entry, drawn.slice(0, 3), [null, null, null], drawn[6]!, null);
       for (const zero of [tangent, qd, kd, vd]) expect(torch.max(torch.abs(zero!)).item()).toBe(0);
       const leaves = drawn.slice(0, 3).map((x) => torch.detach(x).setRequiresGrad(true));
-      const value = torch.attention(leaves[0]!, leaves[1]!, leaves[2]!, ...rest(entry));
+      const value = torch.attention(leaves[0]!, leaves[1]!, leaves[2]!, ...rest(entry, "float64"));
       expectAlike(gradients, torch.grad([value], leaves, { gradOutputs: [drawn[6]!] }), 1e-13);
     });
   });
@@ -192,7 +205,7 @@ describe("attention's tangent", () => {
       const at = (sign: number) => {
         const moved = [0, 1, 2].map((i) => torch.add(drawn[i]!, drawn[i + 3]!, { alpha: sign * step }));
         const leaves = moved.map((x) => x.setRequiresGrad(true)) as [torch.Tensor, torch.Tensor, torch.Tensor];
-        const value = torch.attention(...leaves, ...rest(entry));
+        const value = torch.attention(...leaves, ...rest(entry, "float64"));
         const gradOutputs = [torch.add(drawn[6]!, drawn[7]!, { alpha: sign * step })];
         return [torch.detach(value), ...torch.grad([value], leaves, { gradOutputs })];
       };

@@ -125,6 +125,7 @@ const SLIDING = { before: 2, after: 0 };
 const BOTH_SIDES = { before: 1, after: 2 };
 
 interface Form {
+  readonly isBiased?: boolean;
   readonly limits?: AttentionLimits;
   readonly dtype?: torch.DType;
   readonly kvHeads?: number;
@@ -134,14 +135,23 @@ interface Form {
 }
 
 /** Compares with the formula, and gives the name of the operator that computed it. */
-function attended({ limits = ALL, dtype = "bfloat16", kvHeads = 2, headSize = 8, requiresGrad, more }: Form): string {
+function attended({
+  limits = ALL,
+  dtype = "bfloat16",
+  kvHeads = 2,
+  headSize = 8,
+  requiresGrad,
+  isBiased,
+  more,
+}: Form): string {
   const draw = drawer(3);
   const widths = [HEADS, kvHeads, kvHeads].map((heads) => heads * headSize);
   const shapes = widths.map((width, i) => [total(i === 0 ? LENGTHS : KEYS), width]);
   const [q, k, v] = shapes.map((shape) => draw(shape, dtype)) as [torch.Tensor, torch.Tensor, torch.Tensor];
   if (requiresGrad) v.setRequiresGrad(true);
   const rows = { layout: rowLayout(LENGTHS), keyLayout: rowLayout(KEYS) };
-  const options = { heads: HEADS, kvHeads, ...rows, limits, scale: 0.3, ...more };
+  const bias = isBiased ? draw([HEADS, Math.max(...LENGTHS), Math.max(...KEYS)], dtype) : undefined;
+  const options = { heads: HEADS, kvHeads, ...rows, limits, scale: 0.3, bias, ...more };
   const found = attendOnDevice(q, k, v, options);
   const last = card.calls.at(-1) ?? "formula";
   expectAlike([found], [attendByFormula(q, k, v, options)], dtype === "float32" ? 1e-6 : 2e-2);
@@ -173,6 +183,7 @@ describe("which operator computes attention", () => {
     ["float64", "formula", { dtype: "float64" }],
     ["dropout of the weights", "formula", { more: masked }],
     ["an added term", "formula", { more: biased }],
+    ["a bias", "formula", { isBiased: true }],
   ])("%s: %s", (_, name, form) => {
     torch.scope(() => expect(attended(form)).toBe(name));
   });

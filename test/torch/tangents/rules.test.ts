@@ -184,6 +184,15 @@ const others: readonly Case[] = [
     apply: attention({ p: 0.3, seed: 5, stream: 2, before: 1, after: 0 }),
   },
   {
+    name: "attention with a bias",
+    shapes: [
+      [7, 6],
+      [7, 6],
+      [7, 6],
+    ],
+    apply: (q, k, v) => attention({ bias: frozen([2, 4, 4], 81) })(q, k, v),
+  },
+  {
     name: "attention of values alone",
     shapes: [
       [7, 6],

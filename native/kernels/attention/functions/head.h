@@ -1,6 +1,6 @@
 // Attention of one head over one row, forward. Shapes: Q queries, K keys, head size D, M queries per block.
 //
-//   S = Q·Kᵀ·scale, P = softmax(S), O = (P ∘ mask)·V
+//   S = Q·Kᵀ·scale + bias, P = softmax(S), O = (P ∘ mask)·V
 //
 // A block of queries holds S for all its keys, so softmax needs one pass; nothing of size Q·K outlives a block.
 #pragma once
@@ -91,6 +91,22 @@ template <typename Sum>
   for (int64_t j = end; j < span.width; ++j) row[j] = -static_cast<Sum>(__builtin_inf());
 }
 
+// Adds the bias of a query, divided by the scale, to its products.
+template <typename Storage, typename Sum>
+void addBias(Sum* products, const Storage* bias, int64_t count, Sum scale) {
+  forEachVector<Sum>(count, [&](int64_t j, int64_t lanes) {
+    store(products + j, load(products + j) + loadSome(bias + j, lanes) / scale);
+  });
+}
+
+// Makes the products of query i of a block ready for softmax.
+template <typename Storage, typename Sum>
+void finishProducts(Sum* row, int64_t i, Strided<const Storage> bias, const HeadShape& shape, const Block& block) {
+  const Span& span = block.span;
+  if (bias.data) addBias(row, bias.row(block.start + i) + span.first, span.count, static_cast<Sum>(shape.scale));
+  maskUnseen(row, i, shape, block);
+}
+
 template <typename Sum>
 struct Sums {
   Sum logarithm, sum;
@@ -134,6 +150,7 @@ void writeRow(const Sum* from, int64_t size, Sum factor, Storage* to) {
 template <typename Storage>
 struct HeadInputs {
   Strided<const Storage> q, k, v;
+  Strided<const Storage> bias = {nullptr, 0};
 };
 
 // logSums[i·logSumStride] receives log Σⱼ exp(S[i][j]), which the backward pass needs.
@@ -141,7 +158,7 @@ template <typename Storage, typename Sum = typename Arithmetic<Storage>::Sum>
 void attendHead(const HeadShape& shape, const HeadInputs<Storage>& inputs, Strided<Storage> out, Strided<Sum> logSums,
                 Workspace<Storage>& work) {
   using A = Arithmetic<Storage>;
-  const auto& [q, k, v] = inputs;
+  const auto& [q, k, v, bias] = inputs;
   const int64_t size = shape.size, width = shape.width(), sizeWidth = shape.sizeWidth();
   const int64_t words = depthOf<Storage>(size);
   const auto* keys = packColumns(k, shape.keys, width, size, work.keyRows, work.keyColumns);
@@ -156,7 +173,7 @@ void attendHead(const HeadShape& shape, const HeadInputs<Storage>& inputs, Strid
              words, false);
     Sum sums[HeadShape::kLargestBlock];
     for (int64_t i = 0; i < count; ++i) {
-      maskUnseen(scores + i * span.width, i, shape, block);
+      finishProducts(scores + i * span.width, i, bias, shape, block);
       const auto [logSum, sum] = exponentials(scores + i * span.width, span.width, static_cast<Sum>(shape.scale));
       *logSums.row(start + i) = logSum;
       sums[i] = sum;

@@ -7,14 +7,16 @@ namespace bidora::BIDORA_VARIANT {
 
 // Recomputes the weights P from products and log-sums; rows beyond `count` get finite values, which are multiplied by
 // 0.
-template <typename Sum>
-void recomputeWeights(Sum* scores, Strided<const Sum> logSums, const HeadShape& shape, const Block& block) {
+template <typename Storage, typename Sum>
+void recomputeWeights(Sum* scores, Strided<const Storage> bias, Strided<const Sum> logSums, const HeadShape& shape,
+                      const Block& block) {
   const Sum scale = static_cast<Sum>(shape.scale);
   const int64_t width = block.span.width;
   for (int64_t i = 0; i < block.rows; ++i) {
     Sum* row = scores + i * width;
-    maskUnseen(row, i, shape, block);
-    const Sum logSum = i < block.count ? *logSums.row(block.start + i) : Sum{0};
+    const bool isQuery = i < block.count;
+    finishProducts(row, i, isQuery ? bias : Strided<const Storage>{nullptr, 0}, shape, block);
+    const Sum logSum = isQuery ? *logSums.row(block.start + i) : Sum{0};
     for (int64_t j = 0; j < width; j += kLanes<Sum>) store(row + j, exponential(load(row + j) * scale - logSum));
   }
 }
@@ -77,10 +79,10 @@ void zeroSums(const HeadShape& shape, Sum* sums) {
   std::memset(static_cast<void*>(sums), 0, roundUpRows<Storage>(shape.keys) * shape.sizeWidth() * sizeof(Sum));
 }
 
-// A query head: its queries, the output's gradient, and as the result the queries' gradient.
+// A query head: its queries and bias, the output's gradient, and as the result the queries' gradient.
 template <typename Storage>
 struct QueryHead {
-  Strided<const Storage> q, out;
+  Strided<const Storage> q, bias, out;
   Strided<const SumOf<Storage>> logSums;
   Strided<Storage> ofQ;
 };
@@ -100,7 +102,7 @@ void attendBlockBackward(const HeadShape& shape, const Block& block, const Packe
   Sum* change = work.change.need(rows * seen);
   multiply(leftTokens(head.q, start, count, rows, size, work.queryRows), packed.keys + span.first, width, weights, seen,
            rows, seen, words, false);
-  recomputeWeights(weights, head.logSums, shape, block);
+  recomputeWeights(weights, head.bias, head.logSums, shape, block);
   multiply(leftTokens(head.out, start, count, rows, size, work.outRows), packed.values + span.first, width, change,
            seen, rows, seen, words, false);
   Sum* dropped = weights;

@@ -25,6 +25,7 @@ void softmaxTangent(Sum* p, Sum* pd, int64_t width, Sum scale) {
 // whose products are 0.
 template <typename Storage>
 Dual<SumOf<Storage>*> dualWeights(const HeadShape& shape, const Block& block, const DualStrided<const Storage>& q,
+                                  Strided<const Storage> bias,
                                   const Dual<const typename Arithmetic<Storage>::Word*>& keys,
                                   DualWork<Storage>& work) {
   using Sum = SumOf<Storage>;
@@ -34,7 +35,7 @@ Dual<SumOf<Storage>*> dualWeights(const HeadShape& shape, const Block& block, co
   dualProduct(dualTokens<Storage>(q, shape, block, &Scratch::queryRows, work), from(keys, block.span.first), weights,
               {block.rows, seen, depthOf<Storage>(shape.size), shape.width(), seen}, false);
   for (int64_t i = 0; i < block.count; ++i) {
-    maskUnseen(weights.value + i * seen, i, shape, block);
+    finishProducts(weights.value + i * seen, i, bias, shape, block);
     softmaxTangent(weights.value + i * seen, weights.tangent + i * seen, seen, static_cast<Sum>(shape.scale));
   }
   return weights;
@@ -43,6 +44,7 @@ Dual<SumOf<Storage>*> dualWeights(const HeadShape& shape, const Block& block, co
 template <typename Storage>
 struct DualInputs {
   DualStrided<const Storage> q, k, v;
+  Strided<const Storage> bias;
 };
 
 template <typename Storage>
@@ -57,7 +59,7 @@ void attendHeadTangent(const HeadShape& shape, const DualInputs<Storage>& inputs
   const Sum factor = isActive(shape.dropping) ? static_cast<Sum>(factorOf(shape.dropping)) : Sum{1};
   forEachBlock<Storage>(shape, [&](const Block& block) {
     const auto& [start, count, rows, span] = block;
-    const Dual<Sum*> weights = dualWeights<Storage>(shape, block, inputs.q, keys, work);
+    const Dual<Sum*> weights = dualWeights<Storage>(shape, block, inputs.q, inputs.bias, keys, work);
     if (isActive(shape.dropping)) {
       drop(weights.value, shape, block);
       drop(weights.tangent, shape, block);

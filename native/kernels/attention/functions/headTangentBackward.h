@@ -50,10 +50,11 @@ DualKeys<Storage> packDualKeys(const HeadShape& shape, const DualStrided<const S
           bothOf<Storage>(work, [&](Scratch& scratch) { return scratch.valueGradient.need(numbers); })};
 }
 
-// A query head: its queries, the output's gradient, and as the result the queries' gradient.
+// A query head: its queries and bias, the output's gradient, and as the result the queries' gradient.
 template <typename Storage>
 struct DualQueryHead {
   DualStrided<const Storage> q, out;
+  Strided<const Storage> bias;
   DualStrided<Storage> ofQ;
 };
 
@@ -67,7 +68,7 @@ void attendBlockTangentBackward(const HeadShape& shape, const Block& block, cons
   const int64_t size = shape.size, sizeWidth = shape.sizeWidth(), seen = span.width, numbers = rows * seen,
                 first = span.first * sizeWidth;
   const ProductShape toKeys{roundUpRows<Storage>(span.count), sizeWidth, rows / kPerWord, sizeWidth, sizeWidth};
-  const Dual<Sum*> weights = dualWeights<Storage>(shape, block, head.q, packed.keys, work);
+  const Dual<Sum*> weights = dualWeights<Storage>(shape, block, head.q, head.bias, packed.keys, work);
   const auto change = bothOf<Storage>(work, [&](Scratch& scratch) { return scratch.change.need(numbers); });
   dualProduct(dualTokens<Storage>(head.out, shape, block, &Scratch::outRows, work), from(packed.values, span.first),
               change, {rows, seen, depthOf<Storage>(size), shape.width(), seen}, false);

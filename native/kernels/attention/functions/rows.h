@@ -32,13 +32,19 @@ Strided<T> headOf(const Rows<T>& rows, int64_t start, int64_t head, int64_t size
   return {rows.data + start * rows.stride + head * size, rows.stride};
 }
 
+template <typename T>
+Strided<const T> biasOf(const AttentionInputs<T>& inputs, int64_t head) {
+  const auto& [data, headStride, stride] = inputs.bias;
+  return {data ? data + head * headStride : nullptr, stride};
+}
+
 template <typename T, typename Sum = SumOf<T>>
 void attendRowHead(const AttentionShape& shape, const AttentionInputs<T>& inputs, Rows<T> out, Sum* logSums,
                    int64_t row, int64_t head, Workspace<T>& work) {
   const int64_t tokens = shape.queryStarts[shape.rows], size = shape.size, keyHead = head * shape.kvHeads / shape.heads;
   const int64_t start = shape.queryStarts[row], keyStart = shape.keyStarts[row];
   const HeadInputs<T> of{headOf(inputs.q, start, head, size), headOf(inputs.k, keyStart, keyHead, size),
-                         headOf(inputs.v, keyStart, keyHead, size)};
+                         headOf(inputs.v, keyStart, keyHead, size), biasOf(inputs, head)};
   const Strided<Sum> sums{logSums + head * tokens + start, 1};
   attendHead<T>(headShape(shape, row, head), of, headOf(out, start, head, size), sums, work);
 }
@@ -69,6 +75,7 @@ void attendBackward(const AttentionShape& shape, const AttentionInputs<T>& input
         for (int64_t head = firstHead; head < firstHead + group; ++head) {
           const HeadShape of = headShape(shape, row, head);
           const QueryHead<T> queries{headOf(inputs.q, start, head, size),
+                                     biasOf(inputs, head),
                                      headOf(gradients.out, start, head, size),
                                      {gradients.logSums + head * tokens + start, 1},
                                      headOf(gradients.q, start, head, size)};

@@ -20,7 +20,7 @@ void attendTangent(const AttentionShape& shape, const AttentionInputs<T>& inputs
     const int64_t start = shape.queryStarts[row], keyStart = shape.keyStarts[row], keyHead = head / group;
     const DualInputs<T> of{dualHeadOf(inputs.q, tangents.q, start, head, size),
                            dualHeadOf(inputs.k, tangents.k, keyStart, keyHead, size),
-                           dualHeadOf(inputs.v, tangents.v, keyStart, keyHead, size)};
+                           dualHeadOf(inputs.v, tangents.v, keyStart, keyHead, size), biasOf(inputs, head)};
     attendHeadTangent<T>(headShape(shape, row, head), of, headOf(out, start, head, size), work);
   });
 }
@@ -59,6 +59,7 @@ void attendTangentBackward(const AttentionShape& shape, const AttentionInputs<T>
       const HeadShape of = headShape(shape, row, head);
       const DualQueryHead<T> queries{dualHeadOf(inputs.q, tangents.q, start, head, size),
                                      dualHeadOf(gradients.out, gradients.outTangent, start, head, size),
+                                     biasOf(inputs, head),
                                      dualHeadOf(gradients.q, gradients.qTangent, start, head, size)};
       forEachBlock<T>(of, [&](const Block& block) {
         attendBlockTangentBackward<T>(of, block, packed, queries, hasSums, work);

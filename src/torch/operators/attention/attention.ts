@@ -1,4 +1,4 @@
-// Attention over packed tokens: softmax(scale·q·kᵀ)·v for each sequence and head. The kernel keeps nothing of size N·M: its backward
+// Attention over packed tokens: softmax(scale·q·kᵀ + bias)·v for each sequence and head. The kernel keeps nothing of size N·M: its backward
 // pass and its tangents recompute weights and masks.
 // Shapes: q [N, H·D], k and v [M, G·D]: N queries, M keys, H heads, G key heads, head size D.
 import * as calls from "../../generated/recordedCalls.js";
@@ -12,10 +12,11 @@ const KERNEL = { isTwiceDifferentiable: false };
 
 /** @returns [N, H·D] */
 export function attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, options: AttentionOptions): torch.Tensor {
-  const { layout, keyLayout, heads, kvHeads, scale, limits, dropout, scores } = options;
+  const { layout, keyLayout, heads, kvHeads, scale, limits, dropout, bias, scores } = options;
   const mask = dropout?.mask;
-  if (scores || mask instanceof torch.Tensor || !usesKernel(q, KERNEL)) return attendOnDevice(q, k, v, options);
-  const rest = { ...limits, ...(mask && { p: dropout.p, ...mask }) };
+  if (scores || bias?.requiresGrad || mask instanceof torch.Tensor || !usesKernel(q, KERNEL))
+    return attendOnDevice(q, k, v, options);
+  const rest = { ...limits, bias: bias ?? null, ...(mask && { p: dropout.p, ...mask }) };
   return torch.attention(q, k, v, layout.cuSeqlens, keyLayout.cuSeqlens, heads, kvHeads, scale, rest);
 }
 
@@ -48,13 +49,13 @@ function backward(state: BackwardState, gradient: torch.Tensor): void {
 
 function read(state: ForwardState) {
   const call = calls.attentionCall(state.call);
-  const { query, key, value, before, after, p, seed, stream } = call;
+  const { query, key, value, bias, before, after, p, seed, stream } = call;
   const tangent = (id: torch.TensorId) => state.tangent(id) ?? null;
   const starts = [state.value(call.cuSeqlensQ), state.value(call.cuSeqlensK)] as const;
   return {
     values: [state.value(query), state.value(key), state.value(value)] as const,
     tangents: [tangent(query), tangent(key), tangent(value)] as const,
     others: [...starts, call.heads, call.kvHeads, call.scale] as const,
-    options: { before, after, p, seed, stream },
+    options: { bias: bias === undefined ? null : state.value(bias), before, after, p, seed, stream },
   };
 }

@@ -120,9 +120,10 @@ export function attendOnDevice(
   return fused ? attendBy(fused, [q, k, v], options) : attendByFormula(q, k, v, options);
 }
 
-function serves(fused: FusedAttention, operands: Operands, { scores, dropout, heads, limits }: AttentionOptions) {
+function serves(fused: FusedAttention, operands: Operands, { bias, scores, dropout, heads, limits }: AttentionOptions) {
   const [q] = operands;
-  if (!usesFused(q) || scores || dropout || !fused.dtypes.includes(q.dtype) || !fused.allows(limits)) return false;
+  if (!usesFused(q) || bias || scores || dropout || !fused.dtypes.includes(q.dtype) || !fused.allows(limits))
+    return false;
   const headSize = q.shape[1]! / heads;
   const requiresGrad = operands.some((operand) => operand.requiresGrad);
   return headSize % 8 === 0 && headSize <= fused.largest(requiresGrad) && isProven(fused, q);

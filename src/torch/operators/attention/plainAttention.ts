@@ -23,8 +23,10 @@ export interface AttentionOptions {
   readonly scale: number;
   /** Dropout of the attention weights. A mask tensor has the shape [rows, H, most queries, most keys]. */
   readonly dropout?: { readonly p: number; readonly mask: DropoutMask } | undefined;
+  /** [H, L, L']: added to the scaled products, as for relative positions. Shorter rows use its upper left part. */
+  readonly bias?: torch.Tensor | undefined;
   /**
-   * Computes a term that is added to the scaled products, such as a relative position bias.
+   * Computes another term that is added to the scaled products.
    * @param q [R, H, Lq, D]: R sequences of similar length, padded to the longest
    * @param k [R, H, Lk, D]
    * @returns [R, H, Lq, Lk], or a shape that broadcasts to it
@@ -64,10 +66,11 @@ function attendGroup(
   k: torch.Tensor,
   v: torch.Tensor,
   groups: Groups,
-  { scale, scores, limits, heads, dropout }: AttentionOptions,
+  { scale, bias, scores, limits, heads, dropout }: AttentionOptions,
 ): torch.Tensor {
   const products = torch.mulScalar(torch.matmul(q, torch.transpose(k, 2, 3)), scale); // R,H,Lq,Lk
-  const all = scores ? torch.add(products, scores(q, k)) : products;
+  const biased = bias ? torch.add(products, upperLeft(bias, groups)) : products;
+  const all = scores ? torch.add(biased, scores(q, k)) : biased;
   const hidden = hiddenKeys(groups, limits, q.device);
   const weights = torch.softmax(hidden ? torch.maskedFill(all, hidden, lowest(q.dtype)) : all, -1);
   const mask = dropout && dropoutMask(q, dropout, groups, heads);
@@ -128,8 +131,12 @@ function dropoutMask(
       ? torch.attentionMask(like, rows, queries.lengths, keys.lengths, heads, p, mask.seed, mask.stream)
       : torch.noGrad(() => maskByFormula(like, groups, heads, p, mask));
   }
-  const picked = torch.indexSelect(mask, 0, torch.tensor(rows, [rows.length], "int64", like.device));
-  return torch.narrow(torch.narrow(picked, 2, 0, queries.longest), 3, 0, keys.longest);
+  return upperLeft(torch.indexSelect(mask, 0, torch.tensor(rows, [rows.length], "int64", like.device)), groups);
+}
+
+/** The part of the last two dimensions for the queries and keys of a group. */
+function upperLeft(x: torch.Tensor, { queries, keys }: Groups): torch.Tensor {
+  return torch.narrow(torch.narrow(x, -2, 0, queries.longest), -1, 0, keys.longest);
 }
 
 /** The number of queries that share a counter, which yields a word for each. */
