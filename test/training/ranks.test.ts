@@ -73,6 +73,10 @@ const PLAIN: Readonly<Record<string, RunSettings>> = {
   "clipped, accumulated": { ...sequence, ...plain, method: "lora", maxGradNorm: 0.01, gradientAccumulation: 2 },
   "AdaLoRA's penalty": { ...sequence, ...plain, method: "adalora", adaloraOrthogonalWeight: 0.5 },
   "all weights": { ...sequence, ...plain, method: "full" },
+  "relative positions with dropout": {
+    ...{ ...sequence, ...plain, model: join(GOLDEN, "deberta-v2", "dropout"), method: "lora", dropout: 0.2 },
+    targetModules: "all-linear",
+  },
   tokens: {
     ...{ ...plain, model: join(GOLDEN, "bert", "tokens"), task: "token-classification", method: "lora" },
     train: join(GOLDEN, "rows", "tokens.jsonl"),

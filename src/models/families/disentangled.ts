@@ -1,7 +1,7 @@
 // Disentangled attention (DeBERTa, arXiv 2006.03654): besides content-to-content scores, attention has content-to-position and
 // position-to-content scores, from relative positions with their own projections.
 // Shapes: N tokens of all rows, H hidden size, S largest relative position, A heads, D head size; in a padded group R rows, L length of
-// the longest row.
+// the longest row, P distances within the longest row of the batch.
 
 import type { JsonObject } from "../../base/records/index.js";
 import * as torch from "../../torch/index.js";
@@ -15,6 +15,7 @@ import {
   LayerNorm,
   Linear,
   Module,
+  ofTable,
   type Parameter,
   projectTogether,
   type RowLayout,
@@ -171,22 +172,29 @@ export class DisentangledAttention extends Module implements TokenMixer<DistantR
     const [q, k, v] = projectTogether([this.query, this.key, this.value], x, context);
     // In float32 for every model dtype, as in transformers.
     const scale = 1 / Math.fround(Math.sqrt((hiddenSize / heads) * (1 + positionTerms.length)));
-    const scores = distances && this.scoresOf(distances, scale, context);
+    const scores = distances && this.scoresOf(distances, layout, scale, context);
     return attend(q, k, v, { heads, layout, scale, scores, dropout: this.dropout, context });
   }
 
-  /** distances: 2S,H */
-  private scoresOf(distances: torch.Tensor, scale: number, context: ForwardContext): Scores | undefined {
-    const dropped = this.distanceDropout.forward(distances, context);
+  /** distances: 2S,H, of which only those between tokens of the batch are projected */
+  private scoresOf(
+    distances: torch.Tensor,
+    { lengths }: RowLayout,
+    scale: number,
+    context: ForwardContext,
+  ): Scores | undefined {
     const { heads, relative } = this.config;
+    const { first, count } = positionsWithin(Math.max(...lengths), relative as RelativeConfig);
+    const dropped = this.distanceDropout.forward(distances, ofTable(context, 0));
+    const used = torch.narrow(dropped, 0, first, count);
     const project = (term: PositionTerm) => {
-      const projected = this.ofDistances.get(term)?.forward(dropped, context);
+      const projected = this.ofDistances.get(term)?.forward(used, ofTable(context, first));
       return projected && toColumns(projected, heads);
     };
     const [keys, queries] = [project("c2p"), project("p2c")];
     if (!keys && !queries) return undefined;
     return (q, k) => {
-      const positions = relativePositions(q.shape[2]!, relative as RelativeConfig, q.device);
+      const positions = relativePositions(q.shape[2]!, first, relative as RelativeConfig, q.device);
       const terms = [
         keys && selectPositions(torch.matmul(q, keys), positions),
         queries && torch.transpose(selectPositions(torch.matmul(k, queries), torch.t(positions)), 2, 3),
@@ -199,21 +207,32 @@ export class DisentangledAttention extends Module implements TokenMixer<DistantR
   }
 }
 
-/** [2S, A·D] → [A, D, 2S] */
+/** The rows of the table for the distances within a row of tokens. */
+function positionsWithin(length: number, config: RelativeConfig) {
+  const [first, last] = [1 - length, length - 1].map((distance) => relativePosition(distance, config)) as [
+    number,
+    number,
+  ];
+  return { first, count: last - first + 1 };
+}
+
+/** [P, A·D] → [A, D, P] */
 function toColumns(x: torch.Tensor, heads: number): torch.Tensor {
   const [count, width] = x.shape as [number, number];
   return torch.transpose(torch.transpose(torch.view(x, [count, heads, width / heads]), 0, 1), 1, 2);
 }
 
-/** Selects for each query and key the score of their distance. products: R,A,L,2S; positions: L,L → R,A,L,L */
+/** Selects for each query and key the score of their distance. products: R,A,L,P; positions: L,L → R,A,L,L */
 function selectPositions(products: torch.Tensor, positions: torch.Tensor): torch.Tensor {
   const [rows, heads, length] = products.shape as [number, number, number, number];
   return torch.gather(products, 3, torch.expand(positions, [rows, heads, length, length]));
 }
 
-/** [L, L] int64: the row of the table for the distance of each query and key. */
-function relativePositions(length: number, config: RelativeConfig, device: string): torch.Tensor {
-  const byDistance = Int32Array.from({ length: 2 * length - 1 }, (_, i) => relativePosition(i - length + 1, config));
+/** [L, L] int64: for the distance of each query and key, the row of the table less `first`. */
+function relativePositions(length: number, first: number, config: RelativeConfig, device: string): torch.Tensor {
+  const byDistance = Int32Array.from({ length: 2 * length - 1 }, (_, i) => {
+    return relativePosition(i - length + 1, config) - first;
+  });
   const tokens = torch.arange(length, { dtype: "int64", device });
   const distances = torch.sub(torch.unsqueeze(torch.addScalar(tokens, length - 1), 1), tokens);
   const table = torch.tensor(byDistance, [byDistance.length], "int64", device);

@@ -12,6 +12,8 @@ export interface MaskSource {
   again?(): MaskSource;
   /** Other masks, for a part of the pass with this number. */
   part?(number: number): MaskSource;
+  /** The next masks, for tensors that begin with this row of a table that all ranks have. */
+  ofTable?(first: number): MaskSource;
 }
 
 /** Whether a forward pass trains or evaluates, and how. It is an argument, since modules have no training mode. */
@@ -22,6 +24,11 @@ export interface ForwardContext {
   readonly gradientCheckpointing?: boolean;
   /** Whether the pass is for inference, so that tensors that depend only on parameters may be kept for the next pass. */
   readonly inference?: boolean;
+}
+
+/** The context for tensors that begin with row `first` of a table that all ranks have. */
+export function ofTable(context: ForwardContext, first: number): ForwardContext {
+  return { ...context, masks: context.masks?.ofTable?.(first) ?? context.masks };
 }
 
 /** The context for evaluation and inference, without dropout. */
@@ -46,8 +53,8 @@ export interface OwnPart {
 const MOST_USES = 2 ** 16;
 
 /**
- * The masks of one pass, determined by its seed and the order in which dropouts are used. Masks belong to the rows of the whole batch: a
- * rank draws those of its own rows.
+ * The masks of one pass, determined by its seed and the order in which dropouts are used. Masks belong to the rows of the whole batch, of
+ * which a rank draws its own, or to those of a table.
  */
 export class SeededMasks implements MaskSource {
   #uses: number;
@@ -66,8 +73,7 @@ export class SeededMasks implements MaskSource {
   }
 
   draw(_dropout: { readonly p: number }, shape: readonly number[]): MaskKey {
-    const before = this.own ? firstOf(this.own, shape) : 0;
-    return { seed: this.seed, stream: streamOf(this.#uses++, before) };
+    return this.next(this.own ? firstOf(this.own, shape) : 0);
   }
 
   again(): SeededMasks {
@@ -76,6 +82,14 @@ export class SeededMasks implements MaskSource {
 
   part(number: number): SeededMasks {
     return new SeededMasks(this.seed, this.own, number * MOST_USES);
+  }
+
+  ofTable(first: number): MaskSource {
+    return { draw: () => this.next(first) };
+  }
+
+  private next(before: number): MaskKey {
+    return { seed: this.seed, stream: streamOf(this.#uses++, before) };
   }
 }
 

@@ -30,7 +30,15 @@ export {
   type EarlierKeys,
   type SharedKeys,
 } from "./attention.js";
-export { Dropout, EVALUATION, type ForwardContext, type MaskSource, type OwnPart, SeededMasks } from "./context.js";
+export {
+  Dropout,
+  EVALUATION,
+  type ForwardContext,
+  type MaskSource,
+  type OwnPart,
+  ofTable,
+  SeededMasks,
+} from "./context.js";
 export { CACHE_DTYPES, type CacheDtype, KeyValueCache } from "./keyValueCache.js";
 export {
   Embedding,
