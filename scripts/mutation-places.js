@@ -13,11 +13,11 @@ const folder = join(root, "test/mutations");
 /** @typedef {Entry & { list: string, file: string, tests: string[] }} Break `list` is the JSON file, `file` the source it is listed under */
 /** @typedef {{ file: string, start: number, end: number }} Place */
 
-/** @param {string} path of a folder within the project @returns {string[]} its TypeScript files, as paths within the project */
+/** @param {string} path of a folder within the project @returns {string[]} its sources, as paths within the project */
 function filesUnder(path) {
   if (!existsSync(join(root, path))) return [];
   return readdirSync(join(root, path), { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".ts"))
+    .filter((name) => /\.(ts|h|cpp)$/.test(name))
     .map((name) => join(path, name));
 }
 
@@ -26,7 +26,9 @@ const packages = existsSync(join(root, "packages")) ? readdirSync(join(root, "pa
 const everywhere = (kind) => [kind, ...packages.map((name) => join("packages", name, kind))].flatMap(filesUnder);
 
 /** @type {Map<string, string>} */
-const sources = new Map(everywhere("src").map((file) => [file, readFileSync(join(root, file), "utf8")]));
+const sources = new Map(
+  [...everywhere("src"), ...filesUnder("native")].map((file) => [file, readFileSync(join(root, file), "utf8")]),
+);
 const tests = everywhere("test").filter((file) => file.endsWith(".test.ts"));
 
 /** @param {string} from */

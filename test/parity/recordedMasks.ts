@@ -19,12 +19,23 @@ export class RecordedMasks implements MaskSource {
   }
 
   draw(dropout: Dropout, shape: readonly number[]): torch.Tensor {
+    const mask = this.next(dropout);
+    return mask.shape.length === 3 ? this.flat(mask, shape[0] as number) : mask;
+  }
+
+  /** Masks are recorded for the whole table. */
+  ofTable(first: number): MaskSource {
+    return {
+      draw: (dropout, [rows, width]: readonly number[]) =>
+        torch.narrow(torch.reshape(this.next(dropout as Dropout), [-1, width as number]), 0, first, rows as number),
+    };
+  }
+
+  private next(dropout: Dropout): torch.Tensor {
     const path = this.paths.get(dropout) as string;
     const call = this.calls.get(path) ?? 0;
     this.calls.set(path, call + 1);
-    const kept = get(this.golden, nameOf(path, call));
-    const scaled = torch.divScalar(torch.to(kept, "float32"), 1 - dropout.p);
-    return kept.shape.length === 3 ? this.flat(scaled, shape[0] as number) : scaled;
+    return torch.divScalar(torch.to(get(this.golden, nameOf(path, call)), "float32"), 1 - dropout.p);
   }
 
   /** Names of the masks that were used. */
