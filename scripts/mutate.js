@@ -1,7 +1,8 @@
 // Breaks the sources one place at a time, and sees whether a test notices: npm run mutate -- [PATH …]
 // Only sources whose path starts with one of the PATHs are broken; those in native only if a PATH names them, since the addon is built
-// again for each; their tests notice them on a processor with AVX512-BF16 and without AMX, since others run other code. The breaks are in test/mutations/*.json: for each source file its
-// tests, and for each break `from` (see mutation-places.js), `to`, and `harmless` with the reason why no test can notice it.
+// again for each. Their tests notice them on a processor with AVX512-BF16 and without AMX; others run other code. The breaks are in
+// test/mutations/*.json: for each source file its tests, and for each break `from` (see mutation-places.js), `to`, and `harmless` with the
+// reason why no test can notice it.
 // It works on a copy of src and test in a temporary folder. Exit status 1 if a break survives that is not harmless, if a harmless
 // one is noticed, or if a `from` is no longer found.
 import { execFileSync, fork } from "node:child_process";
