@@ -189,8 +189,10 @@ export function mayBeAlive(owner: ProcessIdentity): boolean {
   return stat ? stat.start === owner.start && stat.isRunning : isAlive(owner.pid);
 }
 
-/** Whether any process has this number now. */
+/** Whether any process has this number now. One that has ended counts as gone, also while its parent has not collected its status. */
 export function isAlive(pid: number): boolean {
+  const stat = statOf(pid);
+  if (stat) return stat.isRunning;
   try {
     process.kill(pid, 0);
     return true;

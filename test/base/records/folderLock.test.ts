@@ -4,8 +4,15 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
-import { holdFolder, isLock, mayBeAlive, thisProcess, writerOf } from "../../../src/base/records/folderLock.js";
+import { describe, expect, it, vi } from "vitest";
+import {
+  holdFolder,
+  isAlive,
+  isLock,
+  mayBeAlive,
+  thisProcess,
+  writerOf,
+} from "../../../src/base/records/folderLock.js";
 import { temporaryFolders } from "../../formats/temporaryFolder.js";
 
 const folder = temporaryFolders();
@@ -136,3 +143,17 @@ describe("the owner of a lock", () => {
     expect(mayBeAlive({ pid, start, boot, host: hostname() })).toBe(true);
   });
 });
+
+it.skipIf(process.platform !== "linux")(
+  "a process that has ended is gone, also while its parent does not collect its status",
+  async () => {
+    const parent = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 30"], { stdio: ["ignore", "pipe", "inherit"] });
+    const [text] = (await once(parent.stdout, "data")) as [Buffer];
+    const pid = Number(text);
+    await vi.waitUntil(() => readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z "));
+    expect(isAlive(pid)).toBe(false);
+    expect(isAlive(parent.pid as number)).toBe(true);
+    parent.kill("SIGKILL");
+    await once(parent, "close");
+  },
+);
