@@ -100,6 +100,7 @@ describe.each(few(Object.entries(PLAIN), 5))("%s", (_name, settings) => {
 });
 
 test("ranks without rows take part", async () => {
+  await expectAlike({ ...PLAIN["relative positions with dropout"] }, 4, 2);
   await expectAlike({ ...sequence, ...plain, method: "adalora", adaloraOrthogonalWeight: 0.5 }, 4, 2);
   await expectAlike({ ...embedded("negatives"), ...plain, method: "lora" }, 4, 2);
 });

@@ -147,13 +147,11 @@ Tensor attentionMask(const Tensor& like, at::IntArrayRef rows, at::IntArrayRef q
   library.define<forwardKernel, NoDerivative::refuse>(
       "_attention(Tensor query, Tensor key, Tensor value, Tensor cu_seqlens_q, Tensor cu_seqlens_k, int heads, int "
       "kv_heads, float scale, Tensor? bias, int? before, int? after, float p, int seed, int stream) -> (Tensor out, "
-      "Tensor "
-      "log_sums)");
+      "Tensor log_sums)");
   library.define<backwardKernel, NoDerivative::refuse>(
       "_attention_backward(Tensor grad, Tensor query, Tensor key, Tensor value, Tensor log_sums, Tensor cu_seqlens_q, "
       "Tensor cu_seqlens_k, int heads, int kv_heads, float scale, Tensor? bias, int? before, int? after, float p, int "
-      "seed, int "
-      "stream) -> (Tensor query_grad, Tensor key_grad, Tensor value_grad)");
+      "seed, int stream) -> (Tensor query_grad, Tensor key_grad, Tensor value_grad)");
   library.define<attentionMask, NoDerivative::ignore>(
       "attention_mask(Tensor like, int[] rows, int[] queries, int[] keys, int heads, float p, int seed, int stream) -> "
       "Tensor");

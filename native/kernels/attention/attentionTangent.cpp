@@ -11,16 +11,16 @@ namespace {
 
 using at::Tensor;
 
-// Query, key, value and bias, or their tangents or gradients, of which the bias has none.
+// Query, key and value, or their tangents or gradients.
 struct Three {
-  Tensor q, k, v, bias = {};
+  Tensor q, k, v;
 };
 
-Three threeInRows(const Three& x) { return {inRows(x.q), inRows(x.k), inRows(x.v), contiguousOrNone(x.bias)}; }
+Three threeInRows(const Three& x) { return {inRows(x.q), inRows(x.k), inRows(x.v)}; }
 
 template <typename T>
-AttentionInputs<Stored<T>> inputsOf(const Three& x) {
-  return bidora::inputsOf<T>(x.q, x.k, x.v, x.bias);
+AttentionInputs<Stored<T>> inputsOf(const Three& x, const Tensor& bias = {}) {
+  return bidora::inputsOf<T>(x.q, x.k, x.v, bias);
 }
 
 Three emptyThree(const Three& x) { return {emptyLike(x.q), emptyLike(x.k), emptyLike(x.v)}; }
@@ -37,17 +37,18 @@ Tensor tangent(const Tensor& q, const Tensor& k, const Tensor& v, const Maybe& q
                int64_t stream) {
   const AttentionSettings settings{heads, kvHeads, scale, before, after, p, seed, stream};
   const AttentionStarts starts{queryStarts, keyStarts};
-  const Three inputs{q, k, v, orNone(bias)}, tangents{orNone(qd), orNone(kd), orNone(vd)};
+  const Three inputs{q, k, v}, tangents{orNone(qd), orNone(kd), orNone(vd)};
   checkAttention(q, k, v, bias, starts, settings);
   checkTangents(inputs, tangents);
   const Tensor out = emptyLike(q);
   if (!isComputed(out)) return out;
   const Three x = threeInRows(inputs), xd = threeInRows(tangents);
+  const Tensor added = contiguousOrNone(orNone(bias));
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, out.scalar_type(), "bidora::attention_tangent", [&] {
     const AttentionShape shape = shapeOf(x.q, starts, settings);
     forEachThread(shape.rows * shape.heads, [&](int64_t& next) {
-      functions<AttentionFunctions, scalar_t>().attendTangent(shape, inputsOf<scalar_t>(x), inputsOf<scalar_t>(xd),
-                                                              writableRows<scalar_t>(out), next);
+      functions<AttentionFunctions, scalar_t>().attendTangent(
+          shape, inputsOf<scalar_t>(x, added), inputsOf<scalar_t>(xd), writableRows<scalar_t>(out), next);
     });
   });
   return out;
@@ -63,7 +64,7 @@ Six tangentBackward(const Tensor& q, const Tensor& k, const Tensor& v, const May
                     int64_t stream) {
   const AttentionSettings settings{heads, kvHeads, scale, before, after, p, seed, stream};
   const AttentionStarts starts{queryStarts, keyStarts};
-  const Three inputs{q, k, v, orNone(bias)}, tangents{orNone(qd), orNone(kd), orNone(vd)};
+  const Three inputs{q, k, v}, tangents{orNone(qd), orNone(kd), orNone(vd)};
   checkAttention(q, k, v, bias, starts, settings);
   checkTangents(inputs, tangents);
   checkTangent("gradient", gradient, q);
@@ -72,6 +73,7 @@ Six tangentBackward(const Tensor& q, const Tensor& k, const Tensor& v, const May
   const Six results{ofTangents.q, ofTangents.k, ofTangents.v, ofValues.q, ofValues.k, ofValues.v};
   if (!isComputed(ofValues.q)) return results;
   const Three x = threeInRows(inputs), xd = threeInRows(tangents);
+  const Tensor added = contiguousOrNone(orNone(bias));
   const Tensor g = inRows(gradient), gd = inRows(orNone(gradientTangent));
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, g.scalar_type(), "bidora::attention_tangent_backward", [&] {
     const AttentionShape shape = shapeOf(x.q, starts, settings);
@@ -84,7 +86,7 @@ Six tangentBackward(const Tensor& q, const Tensor& k, const Tensor& v, const May
                                                                 .k = writableRows<scalar_t>(ofValues.k),
                                                                 .v = writableRows<scalar_t>(ofValues.v)};
     forEachThread(shape.rows * shape.kvHeads, [&](int64_t& next) {
-      functions<AttentionFunctions, scalar_t>().attendTangentBackward(shape, inputsOf<scalar_t>(x),
+      functions<AttentionFunctions, scalar_t>().attendTangentBackward(shape, inputsOf<scalar_t>(x, added),
                                                                       inputsOf<scalar_t>(xd), gradients, next);
     });
   });
@@ -100,9 +102,8 @@ Six tangentBackward(const Tensor& q, const Tensor& k, const Tensor& v, const May
       "attention_tangent_backward(Tensor query, Tensor key, Tensor value, Tensor? query_tangent, Tensor? key_tangent, "
       "Tensor? value_tangent, Tensor grad, Tensor? grad_tangent, Tensor cu_seqlens_q, Tensor cu_seqlens_k, int heads, "
       "int kv_heads, float scale, *, Tensor? bias=None, int? before=None, int? after=None, float p=0., int seed=0, int "
-      "stream=0) -> "
-      "(Tensor query_grad_tangent, Tensor key_grad_tangent, Tensor value_grad_tangent, Tensor query_grad, Tensor "
-      "key_grad, Tensor value_grad)");
+      "stream=0) -> (Tensor query_grad_tangent, Tensor key_grad_tangent, Tensor value_grad_tangent, Tensor query_grad, "
+      "Tensor key_grad, Tensor value_grad)");
 });
 
 }  // namespace

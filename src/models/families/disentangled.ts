@@ -185,10 +185,10 @@ export class DisentangledAttention extends Module implements TokenMixer<DistantR
   ): Scores | undefined {
     const { heads, relative } = this.config;
     const { first, count } = positionsWithin(Math.max(...lengths), relative as RelativeConfig);
-    const dropped = this.distanceDropout.forward(distances, ofTable(context, 0));
-    const used = torch.narrow(dropped, 0, first, count);
+    const ofDistances = ofTable(context, first);
+    const dropped = this.distanceDropout.forward(torch.narrow(distances, 0, first, count), ofDistances);
     const project = (term: PositionTerm) => {
-      const projected = this.ofDistances.get(term)?.forward(used, ofTable(context, first));
+      const projected = this.ofDistances.get(term)?.forward(dropped, ofDistances);
       return projected && toColumns(projected, heads);
     };
     const [keys, queries] = [project("c2p"), project("p2c")];

@@ -39,8 +39,8 @@ export interface AttendOptions extends Pick<AttentionOptions, "bias" | "scores">
 }
 
 /**
- * Attention over packed tokens: softmax(scale·q·kᵀ + bias)·v for each sequence and head. If it is causal or has a window, no sequence may have
- * more queries than keys.
+ * Attention over packed tokens: softmax(scale·q·kᵀ + bias)·v for each sequence and head. If it is causal or has a window, no sequence may
+ * have more queries than keys.
  * @param q [N, H·D]
  * @param k [M, G·D], like v
  * @returns [N, H·D]

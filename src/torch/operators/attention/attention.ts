@@ -1,5 +1,5 @@
-// Attention over packed tokens: softmax(scale·q·kᵀ + bias)·v for each sequence and head. The kernel keeps nothing of size N·M: its backward
-// pass and its tangents recompute weights and masks.
+// Attention over packed tokens: softmax(scale·q·kᵀ + bias)·v for each sequence and head. The kernel keeps nothing of size N·M: its
+// backward pass and its tangents recompute weights and masks.
 // Shapes: q [N, H·D], k and v [M, G·D]: N queries, M keys, H heads, G key heads, head size D.
 import * as calls from "../../generated/recordedCalls.js";
 import * as torch from "../../index.js";
