@@ -131,8 +131,8 @@ export interface ModelConfig {
 
 /** A model without a head. */
 export abstract class Backbone extends Module {
-  /** Whether the last layer also computes tokens whose state is not needed, as an exported graph does. */
-  computesAllTokens = false;
+  /** Whether passes compute what an exported graph does: also tokens whose state is not needed, and distances between no tokens. */
+  computesAll = false;
 
   /**
    * @param only [K] flat indices of the tokens whose state is needed
@@ -160,7 +160,7 @@ export abstract class StackedModel<Rows> extends Backbone {
 
   forward(input: ModelInput, context: ForwardContext, only?: torch.Tensor): torch.Tensor {
     const embedded = this.embed(input, context);
-    const needed = this.computesAllTokens ? undefined : only;
+    const needed = this.computesAll ? undefined : only;
     const rows = this.rowsOf(input, context, embedded.dtype);
     const compute = () => {
       const hidden = this.stack.forward(embedded, rows, context, needed);

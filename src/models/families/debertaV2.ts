@@ -251,7 +251,7 @@ class DebertaModel extends StackedModel<DistantRows> {
   }
 
   protected rowsOf({ layout }: ModelInput): DistantRows {
-    return { layout, distances: this.distances?.forward() };
+    return { layout, distances: this.distances?.forward(this.computesAll ? "all" : Math.max(...layout.lengths)) };
   }
 }
 

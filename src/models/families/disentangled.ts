@@ -1,7 +1,7 @@
 // Disentangled attention (DeBERTa, arXiv 2006.03654): besides content-to-content scores, attention has content-to-position and
 // position-to-content scores, from relative positions with their own projections.
 // Shapes: N tokens of all rows, H hidden size, S largest relative position, A heads, D head size; in a padded group R rows, L length of
-// the longest row, P distances within the longest row of the batch.
+// the longest row, P distances that are projected: those within the longest row of the batch.
 
 import type { JsonObject } from "../../base/records/index.js";
 import * as torch from "../../torch/index.js";
@@ -106,8 +106,15 @@ function words(text: string): string[] {
 /** What all layers share about the batch. */
 export interface DistantRows {
   readonly layout: RowLayout;
-  /** [2S, H]: an embedding for each distance; undefined for attention without relative positions. */
-  readonly distances: torch.Tensor | undefined;
+  /** Undefined for attention without relative positions. */
+  readonly distances: Distances | undefined;
+}
+
+/** Consecutive rows of the table of distances. */
+interface Distances {
+  readonly first: number;
+  /** [P, H] */
+  readonly embeddings: torch.Tensor;
 }
 
 /** Not an `Embedding`, since its rows are not looked up by token, so it can't be adapted like one. */
@@ -125,17 +132,22 @@ export class DistanceEmbeddings extends Module {
   private readonly table: Table;
   private readonly norm: LayerNorm | undefined;
 
-  constructor({ span, isNormalized }: RelativeConfig, { hiddenSize, layerNormEpsilon }: DisentangledConfig) {
+  constructor(
+    private readonly config: RelativeConfig,
+    { hiddenSize, layerNormEpsilon }: DisentangledConfig,
+  ) {
     super();
-    this.table = this.child("rel_embeddings", new Table(2 * span, hiddenSize));
-    if (isNormalized) this.norm = this.child("LayerNorm", new LayerNorm(hiddenSize, layerNormEpsilon));
+    this.table = this.child("rel_embeddings", new Table(2 * config.span, hiddenSize));
+    if (config.isNormalized) this.norm = this.child("LayerNorm", new LayerNorm(hiddenSize, layerNormEpsilon));
   }
 
-  /** → 2S,H */
-  forward(): torch.Tensor {
+  /** The embeddings of the distances within a row of so many tokens, or all. */
+  forward(length: number | "all"): Distances {
+    const first = length === "all" ? 0 : relativePosition(1 - length, this.config);
+    const last = length === "all" ? 2 * this.config.span - 1 : relativePosition(length - 1, this.config);
     const { tensor, computeDtype } = this.table.weight;
-    const table = torch.castTo(tensor, computeDtype ?? tensor.dtype);
-    return this.norm ? this.norm.forward(table) : table;
+    const rows = torch.castTo(torch.narrow(tensor, 0, first, last - first + 1), computeDtype ?? tensor.dtype);
+    return { first, embeddings: this.norm ? this.norm.forward(rows) : rows };
   }
 }
 
@@ -172,21 +184,14 @@ export class DisentangledAttention extends Module implements TokenMixer<DistantR
     const [q, k, v] = projectTogether([this.query, this.key, this.value], x, context);
     // In float32 for every model dtype, as in transformers.
     const scale = 1 / Math.fround(Math.sqrt((hiddenSize / heads) * (1 + positionTerms.length)));
-    const scores = distances && this.scoresOf(distances, layout, scale, context);
+    const scores = distances && this.scoresOf(distances, scale, context);
     return attend(q, k, v, { heads, layout, scale, scores, dropout: this.dropout, context });
   }
 
-  /** distances: 2S,H, of which only those between tokens of the batch are projected */
-  private scoresOf(
-    distances: torch.Tensor,
-    { lengths }: RowLayout,
-    scale: number,
-    context: ForwardContext,
-  ): Scores | undefined {
+  private scoresOf({ first, embeddings }: Distances, scale: number, context: ForwardContext): Scores | undefined {
     const { heads, relative } = this.config;
-    const { first, count } = positionsWithin(Math.max(...lengths), relative as RelativeConfig);
     const ofDistances = ofTable(context, first);
-    const dropped = this.distanceDropout.forward(torch.narrow(distances, 0, first, count), ofDistances);
+    const dropped = this.distanceDropout.forward(embeddings, ofDistances);
     const project = (term: PositionTerm) => {
       const projected = this.ofDistances.get(term)?.forward(dropped, ofDistances);
       return projected && toColumns(projected, heads);
@@ -205,15 +210,6 @@ export class DisentangledAttention extends Module implements TokenMixer<DistantR
       );
     };
   }
-}
-
-/** The rows of the table for the distances within a row of tokens. */
-function positionsWithin(length: number, config: RelativeConfig) {
-  const [first, last] = [1 - length, length - 1].map((distance) => relativePosition(distance, config)) as [
-    number,
-    number,
-  ];
-  return { first, count: last - first + 1 };
 }
 
 /** [P, A·D] → [A, D, P] */

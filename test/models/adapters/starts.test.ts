@@ -179,12 +179,14 @@ describe("a weight that lacks ranks", () => {
 describe("EVA", () => {
   const draw = (rows: number, seed: number, deviation = 1) =>
     torch.normal_(torch.empty([rows, 6], { dtype: "float64" }), 0, deviation, { generator: new torch.Generator(seed) });
-  const evaOf = (inputs: readonly torch.Tensor[], settings: object = {}) => {
+  /** @param inputs of each layer's query, one after the other */
+  const evaOf = (inputs: readonly (torch.Tensor | readonly torch.Tensor[])[], settings: object = {}) => {
     const model = new SmallModel();
     const config = loraConfig({ targetModules: ["query"], rank: 1, alpha: 3, initLoraWeights: "eva", ...settings });
     const slots = targetSlots(model, config);
     const layers = () => {
-      for (const [i, { query }] of [...model.layers].entries()) if (inputs[i]) query.forward(inputs[i], EVALUATION);
+      for (const [i, { query }] of [...model.layers].entries())
+        for (const x of [inputs[i] ?? []].flat()) query.forward(x, EVALUATION);
     };
     const seen: string[] = [];
     const passes = { layers, head: () => void seen.push("head") };
@@ -211,6 +213,13 @@ describe("EVA", () => {
     const [first, second] = ["encoder.layer.0.query", "encoder.layer.1.query"].map((path) => components.get(path)!);
     expectSameBits(first!, second!);
     expect(config).toMatchObject({ rankPattern: {}, targetModules: ["query"] });
+  });
+
+  test("further inputs of one layer, such as the distances that DeBERTa's query projects, leave the others' components as they are", () => {
+    const [x, further] = [draw(40, 2), draw(40, 3)];
+    const second = (first: torch.Tensor | readonly torch.Tensor[]) =>
+      evaOf([first, x], { rank: 3 }).components.get("encoder.layer.1.query")!;
+    expectSameBits(second([x, further]), second(draw(40, 4)));
   });
 
   test("the head is passed through for layers that no input has reached", () => {

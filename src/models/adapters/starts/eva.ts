@@ -21,14 +21,10 @@ class InputMoments {
     this.#squares = torch.keep(torch.zeros([width, width], { dtype: "float64", device }));
   }
 
-  /** x: [tokens, in] */
-  add(x: torch.Tensor): void {
-    torch.scope(() => {
-      const wide = torch.castTo(x, "float64");
-      this.#count += wide.shape[0]!;
-      torch.add_(this.#sum, torch.sumDim(wide, [0]));
-      torch.add_(this.#squares, torch.mm(torch.t(wide), wide));
-    });
+  add({ count, sum, squares }: InputSums): void {
+    this.#count += count;
+    torch.add_(this.#sum, sum);
+    torch.add_(this.#squares, squares);
   }
 
   /** The first components of the centered inputs, [k, in], and the share of all variance that each explains. */
@@ -51,6 +47,38 @@ class InputMoments {
   dispose(): void {
     this.#sum.dispose();
     this.#squares.dispose();
+  }
+}
+
+/** Σx and Σxxᵀ over the rows of an input, [in] and [in, in]. */
+interface InputSums {
+  readonly count: number;
+  readonly sum: torch.Tensor;
+  readonly squares: torch.Tensor;
+}
+
+/** The sums of the latest input, which query, key and value have one after the other. */
+class LatestSums {
+  #input: torch.Tensor | undefined;
+  #sums: InputSums | undefined;
+
+  /** x: [tokens, in] */
+  of(x: torch.Tensor): InputSums {
+    if (this.#sums && this.#input === x) return this.#sums;
+    this.dispose();
+    this.#input = x;
+    const [sum, squares] = torch.scope(() => {
+      const wide = torch.castTo(x, "float64");
+      return [torch.sumDim(wide, [0]), torch.mm(torch.t(wide), wide)] as const;
+    });
+    this.#sums = { count: x.shape[0]!, sum: torch.keep(sum), squares: torch.keep(squares) };
+    return this.#sums;
+  }
+
+  dispose(): void {
+    this.#sums?.sum.dispose();
+    this.#sums?.squares.dispose();
+    this.#sums = undefined;
   }
 }
 
@@ -101,31 +129,26 @@ function componentsOf(slots: readonly Slot[], config: LowRankConfig, passes: Inp
     const inHead = others.length > 0 ? momentsOf(others, () => passes.head()) : new Map<string, InputMoments>();
     const all = new Map([...inLayers, ...inHead]);
     for (const [path, own] of all) found.set(path, own.components(MOST * rankAndScale(config, path).rank));
-    for (const own of new Set(all.values())) own.dispose();
+    for (const own of all.values()) own.dispose();
   }
   return found;
 }
 
-/** The moments of each layer that inputs reach. Layers with the same input, such as query and key, have them together. */
+/** The moments of each layer that inputs reach. */
 function momentsOf(slots: readonly Slot[], pass: () => void): Map<string, InputMoments> {
   const moments = new Map<string, InputMoments>();
-  const firstOf = new WeakMap<torch.Tensor, InputMoments>();
-  const followers = new Set<Slot>();
-  const see = (slot: Slot, x: torch.Tensor): void => {
-    if (followers.has(slot)) return;
-    const shared = moments.has(slot.path) ? undefined : firstOf.get(x);
-    if (shared) followers.add(slot);
-    const own = shared ?? moments.get(slot.path) ?? new InputMoments(slot.in, x.device);
-    moments.set(slot.path, own);
-    if (shared) return;
-    firstOf.set(x, own);
-    own.add(x);
-  };
-  const passOn = (slot: Slot, x: torch.Tensor, layer: Linear): torch.Tensor => {
-    see(slot, x);
+  const latest = new LatestSums();
+  const see = ({ path, in: width }: Slot, x: torch.Tensor, layer: Linear): torch.Tensor => {
+    const own = moments.get(path) ?? new InputMoments(width, x.device);
+    moments.set(path, own);
+    own.add(latest.of(x));
     return layer.base(x);
   };
-  observing(slots, passOn, pass);
+  try {
+    observing(slots, see, pass);
+  } finally {
+    latest.dispose();
+  }
   return moments;
 }
 

@@ -44,17 +44,17 @@ const CASES: readonly (readonly [family: string, kind: Kind, adapter?: string])[
 const rowOf = (kind: Kind, text: string) => (kind === "tokens" ? { tokens: text.split(" ") } : { text });
 
 /** The token ids of the rows, as the task has them. */
-async function idsOf(model: string, kind: Kind): Promise<readonly (readonly number[])[]> {
+async function idsOf(model: string, kind: Kind, texts: readonly string[]): Promise<readonly (readonly number[])[]> {
   const tokenizer = await loadTokenizer(model);
   const options = { labels: undefined, maxLength: undefined };
-  const examples = TEXTS.map((text, line) => ({
+  const examples = texts.map((text, line) => ({
     input: { kind: "text" as const, text },
     label: undefined,
     at: { file: "rows", line },
   }));
   const rows = kind.startsWith("lm")
     ? await causalLm.encode(examples, tokenizer, options)
-    : await tokenizer.encodeBatch(TEXTS.map((text) => [text]));
+    : await tokenizer.encodeBatch(texts.map((text) => [text]));
   return rows.map(({ inputIds }) => inputIds);
 }
 
@@ -73,13 +73,13 @@ async function logitsOf(path: string, ids: readonly (readonly number[])[], kind:
 }
 
 /** Exports in every dtype, and compares the reported errors with those in onnxruntime. */
-async function expectErrors(model: string, kind: Kind, adapter?: string): Promise<void> {
+async function expectErrors(model: string, kind: Kind, adapter?: string, texts = TEXTS): Promise<void> {
   const [output, data] = [freshPath("onnx"), freshPath("rows.jsonl")];
-  writeFileSync(data, TEXTS.map((text) => JSON.stringify(rowOf(kind, text))).join("\n"));
+  writeFileSync(data, texts.map((text) => JSON.stringify(rowOf(kind, text))).join("\n"));
   const { files = [] } = await exportModel({ model, adapter, to: "onnx", dtype: DTYPES, data, output });
   expect(files.map(({ dtype }) => dtype)).toEqual(DTYPES);
 
-  const ids = await idsOf(model, kind);
+  const ids = await idsOf(model, kind, texts);
   const exact = await logitsOf(files[0]!.path, ids, kind);
   const range = Math.max(...exact) - Math.min(...exact);
   for (const { dtype, path, error = Number.NaN } of files) {
@@ -123,6 +123,22 @@ function change(folder: string, ending: string, by: (weight: torch.Tensor) => to
 
 const enlarge = (folder: string, ending: string, factor: number): void =>
   change(folder, ending, (weight) => torch.mulScalar(weight, factor));
+
+describe("distances that no two tokens have", () => {
+  it("count in the range of what a graph projects, and so in the error", async () => {
+    const folder = freshPath("model");
+    cpSync(join(GOLDEN, "deberta-v2/single"), folder, { recursive: true });
+    const config = readJson<object>(join(folder, "config.json"));
+    writeFileSync(join(folder, "config.json"), JSON.stringify({ ...config, norm_rel_ebd: "none" }));
+    change(folder, "rel_embeddings.weight", (weight) =>
+      torch.cat(
+        [torch.mulScalar(torch.narrow(weight, 0, 0, 2), 20), torch.narrow(weight, 0, 2, weight.shape[0]! - 2)],
+        0,
+      ),
+    );
+    await expectErrors(folder, "single", undefined, ["no", "cat", "the", "a", "why"]);
+  });
+});
 
 describe("the table of the vocabulary", () => {
   it("is the only one in 4 bits, also where there are as many positions as tokens", async () => {

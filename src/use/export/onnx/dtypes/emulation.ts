@@ -61,14 +61,14 @@ export class Emulation {
     });
   }
 
-  /** Calls `body` while the model computes in the dtype. Ranges of inputs depend on all tokens, so that it computes them all. */
+  /** Calls `body` while the model computes in the dtype. Ranges of inputs depend on all of their rows, so that it computes them all. */
   async within<T>(body: () => T | Promise<T>): Promise<T> {
     for (const { layer, emulated } of this.#layers) layer.setAdapter(emulated);
-    this.model.backbone.computesAllTokens = true;
+    this.model.backbone.computesAll = true;
     try {
       return await body();
     } finally {
-      this.model.backbone.computesAllTokens = false;
+      this.model.backbone.computesAll = false;
       for (const { layer, own } of this.#layers) layer.setAdapter(own);
     }
   }
