@@ -34,7 +34,6 @@ const SKIPPED: readonly (readonly [command: RegExp, reason: string])[] = [
   [/^npm (test|run test:slow)\b/, "is this suite"],
   [/^npm run bench\b/, "measures for minutes to hours"],
   [/^npm run package\b/, "downloads PyTorch's wheel and compiles for minutes: npm run test:package does it"],
-  [/^npx bidora compare .*examples\/mrpc\.yaml/, "trains for minutes: test/e2e/comparison does the same on less"],
   [
     /^npx bidora compare docs\/results\//,
     "trains for minutes to hours: test/studies/comparison/studies.test.ts reads its settings",
@@ -47,7 +46,6 @@ const SKIPPED: readonly (readonly [command: RegExp, reason: string])[] = [
     /^for seed|^ +npx bidora generate .*\$seed|^done$|^node pairs\.mjs|short-pairs/,
     "takes a model that answers, and minutes",
   ],
-  [/^npx bidora analyze runs\/mrpc/, "needs what that comparison leaves"],
   [/^npx bidora evaluate .*--task e2e-nlg/, "needs a language model trained on that data set"],
 ];
 
@@ -139,14 +137,15 @@ const preference = (row: number): string =>
   JSON.stringify({ prompt: sentence(row), chosen: sentence(row + 1), rejected: sentence(row + 2) });
 
 function writeData(): void {
-  const csv = (rows: number) => lines("text,label", rows, (row) => `${sentence(row)},${row % 2 ? "good" : "bad"}`);
+  const csv = (rows: number, end = "") =>
+    lines("text,label", rows, (row) => `${sentence(row)}${end},${row % 2 ? "good" : "bad"}`);
   const mrpc = (rows: number) =>
     lines("Quality\t#1 ID\t#2 ID\t#1 String\t#2 String", rows, (row) =>
       [row % 2, row, row + 1, sentence(row), sentence(row + 1)].join("\t"),
     );
   for (const [name, content] of Object.entries({
     "train.csv": csv(40),
-    "validation.csv": csv(6),
+    "validation.csv": csv(6, " again"),
     "test.csv": csv(7),
     "rows.jsonl": lines("", 5, (row) => JSON.stringify({ text: sentence(row) })).trimStart(),
     "texts.jsonl": lines("", 30, (row) => JSON.stringify({ text: sentence(row + 2) })).trimStart(),
@@ -166,7 +165,8 @@ function writeData(): void {
     "tools.jinja": TOOLS_TEMPLATE,
     "prompts.jsonl": lines("", 3, (row) => JSON.stringify({ prompt: sentence(row) })).trimStart(),
     "predictions-of-test.jsonl": lines("", 7, (row) => JSON.stringify({ label: row % 3 ? "good" : "bad" })).trimStart(),
-    "examples/mrpc.yaml": "model: MODEL\ntask: glue/mrpc\ndata: glue/MRPC\nmaxSteps: 2\nbatchSize: 4\n",
+    "compare.yaml":
+      "model: MODEL\ntask: glue/mrpc\ndata: glue/MRPC\nmethods: [lora, bidora]\nseeds: [0, 1]\nmaxSteps: 2\nbatchSize: 4\n",
     "glue/MRPC/train.tsv": mrpc(40),
     "glue/MRPC/dev.tsv": mrpc(6),
     "glue/MRPC/test.tsv": lines("index\t#1 ID\t#2 ID\t#1 String\t#2 String", 1, (row) =>
