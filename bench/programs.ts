@@ -10,42 +10,25 @@ export function ownWorker(): Program {
   return { command: process.execPath, args: [fileURLToPath(new URL("worker/main.js", import.meta.url))] };
 }
 
-export function peftWorker(python: string): Program {
-  return { command: python, args: [`${PEERS}/peft_worker.py`] };
-}
+/** A program that talks to the benchmarks as our worker does. */
+const peer = (script: string) => (python: string) => peerScript(python, script, []);
 
+export const peftWorker = peer("peft_worker.py");
 /** sentence-transformers' losses and pooling. */
-export function embeddingWorker(python: string): Program {
-  return { command: python, args: [`${PEERS}/embedding_worker.py`] };
-}
-
+export const embeddingWorker = peer("embedding_worker.py");
 /** TRL's DPO. */
-export function preferenceWorker(python: string): Program {
-  return { command: python, args: [`${PEERS}/preference_worker.py`] };
-}
-
+export const preferenceWorker = peer("preference_worker.py");
 /** sentence-transformers' `encode`. */
-export function encodeWorker(python: string): Program {
-  return { command: python, args: [`${PEERS}/encode_worker.py`] };
-}
-
+export const encodeWorker = peer("encode_worker.py");
 /** transformers' `generate`. */
-export function generateWorker(python: string): Program {
-  return { command: python, args: [`${PEERS}/generate_worker.py`] };
-}
-
+export const generateWorker = peer("generate_worker.py");
 /** llama.cpp as built for this processor. */
-export function llamaCppWorker(python: string): Program {
-  return { command: python, args: [`${PEERS}/llama_cpp_worker.py`] };
-}
+export const llamaCppWorker = peer("llama_cpp_worker.py");
+export const publishedWorker = peer("published_bidora.py");
 
 /** llama.cpp as node-llama-cpp ships it. */
 export function nodeLlamaCppWorker(): Program {
   return { command: process.execPath, args: [fileURLToPath(new URL("peers/llamaCpp.js", import.meta.url))] };
-}
-
-export function publishedWorker(python: string): Program {
-  return { command: python, args: [`${PEERS}/published_bidora.py`] };
 }
 
 export function peerScript(python: string, script: string, args: readonly string[]): Program {

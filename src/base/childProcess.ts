@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { Socket } from "node:net";
+import { delimiter, join } from "node:path";
 import type { Readable } from "node:stream";
 
 /*
@@ -60,3 +62,7 @@ function opened(): Socket | undefined {
     return undefined;
   }
 }
+
+/** Whether the shell finds a program by its name. */
+export const isOnPath = (program: string): boolean =>
+  (process.env.PATH ?? "").split(delimiter).some((folder) => existsSync(join(folder, program)));

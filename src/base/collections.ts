@@ -4,9 +4,16 @@
 export const own = <T>(table: Readonly<Record<string, T>>, name: string): T | undefined =>
   Object.hasOwn(table, name) ? table[name] : undefined;
 
+/** Without keys whose value is undefined. */
+export const given = <T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never;
+
 /** The first name that occurs a second time, or undefined if all are distinct. */
 export const firstRepeated = (names: readonly string[]): string | undefined =>
   names.find((name, i) => names.indexOf(name) !== i);
+
+/** The order of names as UTF-8 bytes, which is that of code points; JavaScript's order, by UTF-16 units, differs. */
+export const byCodePoint = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
 /** The index of the largest value; the first one if several are equal. */
 export function argmax(values: ArrayLike<number>): number {

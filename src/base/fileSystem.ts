@@ -1,5 +1,5 @@
 // What the file system holds and refuses: looking at a path, making folders, and errors of writing in plain words.
-import { existsSync, fstatSync, mkdirSync, openSync, readFileSync, readSync, type Stats, statSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, type Stats, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { BidoraError } from "./errors.js";
 
@@ -130,12 +130,6 @@ function codeOf(error: NodeJS.ErrnoException): string | undefined {
   return WRITING.test(error.syscall ?? "") ? error.code : undefined;
 }
 
-/** The most that `readSync` reads in one call. */
-const READ_LIMIT = 2 ** 30;
-
-/** Makes the error for one kind of file. */
-type FileError = (path: string, sentence: string, options?: ErrorOptions) => BidoraError;
-
 /** The contents of a text file. @param code of the error @throws BidoraError naming the file, and why it can't be read */
 export function readTextFile(path: string, code: string): string {
   refuseSpecialFile(path);
@@ -145,45 +139,5 @@ export function readTextFile(path: string, code: string): string {
     const { code: cause = "", message } = error as NodeJS.ErrnoException;
     const why = { ENOENT: "it does not exist", EISDIR: "it is a folder, but a file is expected" }[cause] ?? message;
     throw new BidoraError(code, `Cannot read ${path}: ${why}.`, { cause: error });
-  }
-}
-
-/** Opens a file for reading. @throws `errorOf(…)` if it is missing or can't be opened */
-export function openToRead(path: string, errorOf: FileError): number {
-  refuseSpecialFile(path);
-  if (isFolder(path)) throw errorOf(path, "it is a folder, but a file is expected.");
-  try {
-    return openSync(path, "r");
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw errorOf(path, code === "ENOENT" ? "there is no such file." : `cannot be opened: ${message}.`, {
-      cause: error,
-    });
-  }
-}
-
-/** A file that is open for reading. */
-export interface OpenedFile {
-  readonly path: string;
-  readonly descriptor: number;
-}
-
-/** @throws `errorOf(…)` if another program has written to the file since its time of change was `mtimeMs` */
-export function requireUnchanged({ path, descriptor }: OpenedFile, mtimeMs: number, errorOf: FileError): void {
-  if (fstatSync(descriptor).mtimeMs === mtimeMs) return;
-  throw errorOf(path, "it was changed while being read: run the command again when nothing writes to it.");
-}
-
-/** Fills `bytes` from an open file, starting at `position`. @throws `errorOf(…)` if the file ends before that */
-export function readInto(
-  { path, descriptor }: OpenedFile,
-  bytes: Uint8Array,
-  position: number,
-  errorOf: FileError,
-): void {
-  for (let done = 0; done < bytes.length; ) {
-    const count = readSync(descriptor, bytes, done, Math.min(READ_LIMIT, bytes.length - done), position + done);
-    if (count === 0) throw errorOf(path, "it was truncated while being read.");
-    done += count;
   }
 }

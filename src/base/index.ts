@@ -21,8 +21,8 @@ export {
   texts,
 } from "./arguments.js";
 export type { CallContext, DownloadProgress } from "./callContext.js";
-export { isLinkedChild, onParentExit, spawnLinked, spawnLinkedChild } from "./childProcess.js";
-export { argmax, evenSizes, firstRepeated, numbersOf, own } from "./collections.js";
+export { isLinkedChild, isOnPath, onParentExit, spawnLinked, spawnLinkedChild } from "./childProcess.js";
+export { argmax, byCodePoint, evenSizes, firstRepeated, given, numbersOf, own } from "./collections.js";
 export {
   BidoraError,
   type ErrorParts,
@@ -35,12 +35,8 @@ export {
 export {
   isFolder,
   makeFolder,
-  type OpenedFile,
-  openToRead,
-  readInto,
   readTextFile,
   refuseSpecialFile,
-  requireUnchanged,
   sizeOf,
   statOf,
   writeFailure,
@@ -102,6 +98,7 @@ export {
   showPathAs,
 } from "./messages.js";
 export { exactPattern, fullMatch, groupAt } from "./patterns.js";
+export { listenAt, requirePort } from "./ports.js";
 export { require, yaml } from "./require.js";
 export { PHASES, type Phase, stopsByValidation } from "./run.js";
 export { firstFault, type Schema } from "./schema.js";

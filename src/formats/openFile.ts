@@ -1,6 +1,6 @@
 // A file that stays open: its header is in memory, and its data are read on demand.
-import { closeSync, fstatSync } from "node:fs";
-import { type BidoraError, type OpenedFile, openToRead, readInto, requireUnchanged } from "../base/index.js";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { type BidoraError, isFolder, refuseSpecialFile } from "../base/index.js";
 import * as torch from "../torch/index.js";
 
 /** Makes the error of one kind of file. */
@@ -68,5 +68,48 @@ export class OpenFile {
   #unchanged<T>(value: T): T {
     requireUnchanged(this.opened, this.stats.mtimeMs, this.errorOf);
     return value;
+  }
+}
+
+/** The most that `readSync` reads in one call. */
+const READ_LIMIT = 2 ** 30;
+
+/** Opens a file for reading. @throws `errorOf(…)` if it is missing or can't be opened */
+function openToRead(path: string, errorOf: FileError): number {
+  refuseSpecialFile(path);
+  if (isFolder(path)) throw errorOf(path, "it is a folder, but a file is expected.");
+  try {
+    return openSync(path, "r");
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw errorOf(path, code === "ENOENT" ? "there is no such file." : `cannot be opened: ${message}.`, {
+      cause: error,
+    });
+  }
+}
+
+/** A file that is open for reading. */
+interface OpenedFile {
+  readonly path: string;
+  readonly descriptor: number;
+}
+
+/** @throws `errorOf(…)` if another program has written to the file since its time of change was `mtimeMs` */
+function requireUnchanged({ path, descriptor }: OpenedFile, mtimeMs: number, errorOf: FileError): void {
+  if (fstatSync(descriptor).mtimeMs === mtimeMs) return;
+  throw errorOf(path, "it was changed while being read: run the command again when nothing writes to it.");
+}
+
+/** Fills `bytes` from an open file, starting at `position`. @throws `errorOf(…)` if the file ends before that */
+export function readInto(
+  { path, descriptor }: OpenedFile,
+  bytes: Uint8Array,
+  position: number,
+  errorOf: FileError,
+): void {
+  for (let done = 0; done < bytes.length; ) {
+    const count = readSync(descriptor, bytes, done, Math.min(READ_LIMIT, bytes.length - done), position + done);
+    if (count === 0) throw errorOf(path, "it was truncated while being read.");
+    done += count;
   }
 }

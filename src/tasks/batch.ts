@@ -50,6 +50,10 @@ export interface EncodeOptions {
   readonly promptName?: string | undefined;
 }
 
+/** The number of tokens in all examples together. */
+export const tokensIn = (examples: readonly EncodedExample[]): number =>
+  examples.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
+
 /** Lays examples end to end. */
 export function batchOf<X extends EncodedExample>(examples: readonly X[], device?: string): Batch<X> {
   checkArguments("batchOf", ["examples", examples, rowsOfTokens]);

@@ -7,6 +7,7 @@ export {
   type ExamplePrediction,
   type Group,
   targetOf,
+  tokensIn,
 } from "./batch.js";
 export { isConstant } from "./constant.js";
 export type { EncodedEmbeddingExample } from "./embedding/encode.js";

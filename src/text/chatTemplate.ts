@@ -112,7 +112,7 @@ function withReasoning(message: Message): Readonly<Record<string, Message[string
 /** What a template sees of a conversation. @throws ChatTemplateError for values that it can't be given */
 function fieldsOf({ messages, tools, chatTemplateKwargs = {} }: Conversation): Record<string, unknown> {
   if (messages.length === 0) throw new ChatTemplateError("it has no messages");
-  refuseFault(faultInKwargs(chatTemplateKwargs, "chat_template_kwargs"));
+  refuseFault(faultInKwargs(chatTemplateKwargs));
   if (tools) refuseFault(faultInTools(tools));
   return {
     ...Object.fromEntries(json(chatTemplateKwargs, "chat_template_kwargs") as ReadonlyMap<string, unknown>),

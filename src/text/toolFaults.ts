@@ -10,15 +10,14 @@ const RESERVED: readonly string[] = [
 ];
 
 /** What is wrong with a list of tools, as a clause that begins with the place; undefined if nothing is. */
-export function faultInTools(tools: unknown, place = "tools"): string | undefined {
-  if (!Array.isArray(tools))
-    return `${place} must be a list of {"type": "function", "function"}, but is ${shown(tools)}`;
+export function faultInTools(tools: unknown): string | undefined {
+  if (!Array.isArray(tools)) return `tools must be a list of {"type": "function", "function"}, but is ${shown(tools)}`;
   const names = new Set<string>();
   for (const [i, tool] of tools.entries()) {
-    const fault = faultInTool(tool, `${place}[${i}]`);
+    const fault = faultInTool(tool, `tools[${i}]`);
     if (fault !== undefined) return fault;
     const { name } = (tool as Tool).function;
-    if (names.has(name)) return `${place}[${i}].function.name is ${shown(name)}, which another tool has too`;
+    if (names.has(name)) return `tools[${i}].function.name is ${shown(name)}, which another tool has too`;
     names.add(name);
   }
   return undefined;
@@ -39,10 +38,12 @@ function faultInTool(tool: unknown, place: string): string | undefined {
 }
 
 /** What is wrong with further variables of a template; undefined if nothing is. */
-export function faultInKwargs(kwargs: unknown, place: string): string | undefined {
-  if (!isObject(kwargs)) return `${place} must be an object, but is ${shown(kwargs)}`;
+export function faultInKwargs(kwargs: unknown): string | undefined {
+  if (!isObject(kwargs)) return `chat_template_kwargs must be an object, but is ${shown(kwargs)}`;
   const reserved = Object.keys(kwargs).find((key) => RESERVED.includes(key));
-  return reserved === undefined ? undefined : `${place} must not have ${reserved}, which is no variable of its own`;
+  return reserved === undefined
+    ? undefined
+    : `chat_template_kwargs must not have ${reserved}, which is no variable of its own`;
 }
 
 /** What is wrong with a list of calls; undefined if nothing is. @param tools that may be called; undefined for any */
@@ -89,7 +90,7 @@ export function argumentsOf(given: unknown): Readonly<Record<string, unknown>> |
 }
 
 /** What is wrong with the results of calls: each answers a call of the assistant's message before it. */
-export function faultInResults({ messages }: Conversation, place = "messages"): string | undefined {
+export function faultInResults({ messages }: Conversation): string | undefined {
   let open: readonly ToolCall[] = [];
   for (const [i, message] of messages.entries()) {
     if (message.role !== "tool") {
@@ -97,7 +98,7 @@ export function faultInResults({ messages }: Conversation, place = "messages"): 
       continue;
     }
     const answered = callOf(message, open);
-    if (!answered) return `${place}[${i}] is a tool's result without a call: ${missingCall(message, open)}`;
+    if (!answered) return `messages[${i}] is a tool's result without a call: ${missingCall(message, open)}`;
     open = open.filter((call) => call !== answered);
   }
   return undefined;

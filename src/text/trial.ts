@@ -2,11 +2,11 @@
 // can't parse, a template with a second text although there is only one, an expression that backtracks too far. So each new tokenizer is
 // tried in a child process first. Those that passed are remembered by their contents.
 import { spawn } from "node:child_process";
-import { createHash } from "node:crypto";
 import { existsSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BidoraError, makeFolder, ownCacheFolder } from "../base/index.js";
+import { sha256 } from "../base/records/index.js";
 import { findTokenizers } from "./native.js";
 
 const LIMIT_MS = 30_000;
@@ -53,7 +53,7 @@ export async function tryTokenizer(spec: string, file: string, limitMs = LIMIT_M
 
 /** Includes the library's version and the script, which may change the outcome. */
 function fingerprint(spec: string): string {
-  return createHash("sha256").update(`${findTokenizers().version}\n${SCRIPT}\n${spec}`).digest("hex");
+  return sha256(`${findTokenizers().version}\n${SCRIPT}\n${spec}`);
 }
 
 type Outcome = "passed" | "crashed" | "slow" | "unknown";

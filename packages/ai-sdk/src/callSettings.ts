@@ -79,7 +79,7 @@ function unsupported(options: LanguageModelV3CallOptions): SharedV3Warning[] {
   ];
 }
 
-const warning = (feature: string, details?: string): SharedV3Warning => ({
+export const warning = (feature: string, details?: string): SharedV3Warning => ({
   type: "unsupported",
   feature,
   ...(details !== undefined && { details }),

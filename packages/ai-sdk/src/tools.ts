@@ -6,6 +6,7 @@ import type {
   SharedV3Warning,
 } from "@ai-sdk/provider";
 import type { CallPiece, ReadCall, Tool, ToolChoice } from "bidora";
+import { warning } from "./callSettings.js";
 
 /** The tools of a call and which of them the answer may call; without tools, no choice. */
 interface CallTools {
@@ -21,22 +22,16 @@ export function toolsOf({ tools = [], toolChoice, responseFormat }: LanguageMode
     const parameters = inputSchema as Tool["function"]["parameters"];
     return [{ type: "function", function: { name, ...(description !== undefined && { description }), parameters } }];
   });
-  const others = tools.filter((tool) => tool.type !== "function").map((tool) => unsupported(`tool ${tool.name}`));
+  const others = tools.filter((tool) => tool.type !== "function").map((tool) => warning(`tool ${tool.name}`));
   const isJson = responseFormat?.type === "json" && own.length > 0 && toolChoice?.type !== "none";
   if (own.length === 0 || isJson)
     return {
       ...{ tools: [], toolChoice: undefined },
-      warnings: [...others, ...(isJson ? [unsupported("tools", "an answer that is JSON calls no tools")] : [])],
+      warnings: [...others, ...(isJson ? [warning("tools", "an answer that is JSON calls no tools")] : [])],
     };
   const choice = toolChoice?.type === "tool" ? { name: toolChoice.toolName } : (toolChoice?.type ?? "auto");
   return { tools: own, toolChoice: choice, warnings: others };
 }
-
-const unsupported = (feature: string, details?: string): SharedV3Warning => ({
-  type: "unsupported",
-  feature,
-  ...(details !== undefined && { details }),
-});
 
 export const callContent = ({ id, function: { name, arguments: input } }: ReadCall): LanguageModelV3Content => ({
   ...{ type: "tool-call", toolCallId: id, toolName: name, input },

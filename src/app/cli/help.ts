@@ -27,15 +27,11 @@ export function renderHelp({ usage, about, options }: CommandHelp, all = false):
 
 type Entries = readonly (readonly [string, Option])[];
 
-function groupOptions(options: OptionTable): Map<string, [string, Option][]> {
-  const groups = new Map<string, [string, Option][]>();
-  for (const entry of Object.entries(options)) {
-    const { group, positional } = entry[1];
-    if (positional) continue;
-    groups.set(group, [...(groups.get(group) ?? []), entry]);
-  }
-  return groups;
-}
+const groupOptions = (options: OptionTable): Map<string, [string, Option][]> =>
+  group(
+    Object.entries(options).filter(([, { positional }]) => !positional),
+    ([, option]) => option.group,
+  );
 
 function renderGroup(group: string, entries: Entries, all: boolean): string[] {
   const shown = entries.filter(([, option]) => all || !option.advanced);

@@ -1,11 +1,11 @@
 import { spawn } from "node:child_process";
-import { createHash } from "node:crypto";
-import { createReadStream, createWriteStream, readdirSync, rmSync } from "node:fs";
+import { createWriteStream, readdirSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import * as yauzl from "yauzl";
 import { BidoraError, type Environment, makeFolder } from "../../base/index.js";
+import { sha256OfFile } from "../../base/records/index.js";
 import { shownUrl } from "../../formats/hub/index.js";
 import { limitedFetch, ResponseTooLong, ResponseTooSlow } from "../../formats/index.js";
 
@@ -55,9 +55,7 @@ export async function fetchWheel(name: WheelName, folder: string, options: Wheel
 
 /** @throws BidoraError `CHECKSUM` for a file with other contents */
 export async function checkPinned(path: string, { sha256 }: PinnedFile): Promise<void> {
-  const hash = createHash("sha256");
-  await pipeline(createReadStream(path), hash);
-  const sum = hash.digest("hex");
+  const sum = await sha256OfFile(path);
   if (sum !== sha256)
     throw new BidoraError(
       "CHECKSUM",

@@ -1,9 +1,8 @@
 // What the set-up asks of the system: programs, packages, consent.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
-import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline/promises";
+import { isOnPath } from "../../base/index.js";
 
 /** The system as the set-up sees it. */
 export interface System {
@@ -27,7 +26,7 @@ const STDERR = 2;
 export const thisSystem: System = {
   isRoot: process.getuid?.() === 0,
   isTerminal: Boolean(process.stdin.isTTY && process.stderr.isTTY),
-  has: (program) => (process.env.PATH ?? "").split(delimiter).some((folder) => existsSync(join(folder, program))),
+  has: isOnPath,
   // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own syntax
   hasPackage: (name) => thisSystem.output("dpkg-query", ["-W", "-f=${db:Status-Status}", name]) === "installed",
   async run(program, words, environment = {}) {

@@ -1,6 +1,6 @@
 /** The studio's folder: rows, the settings of the next run, and runs, as the other commands read them. */
 import { existsSync, readdirSync, statSync } from "node:fs";
-import { join, relative, resolve, sep } from "node:path";
+import { join } from "node:path";
 import { BidoraError, makeFolder, oneLine } from "../../base/index.js";
 
 /** The folders in it, by what is in them. */
@@ -37,14 +37,6 @@ export class StudioFolder {
     return `${FOLDERS[part]}/${checkedName(name)}`;
   }
 
-  /** An absolute path from one as commands take it. @throws BidoraError `STUDIO` for one outside of the folder */
-  resolved(path: string): string {
-    const found = resolve(this.path, path);
-    const inside = relative(this.path, found);
-    if (inside !== "" && !inside.startsWith(`..${sep}`) && inside !== "..") return found;
-    throw new BidoraError("STUDIO", `${oneLine(path)} is not in the studio's folder.`);
-  }
-
   /** The names in a part, those that changed last first. */
   names(part: Part): string[] {
     const folder = join(this.path, FOLDERS[part]);
@@ -63,11 +55,16 @@ export class StudioFolder {
 
   /** A name that is not taken: `name`, or with a number behind it. */
   freeName(part: Part, name: string, extension = ""): string {
-    const isFree = (candidate: string) => !existsSync(join(this.path, FOLDERS[part], candidate));
-    for (let i = 1; ; i++) {
-      const candidate = `${name}${i === 1 ? "" : `-${i}`}${extension}`;
-      if (isFree(candidate)) return candidate;
-    }
+    const isFree = (candidate: string) => !existsSync(join(this.path, FOLDERS[part], candidate + extension));
+    return firstFree(name, isFree) + extension;
+  }
+}
+
+/** A name that is free: this one, or with a number behind it. */
+export function firstFree(name: string, isFree: (candidate: string) => boolean): string {
+  for (let i = 1; ; i++) {
+    const candidate = i === 1 ? name : `${name}-${i}`;
+    if (isFree(candidate)) return candidate;
   }
 }
 

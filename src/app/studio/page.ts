@@ -61,18 +61,17 @@ export const code = (text: string, id: string): Markup =>
 export const form = (action: string, content: readonly (Markup | undefined)[], attributes?: Markup): Markup =>
   html`<form method="post" action="${action}"${attributes && html` ${attributes}`}>${content}</form>`;
 
+type Fields = Readonly<Record<string, string | number | readonly string[]>>;
+
+/** What a form sends without showing it. */
+export const hidden = (fields: Fields): Markup =>
+  html`${Object.entries(fields).flatMap(([name, values]) =>
+    [values].flat().map((value) => html`<input type="hidden" name="${name}" value="${value}">`),
+  )}`;
+
 /** A form that is one button. @param fields values that it sends @param id distinguishes it on the page */
-export function button(
-  action: string,
-  text: string,
-  fields: Readonly<Record<string, string>> = {},
-  id = action,
-): Markup {
-  const hidden = Object.entries(fields).map(
-    ([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`,
-  );
-  return form(action, [...hidden, html`<button id="button-${idOf(id)}">${text}</button>`], html`class="inline"`);
-}
+export const button = (action: string, text: string, fields: Fields = {}, id = action): Markup =>
+  form(action, [hidden(fields), html`<button id="button-${idOf(id)}">${text}</button>`], html`class="inline"`);
 
 /** An address with its query. */
 export const addressWith = (path: string, query: Readonly<Record<string, string>>): string =>
@@ -136,9 +135,14 @@ const WORDS = { running: "…", done: "Done.", failed: "Failed:", stopped: "Stop
 export const sizeText = (bytes: number): string =>
   bytes < 2 ** 20 ? `${Math.ceil(bytes / 1024)} KiB` : formatBytes(bytes);
 
-/** Facts side by side. */
-export const facts = (list: readonly (readonly [name: string, value: string | undefined])[]): Markup =>
-  html`<dl class="facts">${list.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+/** A name with its value; undefined for what is not known. */
+export type Fact = readonly [name: string, value: string | undefined];
+
+/** Facts side by side, but for those that are not known. */
+export function facts(list: readonly Fact[]): Markup {
+  const known = list.filter(([, value]) => value !== undefined);
+  return html`<dl class="facts">${known.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+}
 
 /** What a screen says that can't show anything yet, with a link to the step that comes first. */
 export const firstStep = (text: string, path: string, link: string): Markup =>

@@ -1,6 +1,6 @@
 /** `run.yaml`: the settings of the next run, which the screens change and every command reads. */
 import { existsSync, readFileSync } from "node:fs";
-import { BidoraError, UsageError, yaml } from "../../base/index.js";
+import { BidoraError, given, UsageError, yaml } from "../../base/index.js";
 import { writeFileAtomic } from "../../base/records/index.js";
 import { checkSettings, flagOf } from "../../base/settings/index.js";
 import {
@@ -16,6 +16,13 @@ import type { StudioFolder } from "./folder.js";
 
 /** Settings as a form gives them: undefined takes a setting out of the file. */
 export type Changes = { readonly [K in RunKey]?: RunSettings[K] | undefined };
+
+/**
+ * The run of a file with every value. Its model may be chosen later: what goes with each other does not depend on it.
+ * @throws UsageError as the run itself
+ */
+export const settledRun = (file: RunSettings): RunConfig =>
+  settle({ flags: {}, file: { ...file, model: file.model ?? "to be chosen" } });
 
 export class RunFile {
   constructor(
@@ -44,20 +51,13 @@ export class RunFile {
    * @throws BidoraError, UsageError for a value that the run would refuse, and a changed setting without effect; nothing is written then
    */
   change(changes: Changes): readonly string[] {
-    const asked = { ...this.read(), ...changes } as RunSettings;
-    const given = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined)) as RunSettings;
-    checkSettings(runOptions, given);
-    const unused = this.#unusedIn(given);
+    const asked: RunSettings = given({ ...this.read(), ...changes });
+    checkSettings(runOptions, asked);
+    const unused = unusedSettings(settledRun(asked)).filter((key) => Object.hasOwn(asked, key));
     const wanted = unused.filter((key) => changes[key as RunKey] !== undefined);
     if (wanted.length > 0) throw new UsageError(`No effect with the other settings: ${wanted.map(flagOf).join(", ")}.`);
     this.#write({ ...changes, ...Object.fromEntries(unused.map((key) => [key, undefined])) });
     return unused;
-  }
-
-  #unusedIn(given: RunSettings): readonly string[] {
-    // The model may be chosen later: what goes with each other does not depend on it.
-    const config = settle({ flags: {}, file: { ...given, model: given.model ?? "to be chosen" } });
-    return unusedSettings(config).filter((key) => Object.hasOwn(given, key));
   }
 
   #write(changes: Changes): void {

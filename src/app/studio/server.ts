@@ -1,15 +1,13 @@
 /** The studio's HTTP server: its screens, what their forms do, and news for open pages. */
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import type { Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { createAdaptorServer } from "@hono/node-server";
 import { type Context, Hono } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import { streamSSE } from "hono/streaming";
-import { BidoraError, packageRoot } from "../../base/index.js";
+import { BidoraError, listenAt, packageRoot } from "../../base/index.js";
 import { WEB_PAGES } from "./exports/webPage.js";
 import { guard } from "./guard.js";
 import { renderPage } from "./page.js";
@@ -37,8 +35,7 @@ export async function listen(folder: string, port: number): Promise<StudioServer
   const token = randomBytes(24).toString("base64url");
   const studio = new Studio(folder);
   const server = createAdaptorServer({ fetch: appOf(studio, token).fetch }) as Server;
-  await bound(server, port);
-  const { port: own } = server.address() as AddressInfo;
+  const own = await listenAt(server, { port, host: THIS_MACHINE });
   return {
     url: `http://${THIS_MACHINE}:${own}/?token=${token}`,
     async close() {
@@ -47,19 +44,6 @@ export async function listen(folder: string, port: number): Promise<StudioServer
       server.closeAllConnections();
     },
   };
-}
-
-async function bound(server: Server, port: number): Promise<void> {
-  server.listen(port, THIS_MACHINE);
-  try {
-    await once(server, "listening");
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    const why = code === "EADDRINUSE" ? "the port is in use" : code;
-    throw new BidoraError("SERVE", `Port ${port} can't be used: ${why}. Give another --port, or 0 for any free one.`, {
-      cause,
-    });
-  }
 }
 
 /** The routes of a studio. */

@@ -1,13 +1,11 @@
 /** `bidora studio`: from a file of rows to a trained model, in a browser on this machine. */
 import { once } from "node:events";
 import { resolve } from "node:path";
-import { makeFolder, UsageError } from "../../base/index.js";
+import { makeFolder, requirePort } from "../../base/index.js";
 import { type Given, option, pick, text, whole } from "../../base/settings/index.js";
 import { session } from "../../tasks/config/index.js";
 import { defineCommand } from "../commands/command.js";
 import { listen } from "./server.js";
-
-const MOST_PORT = 65_535;
 
 const options = {
   folder: option(text("FOLDER"), {
@@ -30,7 +28,7 @@ export const studioCommand = defineCommand({
   hooks: ["signal", "onNote"],
   leavesFiles: true,
   async run({ folder, port }, { signal, onNote }) {
-    if (port > MOST_PORT) throw new UsageError(`--port takes a whole number of at most ${MOST_PORT}; got ${port}.`);
+    requirePort(port);
     makeFolder(folder);
     const server = await listen(resolve(folder), port);
     onNote?.(`Studio at ${server.url}`);

@@ -1,10 +1,10 @@
 // A comparison's frozen plan: what was decided before its runs, with a hash.
-import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { isObject } from "../arguments.js";
 import { BidoraError } from "../errors.js";
 import { writeFileAtomic } from "./atomic.js";
+import { sha256 } from "./checksums.js";
 import type { MethodPair } from "./comparison.js";
 import { FROZEN, type PlannedRun } from "./comparisonFolder.js";
 import { readJsonObject } from "./json.js";
@@ -37,8 +37,7 @@ const sortedJson = (value: unknown): string =>
     isObject(one) ? Object.fromEntries(Object.entries(one).sort(([a], [b]) => (a < b ? -1 : 1))) : one,
   );
 
-const hashOf = (plan: Omit<FrozenPlan, "sha256">): string =>
-  createHash("sha256").update(sortedJson(plan)).digest("hex");
+const hashOf = (plan: Omit<FrozenPlan, "sha256">): string => sha256(sortedJson(plan));
 
 /** Writes a plan with its hash. */
 export function writeFrozenPlan(path: string, decided: Omit<FrozenPlan, "sha256">): FrozenPlan {
@@ -49,11 +48,11 @@ export function writeFrozenPlan(path: string, decided: Omit<FrozenPlan, "sha256"
 
 /** @throws BidoraError `COMPARISON` for a file that is not a frozen plan, or was changed since */
 export function readFrozenPlan(path: string): FrozenPlan {
-  const { sha256, ...decided } = readJsonObject(path) as unknown as FrozenPlan;
-  if (sha256 === hashOf(decided) && isObject(decided.runs)) return { sha256, ...decided };
+  const { sha256: sum, ...decided } = readJsonObject(path) as unknown as FrozenPlan;
+  if (sum === hashOf(decided) && isObject(decided.runs)) return { sha256: sum, ...decided };
   throw new BidoraError(
     "COMPARISON",
-    `${path} is not a plan as --freeze wrote it: its sha256 is ${sha256}, and its content has ${hashOf(decided)}. Restore the file, or freeze the plan in another one.`,
+    `${path} is not a plan as --freeze wrote it: its sha256 is ${sum}, and its content has ${hashOf(decided)}. Restore the file, or freeze the plan in another one.`,
   );
 }
 

@@ -1,6 +1,6 @@
 // Reads the primitive values of a GGUF header, with bounds checks.
 
-import { readInto } from "../../base/index.js";
+import { readInto } from "../openFile.js";
 import {
   bytesPer,
   ggufError,

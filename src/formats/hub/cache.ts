@@ -74,18 +74,19 @@ export function isWholeSnapshot(snapshot: string): boolean {
 export function isComplete(folder: string, commit: string, expected: readonly string[] = []): boolean {
   const snapshot = snapshotFolder(folder, commit);
   const has = (name: string) => existsSync(join(snapshot, name));
-  const knowsModules = has(MODULES) || existsSync(missingPath(folder, commit, MODULES));
+  const knowsModules = has(MODULES) || existsSync(missingModules(folder, commit));
   return isWholeSnapshot(snapshot) && TOKENIZER_SOURCES.some(has) && knowsModules && expected.every(has);
 }
 
 const MODULES = SENTENCE_TRANSFORMERS.modules;
 
-const missingPath = (folder: string, commit: string, file: string): string => join(folder, ".no_exist", commit, file);
+/** The file that says that a commit has no modules. */
+const missingModules = (folder: string, commit: string): string => join(folder, ".no_exist", commit, MODULES);
 
 /** Records which of the files that decide whether a snapshot is complete the commit does not have. */
 export function recordMissing(folder: string, commit: string, names: ReadonlySet<string>): void {
   if (names.has(MODULES)) return;
-  const path = missingPath(folder, commit, MODULES);
+  const path = missingModules(folder, commit);
   makeFolder(dirname(path), HUB_CACHE_SETTING);
   writeFileAtomic(path, "");
 }

@@ -1,7 +1,7 @@
 /** The models in the Hub's cache on this machine. */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { CONFIG_FILE, type Environment } from "../../base/index.js";
+import { CONFIG_FILE } from "../../base/index.js";
 import { cachedCommit, isWholeSnapshot, snapshotFolder } from "./cache.js";
 import { hubCacheFolder } from "./options.js";
 
@@ -17,8 +17,8 @@ export interface CachedModel {
 const PREFIX = "models--";
 
 /** The models whose branch `main` is in the cache as a whole, by name; adapters are left out. */
-export function cachedModels(environment: Environment = process.env): CachedModel[] {
-  const cache = hubCacheFolder(environment);
+export function cachedModels(): CachedModel[] {
+  const cache = hubCacheFolder(process.env);
   const names = existsSync(cache) ? readdirSync(cache).filter((name) => name.startsWith(PREFIX)) : [];
   return names.sort().flatMap((name) => {
     const repository = join(cache, name);

@@ -1,5 +1,6 @@
 // Reads and writes safetensors files.
 
+import { byCodePoint } from "../../base/index.js";
 import { writeAll, writeAtomic } from "../../base/records/index.js";
 import * as torch from "../../torch/index.js";
 import { OpenFile } from "../openFile.js";
@@ -132,7 +133,7 @@ export function writeSafetensors(
   entries: Iterable<TensorEntry>,
   metadata?: Readonly<Record<string, string>>,
 ): void {
-  const sorted = [...entries].sort((a, b) => rankOf(a.dtype) - rankOf(b.dtype) || compareNames(a.name, b.name));
+  const sorted = [...entries].sort((a, b) => rankOf(a.dtype) - rankOf(b.dtype) || byCodePoint(a.name, b.name));
   checkNames(path, sorted);
   const header = headerBytes(path, sorted, metadata);
   writeAtomic(path, (descriptor) => {
@@ -153,11 +154,6 @@ function tensorEntry(name: string, tensor: torch.Tensor): TensorEntry {
     byteLength: tensor.nbytes,
     write: (descriptor, position) => torch.writeFile(tensor, descriptor, position),
   };
-}
-
-/** The reference writer sorts names as UTF-8, which differs from JavaScript's order outside the basic multilingual plane. */
-function compareNames(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
 function checkNames(path: string, entries: readonly TensorEntry[]): void {

@@ -1,11 +1,14 @@
-// The HTTP server of the dashboard, its updates and its script.
-import { once } from "node:events";
+// The HTTP server of the dashboard, and the script of its pages.
 import { readFileSync } from "node:fs";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { Server } from "node:http";
+import { posix } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { BidoraError, type CallContext, require } from "../../base/index.js";
-import { Pages, pathOf, type ShownPage, type Watched } from "./pages.js";
+import { createAdaptorServer } from "@hono/node-server";
+import { type Context, Hono, type HonoRequest } from "hono";
+import { streamSSE } from "hono/streaming";
+import { BidoraError, type CallContext, listenAt, require } from "../../base/index.js";
+import { News } from "./news.js";
+import { Pages, pathOf, type Watched } from "./pages.js";
 
 export interface Dashboard {
   readonly url: string;
@@ -13,8 +16,6 @@ export interface Dashboard {
   close(): Promise<void>;
 }
 
-/** Milliseconds between two updates. */
-const INTERVAL = 500;
 /** Milliseconds for browsers to fetch the final page. */
 const LAST_LOOK = 2000;
 const THIS_MACHINE = "127.0.0.1";
@@ -53,92 +54,71 @@ export async function withDashboard<T>(
 
 /** Serves the report of running runs, to browsers on this machine only. */
 export class DashboardServer {
-  readonly #server: Server = createServer((request, response) => void this.#answer(request, response));
-  readonly #news = new EventStream<ShownPage>();
   readonly #pages: Pages;
-  #hasChanged = false;
-  #hasEnded = false;
+  readonly #news: News;
   #port = 0;
 
   constructor(private readonly watched: Watched) {
     this.#pages = new Pages(watched, Object.keys(SCRIPTS));
+    this.#news = new News(this.#pages);
     watched.board.onChange(() => {
-      this.#hasChanged = true;
+      this.#news.changed();
       this.#pages.changed();
     });
   }
 
   /** @param port 0 for any free port @throws BidoraError `DASHBOARD` for a port that can't be used */
   async listen(port: number): Promise<Dashboard> {
-    this.#server.listen(port, THIS_MACHINE);
-    try {
-      await once(this.#server, "listening");
-    } catch (cause) {
-      const { code } = cause as NodeJS.ErrnoException;
-      throw new BidoraError(
-        "DASHBOARD",
-        `--dashboard=${port} can't be served: ${code === "EADDRINUSE" ? "the port is in use" : code}. Give another port, or none to use any free one.`,
-        { cause },
-      );
-    }
-    this.#port = (this.#server.address() as AddressInfo).port;
-    const timer = setInterval(() => this.#sendUpdates(), INTERVAL).unref();
-    return { url: `http://${THIS_MACHINE}:${this.#port}/`, close: () => this.#close(timer) };
+    // The process is the user's: its Request and Response are left as they are.
+    const server = createAdaptorServer({ fetch: this.#app().fetch, overrideGlobalObjects: false }) as Server;
+    const advice = "Give another port, or none to use any free one.";
+    this.#port = await listenAt(
+      server,
+      { port, host: THIS_MACHINE },
+      (why, options) => new BidoraError("DASHBOARD", `--dashboard=${port} can't be served: ${why}. ${advice}`, options),
+    );
+    return { url: `http://${THIS_MACHINE}:${this.#port}/`, close: () => this.#close(server) };
   }
 
-  async #close(timer: NodeJS.Timeout): Promise<void> {
-    clearInterval(timer);
-    this.#hasEnded = true;
-    const { size } = this.#news.pages;
-    this.#sendUpdates();
-    this.#news.send("end", "The command has ended: this page is no longer updated.");
-    if (size > 0) await pause(LAST_LOOK);
-    this.#news.close();
-    this.#server.close();
-    this.#server.closeAllConnections();
+  async #close(server: Server): Promise<void> {
+    const { hasReaders } = this.#news;
+    this.#news.end();
+    if (hasReaders) await pause(LAST_LOOK);
+    server.close();
+    server.closeAllConnections();
   }
 
-  /** Sends the progress of the runs to each page's readers, and whether there are new figures. */
-  #sendUpdates(): void {
-    for (const shown of this.#news.pages) {
-      if (this.#hasChanged) this.#news.send("status", this.#pages.statusOf(shown.run).source, shown);
-      if (shown.page.isDue) this.#news.send("page", "", shown);
-    }
-    this.#hasChanged = false;
-  }
-
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    try {
-      const refusal = refusalOf(request, this.#port);
-      if (refusal) return send(response, 403, "text/plain", refusal);
-      const path = decoded(request.url ?? "/");
-      if (request.method === "POST") this.#act(path, response);
-      else if (request.method === "GET") await this.#get(path, response);
-      else send(response, 405, "text/plain", "Expected GET or POST.");
-    } catch (error) {
-      send(response, 500, "text/plain", (error as Error).message);
-    }
-  }
-
-  async #get(path: string, response: ServerResponse): Promise<void> {
-    const script = SCRIPTS[path];
-    if (script) return send(response, 200, "text/javascript", script());
-    const listens = path === EVENTS || path.startsWith(`${EVENTS}/`);
-    const shown = this.#pages.at(listens ? path.slice(EVENTS.length) || "/" : path);
-    if (!shown) return notFound(response);
-    if (!listens) return send(response, 200, "text/html", await this.#pages.html(shown, this.#hasEnded));
-    this.#news.add(response, shown);
-    this.#news.send("status", this.#pages.statusOf(shown.run).source, shown);
-  }
-
-  #act(path: string, response: ServerResponse): void {
-    const at = path.lastIndexOf("/");
-    const shown = this.#pages.at(path.slice(0, at) || "/");
-    const what = path.slice(at + 1);
-    if (shown && (what === "stop" || what === "checkpoint")) {
+  #app(): Hono {
+    const app = new Hono();
+    app.use(async (c, next) => {
+      await next();
+      for (const [name, value] of Object.entries(HEADERS)) c.res.headers.set(name, value);
+    });
+    app.use(async (c, next) => {
+      const refusal = refusalOf(c.req, this.#port);
+      if (refusal) return c.text(refusal, 403);
+      return ["GET", "POST"].includes(c.req.method) ? next() : c.text("Expected GET or POST.", 405);
+    });
+    app.onError((error, c) => c.text(error.message, 500));
+    app.notFound((c) => c.text("There is no such page: / links to all of them.", 404));
+    for (const [path, script] of Object.entries(SCRIPTS))
+      app.get(path, (c) => c.body(script(), 200, { "content-type": "text/javascript; charset=utf-8" }));
+    app.get("/events/:path{.+}?", (c) => {
+      const shown = this.#pages.at(asked(c));
+      return shown ? streamSSE(c, (stream) => this.#news.tell(stream, shown)) : c.notFound();
+    });
+    app.get("/:path{.*}", async (c) => {
+      const shown = this.#pages.at(asked(c));
+      return shown ? c.html(await this.#pages.html(shown, this.#news.hasEnded)) : c.notFound();
+    });
+    app.post("/:path{.+}", (c) => {
+      const { dir, base: what } = posix.parse(asked(c));
+      const shown = this.#pages.at(dir);
+      if (!shown || (what !== "stop" && what !== "checkpoint")) return c.notFound();
       this.#do(what, shown.run);
-      response.writeHead(303, { ...HEADERS, location: pathOf(shown.run ?? "") }).end();
-    } else notFound(response);
+      return c.redirect(pathOf(shown.run ?? ""), 303);
+    });
+    return app;
   }
 
   /** Stops running runs or saves their checkpoints: all of them, or one. */
@@ -151,29 +131,14 @@ export class DashboardServer {
   }
 }
 
-const EVENTS = "/events";
+/** The path of a page, or of a page's news or action, decoded. */
+const asked = (c: Context): string => `/${c.req.param("path") ?? ""}`;
 
 /** The scripts of a page, in this order. */
-const SCRIPTS: Readonly<Record<string, () => string>> = Object.assign(Object.create(null), {
+const SCRIPTS: Readonly<Record<string, () => string>> = {
   "/idiomorph.js": () => readFileSync(require.resolve("idiomorph/dist/idiomorph.min.js"), "utf8"),
   "/live.js": () => liveScript,
-});
-
-/** The path without its query. @returns an empty path for a malformed one */
-function decoded(url: string): string {
-  try {
-    return decodeURIComponent(url.split("?")[0] ?? "/");
-  } catch {
-    return "";
-  }
-}
-
-const notFound = (response: ServerResponse): void =>
-  send(response, 404, "text/plain", "There is no such page: / links to all of them.");
-
-function send(response: ServerResponse, status: number, type: string, text: string): void {
-  response.writeHead(status, { ...HEADERS, "content-type": `${type}; charset=utf-8` }).end(text);
-}
+};
 
 /** The host names of this machine for its own browsers. */
 const HOSTS = ["127.0.0.1", "localhost"];
@@ -182,50 +147,14 @@ const HOSTS = ["127.0.0.1", "localhost"];
  * The reason to refuse a request, or undefined. A page of another site can send requests here, also under a name of its own that
  * resolves to this machine (DNS rebinding), but it can't choose the headers `host` and `origin`.
  */
-function refusalOf({ headers, method }: IncomingMessage, port: number): string | undefined {
-  const { host, origin } = headers;
+function refusalOf(request: HonoRequest, port: number): string | undefined {
+  const [method, host, origin] = [request.method, request.header("host"), request.header("origin")];
   if (!HOSTS.some((name) => host === `${name}:${port}`))
     return `Expected a request to 127.0.0.1:${port}; got one to ${host ?? "no host"}.`;
   const isOwn = HOSTS.some((name) => origin === `http://${name}:${port}`);
   if (origin !== undefined && !isOwn) return `Expected a request from this page; got one from ${origin}.`;
   if (method === "POST" && origin === undefined) return "Expected a request from this page; got one without an origin.";
   return undefined;
-}
-
-/** Milliseconds between heartbeats, so that no proxy closes an idle connection. */
-const HEARTBEAT = 15_000;
-
-/** Browsers that listen to server-sent events, each to those of one page. */
-class EventStream<Page> {
-  readonly #listeners = new Map<ServerResponse, Page>();
-  readonly #heartbeat = setInterval(() => this.#write(":\n\n"), HEARTBEAT).unref();
-
-  /** The pages that are open in a browser. */
-  get pages(): Set<Page> {
-    return new Set(this.#listeners.values());
-  }
-
-  add(response: ServerResponse, page: Page): void {
-    response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
-    response.write(":\n\n");
-    this.#listeners.set(response, page);
-    response.on("close", () => this.#listeners.delete(response));
-  }
-
-  /** @param data may have several lines */
-  send(event: string, data: string, page?: Page): void {
-    const lines = data.split("\n").map((line) => `data: ${line}\n`);
-    this.#write(`event: ${event}\n${lines.join("")}\n`, page);
-  }
-
-  close(): void {
-    clearInterval(this.#heartbeat);
-    for (const response of this.#listeners.keys()) response.end();
-  }
-
-  #write(text: string, page?: Page): void {
-    for (const [response, own] of this.#listeners) if (page === undefined || page === own) response.write(text);
-  }
 }
 
 /** The script of a page: it updates what has changed and leaves the rest, including focus and open parts. */

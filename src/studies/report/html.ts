@@ -94,8 +94,8 @@ export const taskPart = (task: string, title: string, content: readonly (Markup 
   html`<details class="part" id="task-${idOf(task)}"><summary id="task-${idOf(task)}-title">${title}</summary>${content}</details>`;
 
 /** One drawing in two sizes. The page shows the one that fits. */
-export const fitting = (draw: (size: Size) => Markup, size: Size = WIDE): Markup =>
-  html`<div class="wide">${draw(size)}</div><div class="narrow">${draw(NARROW)}</div>`;
+export const fitting = (draw: (size: Size) => Markup): Markup =>
+  html`<div class="wide">${draw(WIDE)}</div><div class="narrow">${draw(NARROW)}</div>`;
 
 /** Panels side by side: three in a row if that fills the rows, else two. */
 export function panels(list: readonly Panel[], rowLength = list.length): Markup {

@@ -151,16 +151,14 @@ export interface WrongRow {
 /**
  * The rows with wrong predictions, the worst first.
  * @param predicted as a run's file has them; of generated texts the first 5000 are compared
- * @param most the largest number of rows
  * @returns undefined if the task has no right or wrong predictions of single rows
  */
 export function wrongRows(
   predicted: readonly PredictedRow[],
   labels: readonly string[],
-  most = Number.POSITIVE_INFINITY,
 ): readonly WrongRow[] | undefined {
   const found = rowsOfKind(predicted, labels);
-  return found && judged(found, most);
+  return found && judged(found, Number.POSITIVE_INFINITY);
 }
 
 function judged({ kind, rows }: RowsOfKind, most: number): readonly WrongRow[] {

@@ -3,7 +3,7 @@
  * `runOptions`.
  */
 
-import { UsageError, yaml } from "../../base/index.js";
+import { given, UsageError, yaml } from "../../base/index.js";
 import type { JsonObject, SettingSource } from "../../base/records/index.js";
 import {
   checkSettings,
@@ -101,11 +101,7 @@ export type Sources = { readonly [S in (typeof SOURCES)[number]]?: RunSettings }
 
 /** Each setting takes the value of its highest-precedence source. */
 export function mergeSources(sources: Sources): RunSettings {
-  return Object.assign({}, ...SOURCES.toReversed().map((source) => withoutUndefined(sources[source] ?? {})));
-}
-
-function withoutUndefined(settings: RunSettings): RunSettings {
-  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
+  return Object.assign({}, ...SOURCES.toReversed().map((source) => given(sources[source] ?? {})));
 }
 
 /** What the user set, by flags and in the file. */
@@ -151,7 +147,7 @@ export const readRunFile = (path: string): RunSettings => readSettingsFile(path,
 
 /** The same run after model and data have been read. */
 export const withFound = (config: RunConfig, found: RunSettings): RunConfig =>
-  ({ ...config, ...withoutUndefined(found), sources: { ...config.sources, found } }) as RunConfig;
+  ({ ...config, ...given(found), sources: { ...config.sources, found } }) as RunConfig;
 
 /** The adapter method that a method trains, if it trains one. */
 function adapterOf({ method }: Pick<RunValues, "method">): AdapterMethod | undefined {

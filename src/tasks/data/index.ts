@@ -18,6 +18,7 @@ export {
   loadTable,
   loadTexts,
   loadWords,
+  ROW_FORMATS,
 } from "./loadExamples.js";
 export { countNested } from "./nestedRows.js";
 export { BatchOrder, batchesPerPass, type OrderState, type RowSeed } from "./order.js";
@@ -47,4 +48,5 @@ export {
   usualWordsColumn,
   type ValueReader,
 } from "./table.js";
+export { parseObject } from "./tableFiles.js";
 export { readLines, rowError } from "./textFile.js";

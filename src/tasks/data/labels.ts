@@ -1,5 +1,5 @@
 /** Label names, and their order in a model's outputs. */
-import { BidoraError, checkArguments, names as listOfNames, takes } from "../../base/index.js";
+import { BidoraError, byCodePoint, checkArguments, names as listOfNames, takes } from "../../base/index.js";
 import { type Example, type Location, where } from "./example.js";
 
 const aMap = takes("a Map of names to indices", (value) => value instanceof Map);
@@ -91,11 +91,6 @@ export function positiveLabel(
 function findNamed(labels: LabelMap, names: readonly string[], wanted: string): number | undefined {
   const byName = labels.names.findIndex((name) => name.toLowerCase() === wanted.toLowerCase());
   return byName === -1 ? labels.find(names.indexOf(wanted)) : byName;
-}
-
-/** UTF-8 bytes sort as code points do; JavaScript's order, by UTF-16 units, differs. */
-export function byCodePoint(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
 function labelsOf(examples: readonly Example[]): Set<string> {

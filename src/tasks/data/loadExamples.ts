@@ -5,6 +5,7 @@ import {
   aFunction,
   aSwitch,
   BidoraError,
+  byCodePoint,
   type CallContext,
   type Check,
   checkArguments,
@@ -19,7 +20,6 @@ import {
 import type { Texts } from "../../text/index.js";
 import { readConll, readConllu } from "./conll.js";
 import type { Dataset, TextExample, WordsExample } from "./example.js";
-import { byCodePoint } from "./labels.js";
 import {
   aRowSource,
   findLabelColumns,
@@ -72,7 +72,10 @@ const TABLES: ReadonlyMap<string, TableReader> = new Map([
 /** Formats whose cells can hold lists. */
 const LISTS = [".jsonl", ".json", ".parquet"];
 /** Files with one word per line; .tsv only for tasks on words. */
-const COLUMNS = [".conll", ".tsv", ".txt", ".iob2", ".iob", ".bio"];
+const WORDS = [".conllu", ".conll", ".tsv", ".txt", ".iob2", ".iob", ".bio"];
+
+/** The extensions of files that rows can be in. */
+export const ROW_FORMATS: readonly string[] = [...new Set([...TABLES.keys(), ...WORDS])];
 
 /**
  * The rows of a file with one or two texts each, by its extension: .jsonl, .csv, .tsv, .parquet.
@@ -109,9 +112,8 @@ export async function loadWords(file: RowSource, options: LoadRowsOptions = {}):
   if (typeof file !== "string") return wordsExamples(file, columns);
   const extension = extensionOf(file);
   if (LISTS.includes(extension)) return wordsExamples(await loadTable(file, options), columns);
-  if (extension === ".conllu" || COLUMNS.includes(extension))
-    return { examples: await sentences(file, columns), labelNames: undefined };
-  return unknownFormat(file, [".jsonl", ".parquet", ".conllu", ...COLUMNS]);
+  if (WORDS.includes(extension)) return { examples: await sentences(file, columns), labelNames: undefined };
+  return unknownFormat(file, [".jsonl", ".parquet", ...WORDS]);
 }
 
 async function sentences(
@@ -145,10 +147,8 @@ async function sentences(
  */
 export function formsOfFile(file: string): { readonly isTable: boolean; readonly isWords: boolean } {
   const extension = extensionOf(file);
-  const forms = { isTable: TABLES.has(extension), isWords: extension === ".conllu" || COLUMNS.includes(extension) };
-  return forms.isTable || forms.isWords
-    ? forms
-    : unknownFormat(file, [...new Set([...TABLES.keys(), ".conllu", ...COLUMNS])], "expected");
+  const forms = { isTable: TABLES.has(extension), isWords: WORDS.includes(extension) };
+  return forms.isTable || forms.isWords ? forms : unknownFormat(file, ROW_FORMATS, "expected");
 }
 
 const extensionOf = (file: string): string => extname(file).toLowerCase();

@@ -1,7 +1,6 @@
 /** Where training rows come from: a column of their file. */
-import { BidoraError, own } from "../../base/index.js";
+import { BidoraError, byCodePoint, own } from "../../base/index.js";
 import type { Location } from "./example.js";
-import { byCodePoint } from "./labels.js";
 import { loadTable } from "./loadExamples.js";
 import { isAbsent } from "./table.js";
 

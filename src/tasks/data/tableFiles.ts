@@ -264,7 +264,8 @@ function arrayError(file: string, line: number): BidoraError {
   );
 }
 
-function parseObject(file: string, line: number, json: string): TableRow["values"] {
+/** A row of JSONL. @throws BidoraError for a line that is not an object, or has a key twice in one object */
+export function parseObject(file: string, line: number, json: string): TableRow["values"] {
   let value: unknown;
   try {
     value = JSON.parse(json);

@@ -25,8 +25,7 @@ export function rowTools(values: TableRow["values"], error: ErrorOf): Omit<Conve
   const tools = jsonOf(own(values, "tools"), "tools", error);
   const kwargs = jsonOf(own(values, "chat_template_kwargs"), "chat_template_kwargs", error);
   const fault =
-    (isThere(tools) ? faultInTools(tools) : undefined) ??
-    (isThere(kwargs) ? faultInKwargs(kwargs, "chat_template_kwargs") : undefined);
+    (isThere(tools) ? faultInTools(tools) : undefined) ?? (isThere(kwargs) ? faultInKwargs(kwargs) : undefined);
   if (fault !== undefined) throw error(`${fault}.`);
   const hasTools = Array.isArray(tools) && tools.length > 0;
   return {

@@ -1,8 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { own, refuseSpecialFile } from "../../base/index.js";
+import { byCodePoint, own, refuseSpecialFile } from "../../base/index.js";
 import { type Dataset, type Location, rowError, type TextExample } from "../data/index.js";
-import { byCodePoint } from "../data/labels.js";
 import { emptyFile, fileError } from "../data/textFile.js";
 import type { NamedDatasetFacts, NamedDatasets, Split } from "./dataset.js";
 import { missingFiles, namesIn } from "./files.js";

@@ -1,5 +1,4 @@
 // Addons that were built on this machine, by `bidora setup` or in a clone, and where they are.
-import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -12,7 +11,7 @@ import {
   sizeOf,
   statOf,
 } from "../../base/index.js";
-import { isJsonObject } from "../../base/records/index.js";
+import { isJsonObject, sha256 } from "../../base/records/index.js";
 
 /** A place where libtorch and an addon for it may be. */
 export interface EnginePlace {
@@ -81,7 +80,7 @@ interface Choice {
 
 /** The file with what this installation set up last. */
 export function choiceFile(): string {
-  const key = createHash("sha256").update(packageRoot).digest("hex").slice(0, 12);
+  const key = sha256(packageRoot).slice(0, 12);
   return join(ownAddons(), INSTALLATIONS, `${key}.json`);
 }
 

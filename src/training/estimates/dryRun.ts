@@ -1,4 +1,4 @@
-import type { EncodedExample } from "../../tasks/index.js";
+import { type EncodedExample, tokensIn } from "../../tasks/index.js";
 import type { BatchSource } from "../loop/batches.js";
 import { type BatchShare, shareOf } from "../ranks/shares.js";
 import { BilevelRule } from "../steps/bilevelRule.js";
@@ -99,9 +99,7 @@ class GivenBatches implements BatchSource {
 }
 
 /** The number of tokens in each batch. */
-export const tokensByBatch = (work: Work): number[] => work.flatMap((batches) => batches.map(tokensOfRows));
-
-const tokensOfRows = (rows: Rows): number => rows.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
+export const tokensByBatch = (work: Work): number[] => work.flatMap((batches) => batches.map(tokensIn));
 
 /** The number of tokens in all batches together. */
 export const tokensOfWork = (work: Work): number => tokensByBatch(work).reduce((sum, tokens) => sum + tokens, 0);
@@ -139,7 +137,7 @@ const ROUNDING = 1e-9;
 
 function withFewerBatches(batches: readonly Rows[], share: number): Rows[] {
   const count = batches.length * share + ROUNDING;
-  const largestFirst = [...batches].sort((a, b) => tokensOfRows(b) - tokensOfRows(a));
+  const largestFirst = [...batches].sort((a, b) => tokensIn(b) - tokensIn(a));
   return largestFirst.slice(0, Math.max(1, Math.floor(count))).map((rows) => thinned(rows, Math.min(1, count)));
 }
 

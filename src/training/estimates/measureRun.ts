@@ -56,7 +56,7 @@ const ALL = 38_000;
 const EACH = 12_000;
 /**
  * The memory that many steps need beyond the measured few, as a share of the steps' memory: freed memory is fragmented, so that batches of
- * other sizes can't use all of it. Measured; docs/performance.md has the table.
+ * other sizes can't use all of it. Measured: docs/performance/tables.md.
  */
 const FRAGMENTATION = 0.1;
 /** The share of the remaining time that one kind of work may use. */

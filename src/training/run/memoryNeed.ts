@@ -4,7 +4,7 @@ import { type LoadedModel, linearPaths } from "../../models/index.js";
 import { type BaseDtype, Linear, type Parameter, WEIGHT_FORMATS } from "../../models/nn/index.js";
 import { METHODS, type RunConfig } from "../../tasks/config/index.js";
 import type { EncodedSplits } from "../../tasks/datasets/index.js";
-import type { EncodedExample } from "../../tasks/index.js";
+import { type EncodedExample, tokensIn } from "../../tasks/index.js";
 import * as torch from "../../torch/index.js";
 import { OPTIMIZERS } from "../../torch/optim/index.js";
 import { BatchStream } from "../loop/batches.js";
@@ -124,9 +124,6 @@ function largestBatch(rows: readonly EncodedExample[], settings: RunConfig): num
   }
   return most;
 }
-
-const tokensIn = (rows: readonly EncodedExample[]): number =>
-  rows.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
 
 /** Flags with which a run fits in memory, the smallest change first. Undefined if none do. */
 export function settingsThatFit(need: MemoryNeed, config: RunConfig, available: number): string | undefined {

@@ -1,7 +1,7 @@
 /** Inspects the folder of a model or an adapter, and finds why other commands would refuse it. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { BidoraError } from "../../base/index.js";
+import { BidoraError, given } from "../../base/index.js";
 import type { JsonObject } from "../../base/records/index.js";
 import {
   type EmbeddingFormat,
@@ -145,11 +145,6 @@ async function adapterSettings(folder: string): Promise<AdapterSettings> {
     modulesToSave: config.modulesToSave,
     modules: paths.map((path) => ({ path, ...method.inLayers?.facts(config, path) })),
   };
-}
-
-/** Without keys whose value is undefined. */
-function given<T extends object>(facts: T): { [K in keyof T]?: NonNullable<T[K]> } {
-  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined)) as never;
 }
 
 /** The head of a checkpoint; that of a CrossEncoder's folder gives scores. */

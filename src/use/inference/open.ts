@@ -1,7 +1,7 @@
 /** Opens a model, with its adapter if it has one, from a folder, a GGUF file or a Hub repository. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { BidoraError, CHAT_TEMPLATE, UsageError } from "../../base/index.js";
+import { BidoraError, CHAT_TEMPLATE, given, UsageError } from "../../base/index.js";
 import type { JsonObject } from "../../base/records/index.js";
 import type { HubContext } from "../../formats/hub/index.js";
 import {
@@ -172,8 +172,7 @@ export async function open(
 function trainedLoss(metadata: AdapterMetadata | undefined, asked: TaskSettings = {}): TaskSettings {
   const trained = metadata?.loss as TaskSettings | undefined;
   const isOther = asked.loss !== undefined && asked.loss !== trained?.loss;
-  const given = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
-  return { ...(isOther ? {} : trained), ...given };
+  return { ...(isOther ? {} : trained), ...given(asked) };
 }
 
 /**

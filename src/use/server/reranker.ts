@@ -1,5 +1,5 @@
 /** Scores of documents for a query, as `predict` gives them. */
-import type { EncodedExample } from "../../tasks/index.js";
+import { type EncodedExample, tokensIn } from "../../tasks/index.js";
 import type { InferenceModel } from "../inference/open.js";
 import { lengthFor } from "../inference/predictions.js";
 import { pairRows, scoreRows } from "../inference/scoreTexts.js";
@@ -45,14 +45,11 @@ export class Reranker {
           scoreRows(open, part, { batchSize: part.length, signal }),
         )),
       );
-      tokens += lengthOf(part);
+      tokens += tokensIn(part);
     }
     return { scores, tokens };
   }
 }
-
-const lengthOf = (rows: readonly EncodedExample[]): number =>
-  rows.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
 
 /** The encoded pairs, in parts of a turn. */
 async function* parts(
@@ -65,7 +62,7 @@ async function* parts(
   for (const [i, document] of documents.entries()) {
     signal.throwIfAborted();
     const rows = await pairRows(open, { query, documents: [document], first: i }, maxLength);
-    if (part.length > 0 && lengthOf([...part, ...rows]) > TURN) {
+    if (part.length > 0 && tokensIn([...part, ...rows]) > TURN) {
       yield part;
       part = [];
     }

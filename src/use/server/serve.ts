@@ -1,8 +1,6 @@
 /** A server of models on a port. */
-import { once } from "node:events";
 import type { Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { BidoraError } from "../../base/index.js";
+import { listenAt } from "../../base/index.js";
 import { ApiError } from "./apiError.js";
 import type { AppOptions } from "./app.js";
 import { disposeServed, type ServedModel } from "./servedModel.js";
@@ -31,9 +29,9 @@ export async function listen(served: ServedModel, options: ServeOptions): Promis
   const [{ App }, { createAdaptorServer }] = await Promise.all([import("./app.js"), import("@hono/node-server")]);
   const closing = new AbortController();
   const app = new App(served, { ...options, closing: closing.signal });
-  const server = createAdaptorServer({ fetch: app.hono.fetch }) as Server;
-  await bound(server, options);
-  const { port } = server.address() as AddressInfo;
+  // The process may be another program's: its Request and Response are left as they are.
+  const server = createAdaptorServer({ fetch: app.hono.fetch, overrideGlobalObjects: false }) as Server;
+  const port = await listenAt(server, options);
   const host = options.host.includes(":") ? `[${options.host}]` : options.host;
   let closed: Promise<void> | undefined;
   const close = () => {
@@ -44,21 +42,6 @@ export async function listen(served: ServedModel, options: ServeOptions): Promis
     return closed;
   };
   return { url: `http://${host}:${port}`, close };
-}
-
-async function bound(server: Server, { port, host }: ServeOptions): Promise<void> {
-  server.listen(port, host);
-  try {
-    await once(server, "listening");
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    const why = code === "EADDRINUSE" ? "the port is in use" : code;
-    throw new BidoraError(
-      "SERVE",
-      `Port ${port} of ${host} can't be used: ${why}. Give another --port, or 0 for any free one.`,
-      { cause },
-    );
-  }
 }
 
 /** Ends the server. Streams get an error as their last event; a client that does not read it is left after a while. */

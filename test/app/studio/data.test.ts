@@ -5,6 +5,7 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { strToU8, zipSync } from "fflate";
 import { expect, test } from "vitest";
+import { FORMATS } from "../../../src/app/studio/data/importing/uploads.js";
 import { ownCommand, yaml } from "../../../src/base/index.js";
 import { GOLDEN } from "../../support/golden.js";
 import { type Client, openStudio, until } from "./support.js";
@@ -37,7 +38,9 @@ async function added(client: Client, name: string, content: string | Buffer): Pr
 
 test("a CSV file becomes rows, whose task and columns are found and written to run.yaml", async () => {
   const client = await openStudio();
-  expect(await client.page("/data")).toContain("Drop files here");
+  const empty = await client.page("/data");
+  expect(empty).toContain("Drop files here");
+  expect(empty).toContain(`accept="${FORMATS.join(",")}"`);
   const page = await added(client, "My messages (1).csv", csv(textRows(60)));
   expect(page).toBe("/data?file=My-messages-1.jsonl");
   expect(filesIn(client)).toEqual(["My-messages-1.csv", "My-messages-1.jsonl"]);
@@ -73,7 +76,7 @@ test("names are never taken twice, and what can't be read leaves nothing", async
   const headerless = await client.page(await added(client, "x.csv", "1,ham\n2,spam\n"));
   expect(headerless).toContain("its first line looks like a row");
   const refused = await client.upload("/data/upload?name=a.doc", "text");
-  expect([refused.status, await refused.text()]).toEqual([400, expect.stringContaining("its name must end in .csv")]);
+  expect([refused.status, await refused.text()]).toEqual([400, expect.stringContaining("must end in one of .jsonl, ")]);
   expect((await client.upload("/data/upload?name=a.csv", "")).status).toBe(400);
   expect(
     (await client.upload("/data/upload?name=..%2F..%2Fetc.jsonl", jsonl(textRows(3)))).headers.get("location"),

@@ -3,6 +3,9 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { convert } from "../../../src/app/studio/data/importing/convert.js";
+import { EXCEL } from "../../../src/app/studio/data/importing/excel.js";
+import { FORMATS } from "../../../src/app/studio/data/importing/uploads.js";
+import { formsOfFile } from "../../../src/tasks/data/index.js";
 import { GOLDEN } from "../../support/golden.js";
 import { freshPath } from "../../support/workFolder.js";
 
@@ -22,7 +25,7 @@ async function converted(path: string, hasHeader?: boolean) {
   };
 }
 
-function written(name: string, text: string): string {
+function written(name: string, text: string | Buffer): string {
   const path = `${freshPath("rows")}-${name}`;
   writeFileSync(path, text);
   return path;
@@ -55,6 +58,26 @@ test("quotes, line breaks and other separators are read as training reads them",
     { column1: 'a "quote', column2: "x" },
     { column1: "b", column2: "y" },
   ]);
+});
+
+test("all that training reads can be sent, and is read", async () => {
+  const rows = '{"text": "one", "label": "a"}\n{"text": "two", "label": "b"}\n';
+  const words = "John\tB-PER\nruns\tO\n\nMary\tB-PER\nsleeps\tO\n";
+  const tables: Readonly<Record<string, string | Buffer>> = {
+    ".jsonl": rows,
+    ".json": rows,
+    ".csv": "text,label\none,a\ntwo,b\n",
+    ".tsv": "text\tlabel\none\ta\ntwo\tb\n",
+    ".parquet": readFileSync(join(GOLDEN, "data", "bytes.parquet")),
+  };
+  const sent = FORMATS.filter((ending) => ending !== EXCEL);
+  expect(sent).toEqual(expect.arrayContaining([...Object.keys(tables), ".conllu", ".conll", ".iob2", ".iob", ".bio"]));
+  for (const ending of sent) {
+    const path = written(`a${ending}`, tables[ending] ?? words);
+    const { isWords, rows } = await converted(path);
+    expect([ending, isWords, rows > 0]).toEqual([ending, !(ending in tables), ending in tables]);
+    expect(formsOfFile(path)).toMatchObject(isWords ? { isWords } : { isTable: true });
+  }
 });
 
 test("JSONL is read and not written again", async () => {

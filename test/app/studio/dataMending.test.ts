@@ -132,6 +132,27 @@ test("a number in a name is that of a copy only beside the file without it", asy
   }
 });
 
+test("a line that can't be read is mended as it is written", async () => {
+  const client = await withRows(messages(60));
+  const line = '{"text": "a", "label": "ham", "label": "spam"}';
+  writeFileSync(join(client.folder, "rows", "own.jsonl"), `${jsonl(messages(3))}${line}\n`);
+  const page = await until(client, "/data?file=own.jsonl&row=4", "Line 4 of own.jsonl");
+  expect(page).toContain(`name="line">${line.replaceAll('"', "&quot;")}</textarea>`);
+  const save = (typed: string) => client.post("/data/row", { file: "own.jsonl", row: "4", line: typed });
+  for (const [typed, sentence] of [
+    [`${line} `.replace("ham", "eggs"), 'line 4: an object has the key "label" twice'],
+    ['"a"', "line 4: expected a JSON object"],
+  ] as const) {
+    const refused = await save(typed);
+    expect([refused.status, parseHTML(await refused.text()).document.querySelector("#problem")?.textContent]).toEqual([
+      422,
+      expect.stringContaining(sentence),
+    ]);
+  }
+  expect((await save('{"text": "a", "label": "spam"}')).headers.get("location")).toBe("/data?file=own-2.jsonl&row=4");
+  expect(rowsIn(client, "own-2.jsonl").at(-1)).toEqual({ text: "a", label: "spam" });
+});
+
 test("a row that the task would refuse is not saved", async () => {
   const client = await withRows([...messages(59), { text: "a text", label: 5, score: 1.5 }]);
   const save = (fields: Record<string, string>) =>

@@ -1,7 +1,7 @@
 // What is known of each row of a file after one pass over it.
 import { writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import type { FLAG } from "../../../src/app/studio/data/indexData.js";
+import type { Flag } from "../../../src/app/studio/data/indexData.js";
 import { linesOf } from "../../../src/app/studio/data/lines.js";
 import { readIndex } from "../../../src/app/studio/data/readIndex.js";
 import { readRows, writeWithRow } from "../../../src/app/studio/data/rowFile.js";
@@ -77,7 +77,7 @@ test("duplicates, empty texts, leaks, refused rows and rows without a label are 
     CLASSES,
     others,
   );
-  const rows = (flag: keyof typeof FLAG) => [...index.rowsOf(flag)!];
+  const rows = (flag: Flag) => [...index.rowsOf(flag)!];
   expect(rows("duplicate")).toEqual([1, 4]);
   expect([...data.first]).toEqual([0, 0, 2, 3, 3, 5, 6, 7, 8, 9, 10]);
   expect(rows("empty")).toEqual([2]);
@@ -86,6 +86,15 @@ test("duplicates, empty texts, leaks, refused rows and rows without a label are 
   expect(rows("refused")).toEqual([7, 8, 9]);
   expect(data.fault).toBe("rows/rows.jsonl line 8: the column text must hold a string, but holds 4.");
   expect(index.countOf("all")).toBe(11);
+});
+
+test("a line that training can't read is refused with its sentence", async () => {
+  const twice = '{"text": "b", "label": "x", "label": "y"}';
+  const { path, index, data } = await indexOf(`${line("a", "x")}${twice}\n`);
+  expect([...index.rowsOf("refused")!]).toEqual([1]);
+  expect(data.fault).toBe('rows/rows.jsonl line 2: an object has the key "label" twice: remove one of them.');
+  const [row] = await readRows(path, index, [1]);
+  expect(row).toMatchObject({ values: undefined, text: twice });
 });
 
 test("one bad row among many refuses no other", async () => {

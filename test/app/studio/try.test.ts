@@ -3,7 +3,6 @@ import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 
 import { join } from "node:path";
 import { parseHTML } from "linkedom";
 import { expect, test } from "vitest";
-import { cosine } from "../../../src/app/studio/answers/nearest.js";
 import { spansOf } from "../../../src/app/studio/answers/results.js";
 import { predicted, writeRun } from "./runs.js";
 import { openStudio } from "./support.js";
@@ -181,14 +180,6 @@ test("names in addresses lead nowhere else", async () => {
   writeRun(studio.folder, "one");
   expect(await studio.page("/try?run=one&row=..%2F..%2Fsecret")).toContain("can&#39;t be a name here");
   expect((await studio.get("/try?run=..%2Fone")).status).toBe(200);
-});
-
-test("cosines of embeddings of any length", () => {
-  const of = (one: readonly number[], other: readonly number[]) =>
-    cosine(Float32Array.from(one), Float32Array.from(other));
-  expect(of([3, 4], [6, 8])).toBeCloseTo(1, 10);
-  expect(of([3, 4], [4, 3])).toBeCloseTo(24 / 25, 10);
-  expect(of([1, 2], [0, 0])).toBe(0);
 });
 
 test("words of one entity are marked together", () => {

@@ -1,4 +1,7 @@
+import { once } from "node:events";
 import { request } from "node:http";
+import { connect } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
 import type { RunEvent } from "../../../src/base/records/events.js";
 import { Board } from "../../../src/studies/dashboard/board.js";
@@ -104,7 +107,8 @@ describe("which requests are answered", () => {
       "/events/runs/x",
     ])
       expect((await ask(port, path)).status).toBe(404);
-    expect((await ask(port, "/", "PUT")).status).toBe(405);
+    for (const method of ["PUT", "HEAD"])
+      for (const path of ["/", "/events"]) expect((await ask(port, path, method)).status).toBe(405);
   });
 
   test("a port in use gives a one-sentence error", async () => {
@@ -145,6 +149,12 @@ describe("controls", () => {
 });
 
 describe("news", () => {
+  const millisecondsOf = async (work: () => Promise<void>): Promise<number> => {
+    const began = performance.now();
+    await work();
+    return performance.now() - began;
+  };
+
   test("events report the progress and new pages", async () => {
     const { url, board } = await serve([""]);
     const news = newsUntil(`${url}events`, "page");
@@ -156,6 +166,17 @@ describe("news", () => {
     expect(text).toContain("event: status\ndata: <section");
     // Whatever the figures' age, a page says how far its run is now.
     expect(await (await fetch(url)).text()).toContain("step 3 of 10");
+  });
+
+  test("they are neither cached nor taken for anything else", async () => {
+    const { url } = await serve([""]);
+    const leaving = new AbortController();
+    const { headers } = await fetch(`${url}events`, { signal: leaving.signal });
+    expect(headers.get("content-type")).toBe("text/event-stream");
+    expect(headers.get("cache-control")).toBe("no-store");
+    expect(headers.get("x-content-type-options")).toBe("nosniff");
+    leaving.abort();
+    await pause(100);
   });
 
   test("each page gets the events of its own run, escaped", async () => {
@@ -174,12 +195,35 @@ describe("news", () => {
     const { url, board } = await serve([""]);
     board.event("", start);
     const news = newsUntil(`${url}events`, "end");
-    await new Promise((done) => setTimeout(done, 100));
+    await pause(100);
     board.ended("", "failed", "It <broke>.");
     await dashboard?.close();
     const text = await news;
     expect(text).toContain("It &lt;broke&gt;.");
     expect(text.indexOf("Failed")).toBeLessThan(text.indexOf("event: end"));
     await expect(fetch(url)).rejects.toThrow();
+  });
+
+  test("the end does not wait for a browser that has left", async () => {
+    const { url } = await serve([""]);
+    const leaving = new AbortController();
+    await fetch(`${url}events`, { signal: leaving.signal });
+    leaving.abort();
+    await pause(100);
+    expect(await millisecondsOf(() => dashboard!.close())).toBeLessThan(1000);
+  });
+
+  test("a browser that does not read is cut off two seconds after the end", async () => {
+    const { board, port } = await serve([""]);
+    const moreThanSocketsHold = 20_000_000;
+    board.ended("", "failed", "-".repeat(moreThanSocketsHold));
+    const stalled = connect(port, "127.0.0.1").on("error", () => {});
+    stalled.write(`GET /events HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\n\r\n`);
+    await once(stalled, "readable");
+    expect(await millisecondsOf(() => dashboard!.close())).toBeLessThan(3000);
+    const closed = once(stalled, "close");
+    stalled.resume();
+    await closed;
+    expect(stalled.bytesRead).toBeLessThan(moreThanSocketsHold);
   });
 });

@@ -1,6 +1,6 @@
 /** `bidora serve`: answers requests by OpenAI's protocol. */
 import { once } from "node:events";
-import { UsageError } from "../../../base/index.js";
+import { requirePort } from "../../../base/index.js";
 import { type Given, option, pick, type Settings, text, texts, whole } from "../../../base/settings/index.js";
 import {
   baseModel,
@@ -12,8 +12,6 @@ import {
 } from "../../../tasks/config/index.js";
 import { disposeServed, listen, openServed, originOf, type RunningServer } from "../../../use/server/index.js";
 import { type Context, checkedCall, defineCommand, HUB_HOOKS, type HubHooks } from "../command.js";
-
-const MOST_PORT = 65_535;
 
 const { appliesWhen: _, ...draft } = generationOptions.draft;
 
@@ -86,7 +84,7 @@ export async function serve(settings: ServeSettings, hooks: HubHooks = {}): Prom
 
 async function started(settings: Settings<typeof options>, context: Context): Promise<RunningServer> {
   const { port, host, apiKey, allowOrigin = [], maxConcurrentRequests, cacheDtype } = settings;
-  if (port > MOST_PORT) throw new UsageError(`--port takes a whole number of at most ${MOST_PORT}; got ${port}.`);
+  requirePort(port);
   const allowedOrigins = allowOrigin.map(originOf);
   const served = await openServed(settings, context);
   const onError = (error: unknown) =>

@@ -1,9 +1,11 @@
 /** Answers to questions, in the process that holds opened models. */
-import { BidoraError } from "../../../base/index.js";
+import { BidoraError, given } from "../../../base/index.js";
+import { isTaskKind, namedTask } from "../../../tasks/index.js";
+import { whyNotExported } from "../../../use/export/index.js";
+import { servedKind } from "../../../use/server/index.js";
 import { nearestTexts } from "./nearest.js";
-import { OpenModels } from "./opened.js";
-import type { AskedModel, Piece, Question } from "./protocol.js";
-import { refusalsOf } from "./refusals.js";
+import { namesOf, OpenModels } from "./opened.js";
+import { type AskedModel, GENERATING, type Piece, type Question, type Refusals } from "./protocol.js";
 
 const models = new OpenModels();
 
@@ -44,4 +46,23 @@ async function answerFor(
   const prompt = question.prompts[place]!;
   for await (const { text } of model.generate(prompt as string, question.settings, { signal })) tell({ text });
   tell({ done: true });
+}
+
+/**
+ * Why a model can't be exported or served, in the words of the commands that refuse it.
+ * @throws BidoraError for a base model that is not there any more
+ */
+async function refusalsOf(asked: AskedModel): Promise<Refusals> {
+  const { task } = asked;
+  const exported = isTaskKind(task) ? await whyNotExported(namesOf(asked), namedTask(task)) : {};
+  return { ...exported, ...given({ serve: whyNotServed(task) }) };
+}
+
+function whyNotServed(task: string): string | undefined {
+  try {
+    servedKind(GENERATING.includes(task) ? "causal-lm" : task);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }

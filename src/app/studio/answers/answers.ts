@@ -1,4 +1,5 @@
 /** Answers to the questions of pages, which are kept: a page that is opened again needs no model. */
+import { prune } from "../kept.js";
 import type { Answerer } from "./answerer.js";
 import type { Piece, Question } from "./protocol.js";
 
@@ -30,7 +31,7 @@ export class Answers {
     if (known) return known;
     const answer: Answer = { isRunning: true, pieces: [], problem: undefined };
     this.#all.set(key, answer);
-    for (const old of [...this.#all.keys()].slice(0, -MOST)) this.#all.delete(old);
+    prune(this.#all, MOST);
     void this.#ask(key, question);
     return answer;
   }

@@ -1,5 +1,4 @@
 /** Which runs a page is about, and the address that says so. */
-import type { Asked } from "../screen.js";
 import { type FinishedRun, hasBase } from "./finishedRuns.js";
 import { kindOf } from "./inputs.js";
 import type { Talker } from "./talks.js";
@@ -23,8 +22,6 @@ export function choiceIn(query: URLSearchParams, all: readonly FinishedRun[]): C
   const chosen = runs.length > 0 ? [...new Set(runs)] : [first];
   return { runs: chosen, withBase: query.has("base") && hasBase(first), query };
 }
-
-export const choiceOf = ({ query }: Asked, all: readonly FinishedRun[]): Choice | undefined => choiceIn(query, all);
 
 /** The models in the order of their columns. */
 export const talkersOf = ({ runs, withBase }: Choice): Talker[] => [

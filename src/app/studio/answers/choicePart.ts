@@ -2,7 +2,7 @@
 import { formatBytes, formatNumber } from "../../../base/index.js";
 import { readMetrics } from "../../../base/records/index.js";
 import { html, type Markup } from "../../../studies/report/index.js";
-import { button, form } from "../page.js";
+import { button, form, hidden } from "../page.js";
 import { rowsNote } from "../training/scoredRows.js";
 import type { Held } from "./answerer.js";
 import type { Choice } from "./choice.js";
@@ -56,14 +56,12 @@ export function heldPart(held: Held | undefined): Markup {
 }
 
 /** The choice as fields of another form. */
-export const hiddenChoice = ({ runs, withBase, query }: Choice, keep: readonly string[] = []): Markup => {
-  const fields = [
-    ...runs.map(({ name }) => ["run", name] as const),
-    ...(withBase ? [["base", "on"] as const] : []),
-    ...keep.flatMap((key) => (query.get(key) ? [[key, query.get(key)!] as const] : [])),
-  ];
-  return html`${fields.map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)}`;
-};
+export const hiddenChoice = ({ runs, withBase, query }: Choice, keep: readonly string[] = []): Markup =>
+  hidden({
+    run: runs.map(({ name }) => name),
+    ...(withBase && { base: "on" }),
+    ...Object.fromEntries(keep.flatMap((key) => (query.get(key) ? [[key, query.get(key)!]] : []))),
+  });
 
 /** A form that posts with the choice in it. */
 export const choosingForm = (action: string, choice: Choice, content: readonly (Markup | undefined)[]): Markup =>

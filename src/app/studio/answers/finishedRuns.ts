@@ -1,11 +1,11 @@
 /** The finished runs of a studio's folder: what they were trained for, and on what. */
 import { join } from "node:path";
-import { statOf } from "../../../base/index.js";
 import { isFinished, METRICS, RUN_FILE } from "../../../base/records/index.js";
 import { type AdapterMetadata, findAdapterMetadata, isAdapterFolder } from "../../../models/adapters/index.js";
 import { type RunSettings, readRunFile } from "../../../tasks/config/index.js";
 import { isTaskKind, type TaskKind } from "../../../tasks/index.js";
 import type { StudioFolder } from "../folder.js";
+import { fileState, Kept } from "../kept.js";
 import type { AskedModel } from "./protocol.js";
 
 export interface FinishedRun {
@@ -28,19 +28,16 @@ export function finishedRuns(folder: StudioFolder): FinishedRun[] {
   return found.sort((a, b) => b.time - a.time);
 }
 
-/** Those that were read, by their paths: pages ask for all runs at each change. */
-const known = new Map<string, { readonly time: number; readonly run: FinishedRun | undefined }>();
+/** By their paths: pages ask for all runs at each change. */
+const runs = new Kept<FinishedRun | undefined>();
 
 /** Undefined for a run that has not finished, or has a task that was defined in a program. */
 export function finishedRun(folder: StudioFolder, name: string): FinishedRun | undefined {
   const path = folder.at("runs", name);
-  const time = isFinished(path) ? statOf(join(path, METRICS))?.mtimeMs : undefined;
-  if (time === undefined) return undefined;
-  const found = known.get(path);
-  if (found?.time === time) return found.run;
-  const run = readRun({ name, folder: folder.as("runs", name), path, time });
-  known.set(path, { time, run });
-  return run;
+  const state = isFinished(path) ? fileState(join(path, METRICS)) : undefined;
+  if (!state) return undefined;
+  const [, time] = state;
+  return runs.of(path, state, () => readRun({ name, folder: folder.as("runs", name), path, time }));
 }
 
 function readRun(place: Pick<FinishedRun, "name" | "folder" | "path" | "time">): FinishedRun | undefined {

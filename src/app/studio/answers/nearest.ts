@@ -1,7 +1,9 @@
 /** The training texts nearest to a text, by the cosines of their embeddings. */
-import { statSync } from "node:fs";
 import type { EmbeddingExample } from "../../../tasks/data/index.js";
+import { cosine } from "../../../tasks/retrieval/index.js";
 import { embedTexts, type InferenceModel, lengthFor } from "../../../use/inference/index.js";
+import { fileState, Kept } from "../kept.js";
+import { MOST_OPEN } from "./opened.js";
 import type { AskedModel, Nearest, NearestQuestion } from "./protocol.js";
 
 /** The most texts that are embedded. */
@@ -11,26 +13,23 @@ const SHOWN = 10;
 const BATCH_SIZE = 32;
 
 interface Corpus {
-  readonly key: string;
   readonly texts: readonly { readonly text: string; readonly line: number }[];
   readonly of: number;
   readonly embeddings: readonly Float32Array[];
 }
 
-/** Of each open model the last one: embedding the texts takes longer than all else. */
-const corpora = new WeakMap<InferenceModel, Corpus>();
+/** Of the models that were asked last: embedding the texts takes longer than all else. */
+const corpora = new Kept<Promise<Corpus>>(MOST_OPEN);
 
 /** @throws BidoraError naming file, line or column at fault, `EMPTY_TEXT` */
 export async function nearestTexts(
   open: InferenceModel,
-  { task }: Pick<AskedModel, "task">,
-  { text, ...rows }: Pick<NearestQuestion, "text" | "file" | "columns">,
+  asked: AskedModel,
+  { text, file, columns }: NearestQuestion,
   signal: AbortSignal,
 ): Promise<Nearest> {
-  const key = `${task} ${rows.file} ${statSync(rows.file, { throwIfNoEntry: false })?.mtimeMs}`;
-  const known = corpora.get(open);
-  const corpus = known?.key === key ? known : await corpusOf(open, rows, key, signal);
-  corpora.set(open, corpus);
+  const state = [file, columns, fileState(file)];
+  const corpus = await corpora.of(JSON.stringify(asked), state, () => corpusOf(open, file, columns, signal));
   const at = { file: "the text", line: 1 };
   const [own] = await embedTexts(open, [{ text, at }], { ...settingsOf(open, "query"), signal });
   const cosines = corpus.embeddings.map((embedding) => cosine(own!, embedding));
@@ -42,8 +41,8 @@ export async function nearestTexts(
 /** Of pairs the positives, which are what is searched for; of pairs with a score both texts. */
 async function corpusOf(
   open: InferenceModel,
-  { file, columns }: Pick<NearestQuestion, "file" | "columns">,
-  key: string,
+  file: string,
+  columns: NearestQuestion["columns"],
   signal: AbortSignal,
 ): Promise<Corpus> {
   const { examples } = await open.task.read(file, { usualTextColumns: columns, dropUnlabeled: true });
@@ -54,7 +53,7 @@ async function corpusOf(
   const texts = [...found].slice(0, MOST_TEXTS).map(([text, line]) => ({ text, line }));
   const located = texts.map(({ text, line }) => ({ text, at: { file, line } }));
   const embeddings = await embedTexts(open, located, { ...settingsOf(open, "document"), signal });
-  return { key, texts, of: found.size, embeddings };
+  return { texts, of: found.size, embeddings };
 }
 
 const settingsOf = (open: InferenceModel, promptName: "query" | "document") => ({
@@ -62,14 +61,3 @@ const settingsOf = (open: InferenceModel, promptName: "query" | "document") => (
   maxLength: lengthFor({ maxLength: 512, given: {} }, open),
   batchSize: BATCH_SIZE,
 });
-
-/** 0 for a text without direction. */
-export function cosine(one: Float32Array, other: Float32Array): number {
-  let [product, first, second] = [0, 0, 0];
-  for (const [i, value] of one.entries()) {
-    product += value * other[i]!;
-    first += value * value;
-    second += other[i]! * other[i]!;
-  }
-  return product / (Math.sqrt(first * second) || 1);
-}

@@ -17,7 +17,7 @@ export interface Opened {
 }
 
 /** How many stay open that the present question does not need. */
-const MOST = 4;
+export const MOST_OPEN = 4;
 
 export class OpenModels {
   /** By what they are, those used last at the end. */
@@ -40,7 +40,7 @@ export class OpenModels {
   async #opened(asked: AskedModel): Promise<Opened> {
     // Of a run that was made again, the old model is of no use.
     for (const [key, { model }] of this.#all)
-      if (this.#isEarlier(JSON.parse(key), asked) || this.#all.size >= MOST) {
+      if (this.#isEarlier(JSON.parse(key), asked) || this.#all.size >= MOST_OPEN) {
         model.dispose();
         this.#all.delete(key);
       }

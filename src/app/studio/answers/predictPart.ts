@@ -54,7 +54,7 @@ export function ask(studio: Studio, form: Form): string | undefined {
   const text = rows.map((row) => `${JSON.stringify(row)}\n`).join("");
   const name = `row-${createHash("sha256").update(text).digest("hex").slice(0, 12)}.jsonl`;
   writeFileAtomic(join(studio.folder.make("tried"), name), text);
-  studio.tries.answers.retry();
+  studio.answers.retry();
   return addressOf(choice, { row: name });
 }
 
@@ -66,10 +66,10 @@ export function choiceOfForm({ folder }: Studio, form: Form): Choice | undefined
   return choiceIn(query, finishedRuns(folder));
 }
 
-function answersPart({ tries }: Studio, choice: Choice, rows: readonly Row[]): Markup {
+function answersPart({ answers }: Studio, choice: Choice, rows: readonly Row[]): Markup {
   const [first] = choice.runs as [FinishedRun];
   const models = talkersOf(choice).map(({ run, isBase }) => askedModel(run, isBase));
-  const { isRunning, pieces, problem } = tries.answers.to(questionOf(first, models, rows));
+  const { isRunning, pieces, problem } = answers.to(questionOf(first, models, rows));
   const columns = talkersOf(choice).map(({ run, isBase }) => {
     const name = isBase ? BASE : run.name;
     return column(

@@ -7,7 +7,7 @@ import { BidoraError, CHAT_TEMPLATE, TOKENIZER_FILES } from "../../../base/index
 import { readOptionalJsonObject } from "../../../base/records/index.js";
 import { html, type Markup } from "../../../studies/report/index.js";
 import type { ModelGenerateSettings } from "../../../use/inference/index.js";
-import { button, choiceField, form, textField } from "../page.js";
+import { button, choiceField, form, hidden, textField } from "../page.js";
 import { Form } from "../screen.js";
 import type { Studio } from "../workspace.js";
 import { type Choice, talkersOf } from "./choice.js";
@@ -64,7 +64,7 @@ const chosen = (query: URLSearchParams, name: NumberKey): string | undefined =>
   query.get(name) ?? (name === "maxNewTokens" ? TOKENS : undefined);
 
 /** @returns what the page shows, and the command lines that give the last answers */
-export function talkPart({ tries: { talks } }: Studio, choice: Choice) {
+export function talkPart({ talks }: Studio, choice: Choice) {
   const own = formOf(choice);
   const talkers = talkersOf(choice);
   const said = talkers.map((talker) => ({
@@ -134,7 +134,7 @@ function sayPart(
   const text = own === "prompt" ? (talk?.prompt ?? "") : "";
   const area = html`<div class="field"><label for="say-text">${label}</label><textarea id="say-text" name="text" required>
 ${text}</textarea></div>`;
-  const content = [hiddenChoice(choice, KEPT), html`<input type="hidden" name="form" value="${own}">`, area];
+  const content = [hiddenChoice(choice, KEPT), hidden({ form: own }), area];
   const send = html`<div class="buttons"><button class="first">${own === "messages" ? "Send" : "Continue"}</button></div>`;
   return html`${form("/try/say", [...content, send], html`data-stream="${id}"`)}<p class="said-text" id="${id}" data-kept role="log" aria-live="polite" aria-label="The answer as it comes"></p>`;
 }
@@ -142,10 +142,7 @@ ${text}</textarea></div>`;
 const forgetPart = (choice: Choice): Markup =>
   form(
     "/try/forget",
-    [
-      hiddenChoice(choice),
-      html`<input type="hidden" name="form" value="${formOf(choice)}"><button id="forget">Begin again</button>`,
-    ],
+    [hiddenChoice(choice), hidden({ form: formOf(choice) }), html`<button id="forget">Begin again</button>`],
     html`class="inline"`,
   );
 
@@ -161,16 +158,16 @@ function settingsIn(sent: Form): ModelGenerateSettings {
 const formIn = (sent: Form): TalkForm => FORMS.find((one) => one === sent.all("form").at(-1)) ?? "messages";
 
 /** Begins the talks of a form's models again. */
-export function forget(studio: Studio, sent: Form): void {
+export function forget(studio: Studio, sent: Form): undefined {
   const choice = choiceOfForm(studio, sent);
-  if (choice) studio.tries.talks.forget(talkersOf(choice), formIn(sent));
+  if (choice) studio.talks.forget(talkersOf(choice), formIn(sent));
 }
 
 /** Answers a form with what the models say, as it comes. */
 export async function say(c: Context, studio: Studio): Promise<Response> {
   const sent = new Form(await c.req.text());
   const choice = choiceOfForm(studio, sent);
-  const { talks } = studio.tries;
+  const { talks } = studio;
   return streamText(c, async (stream) => {
     if (!choice) return;
     const talkers = talkersOf(choice);

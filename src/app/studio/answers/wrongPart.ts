@@ -47,7 +47,7 @@ const changedPart = ({ changed }: WrongRows): Markup | undefined =>
 
 function rowPart({ at, facts: said }: WrongRow, changed: ReadonlySet<string>): Markup {
   const loss = lossOf(at);
-  const list = facts([...said, ...(loss === undefined ? [] : [["Loss", formatNumber(loss)] as const])]);
+  const list = facts([...said, ["Loss", loss === undefined ? undefined : formatNumber(loss)]]);
   const place = `${basename(at.file)} line ${at.line}`;
   const note = changed.has(at.file) ? html` <span class="note">(has changed)</span>` : undefined;
   return html`<p class="text">${at.text ?? "(no text)"}</p>${list}<p class="place">${place}${note} ${mendLink(at.file, at.line, place)}</p>`;

@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { formatNumber, statOf } from "../../../base/index.js";
 import { PREDICTIONS, type PredictedRow, readPredictions } from "../../../base/records/index.js";
 import { wrongRows as reportedRows, type WrongRow } from "../../../studies/report/index.js";
+import { fileState, Kept } from "../kept.js";
 import type { FinishedRun } from "./finishedRuns.js";
 
 /** A run's wrong rows, the largest loss first. */
@@ -14,36 +15,25 @@ export interface WrongRows {
   readonly changed: ReadonlySet<string>;
 }
 
-interface Kept extends WrongRows {
-  readonly key: string;
-}
+type ReadRows = Omit<WrongRows, "changed">;
 
 /** Those of the runs that were looked at last. */
-const kept = new Map<string, Kept>();
-const MOST_KEPT = 8;
+const kept = new Kept<Promise<ReadRows | undefined>>(8);
 
 /** @param folder the studio's, which paths of rows begin at @returns undefined for a run without validation rows */
 export async function wrongRowsOf(run: FinishedRun, folder: string): Promise<WrongRows | undefined> {
-  const written = statOf(join(run.path, PREDICTIONS.validation))?.mtimeMs;
-  const read = await knownOrRead(run, written);
-  if (!read || written === undefined) return undefined;
+  const state = fileState(join(run.path, PREDICTIONS.validation));
+  const read = state && (await kept.of(run.path, state, () => readRows(run)));
+  if (!read) return undefined;
+  const [, written] = state;
   const files = new Set(read.rows.map(({ at }) => at.file));
   const changed = [...files].filter((file) => (statOf(resolve(folder, file))?.mtimeMs ?? 0) > written);
   return { ...read, changed: new Set(changed) };
 }
 
-async function knownOrRead(run: FinishedRun, written: number | undefined): Promise<WrongRows | undefined> {
-  const key = `${run.path} ${written}`;
-  const known = kept.get(run.path);
-  if (known?.key === key) return known;
+async function readRows(run: FinishedRun): Promise<ReadRows | undefined> {
   const split = await readPredictions(run.path, "validation");
-  if (!split) return undefined;
-  const rows = byLoss(wrongOf(split.rows, run));
-  const found = { rows, of: split.rows.length, changed: new Set<string>(), key };
-  kept.delete(run.path);
-  kept.set(run.path, found);
-  for (const old of [...kept.keys()].slice(0, -MOST_KEPT)) kept.delete(old);
-  return found;
+  return split && { rows: byLoss(wrongOf(split.rows, run)), of: split.rows.length };
 }
 
 /** The loss of a row for each of its parts, such as tokens; undefined if the run has not written it. */

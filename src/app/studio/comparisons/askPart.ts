@@ -1,20 +1,18 @@
 /** The form of a comparison: methods, seeds, learning rates to try, a margin. */
 import { html, type Markup } from "../../../studies/report/index.js";
 import { METHODS, type Method, methodNames } from "../../../tasks/config/index.js";
-import { choiceField, textField } from "../page.js";
+import { choiceField, hidden, textField } from "../page.js";
+import { MAIN_METHODS } from "../settings/methodFacts.js";
 import type { ComparisonFields } from "./asked.js";
-
-/** The methods that are in sight; all others are behind them. */
-const IN_SIGHT: readonly Method[] = ["lora", "dora", "bidora", "full"];
 
 /** @param pilots names of comparisons with runs @param shown the comparison that the page shows, which it still shows after a change */
 export function askPart(fields: ComparisonFields, pilots: readonly string[], shown: string | undefined): Markup {
   const { name, methods, variants, seeds, rates, margin, pilot } = fields;
-  const others = methodNames.filter((method) => !IN_SIGHT.includes(method));
+  const others = methodNames.filter((method) => !MAIN_METHODS.includes(method));
   const isOpen = variants.trim() !== "" || others.some((method) => methods.includes(method));
   const content = [
-    shown === undefined ? undefined : html`<input type="hidden" name="show" value="${shown}">`,
-    html`<fieldset><legend>Methods</legend><div class="checks">${IN_SIGHT.map((method) => check(method, methods))}</div>
+    shown === undefined ? undefined : hidden({ show: shown }),
+    html`<fieldset><legend>Methods</legend><div class="checks">${MAIN_METHODS.map((method) => check(method, methods))}</div>
 <details id="more-methods"${isOpen ? html` open` : undefined}><summary>More methods</summary><div class="checks">${others.map((method) => check(method, methods))}</div>
 ${textField({ name: "variants", label: "Variants", help: "Names separated by commas, such as lora+es or lora+pissa." }, variants, PLAIN)}</details></fieldset>`,
     html`<div class="fields">${[

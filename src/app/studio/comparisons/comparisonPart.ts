@@ -1,9 +1,9 @@
 /** One comparison: how far it is, and its results. */
-import { statSync } from "node:fs";
 import { join } from "node:path";
 import { formatCount } from "../../../base/index.js";
 import { COMPARISON } from "../../../base/records/index.js";
 import { comparisonScores, html, type Markup } from "../../../studies/report/index.js";
+import { fileState, Kept } from "../kept.js";
 import { button } from "../page.js";
 import { failurePart } from "../training/failure.js";
 import type { Studio } from "../workspace.js";
@@ -50,20 +50,12 @@ function goButton(name: string, { isPlanned, runs, done, hasResults }: Compariso
 const forgetButton = (name: string, { isPlanned }: ComparisonProgress, isRunning: boolean): Markup | undefined =>
   isPlanned || isRunning ? undefined : button("/compare/forget", "Remove from the list", { name }, "forget");
 
-/** Tables of scores and tests, each made again when the results change, and the whole report. */
+const scores = new Kept<Promise<Markup>>();
+
+/** Tables of scores and tests, and the whole report. */
 async function resultsPart(name: string, folder: string): Promise<Markup> {
-  const version = Math.round(statSync(join(folder, COMPARISON)).mtimeMs);
+  const version = fileState(join(folder, COMPARISON)) ?? [];
   const address = `/compare/report/${name}`;
-  return html`${await scoresOf(folder, version)}
-<section id="report" aria-labelledby="report-title"><h2 id="report-title">Report</h2><p><a href="${address}">The report of ${name} on a page of its own</a></p><iframe title="Report of the comparison ${name}" src="${address}?v=${version}" loading="lazy"></iframe></section>`;
-}
-
-const made = new Map<string, { readonly version: number; readonly scores: Promise<Markup> }>();
-
-function scoresOf(folder: string, version: number): Promise<Markup> {
-  const known = made.get(folder);
-  if (known?.version === version) return known.scores;
-  const scores = comparisonScores(folder);
-  made.set(folder, { version, scores });
-  return scores;
+  return html`${await scores.of(folder, version, () => comparisonScores(folder))}
+<section id="report" aria-labelledby="report-title"><h2 id="report-title">Report</h2><p><a href="${address}">The report of ${name} on a page of its own</a></p><iframe title="Report of the comparison ${name}" src="${address}?v=${version.join("-")}" loading="lazy"></iframe></section>`;
 }

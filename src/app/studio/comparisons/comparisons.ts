@@ -5,7 +5,7 @@ import { holdFolder, writeFileAtomic, writerOf } from "../../../base/records/ind
 import type { ExpectedCosts } from "../../../studies/comparison/index.js";
 import type { RunSettings } from "../../../tasks/config/index.js";
 import type { Commands } from "../commands.js";
-import type { StudioFolder } from "../folder.js";
+import { firstFree, type StudioFolder } from "../folder.js";
 import { rowStates } from "../model/fileStates.js";
 import type { Works } from "../works.js";
 import { progressOf, shareOf } from "./progress.js";
@@ -54,10 +54,7 @@ export class Comparisons {
 
   /** A name that no comparison has. */
   freeName(): string {
-    for (let i = 1; ; i++) {
-      const name = i === 1 ? "methods" : `methods-${i}`;
-      if (!progressOf(this.folderOf(name)).isPlanned) return name;
-    }
+    return firstFree("methods", (name) => !progressOf(this.folderOf(name)).isPlanned);
   }
 
   /** The command line of a comparison. */
@@ -94,7 +91,6 @@ export class Comparisons {
       if (this.#keyOf(text, pilot) !== key)
         throw new BidoraError("STUDIO", "Rows or the earlier comparison changed meanwhile: estimate again.");
       this.#costs.set(key, values.at(-1) as ExpectedCosts);
-      return undefined;
     });
   }
 
@@ -128,7 +124,6 @@ export class Comparisons {
       } finally {
         clearInterval(look);
       }
-      return undefined;
     });
   }
 

@@ -2,7 +2,7 @@
 import { formatBytes, formatCount, formatNumber, formatSeconds, words } from "../../../base/index.js";
 import type { ExpectedCosts } from "../../../studies/comparison/index.js";
 import { counted, html, type Markup, row, table } from "../../../studies/report/index.js";
-import { button, facts } from "../page.js";
+import { button, facts, form, hidden } from "../page.js";
 import type { WorkState } from "../works.js";
 import { type AskedComparison, type ComparisonFields, hiddenFields } from "./asked.js";
 import { ESTIMATE } from "./comparisons.js";
@@ -28,7 +28,11 @@ export function costPart(
 }
 
 const startButton = (fields: Readonly<Record<string, string>>): Markup =>
-  html`<form method="post" action="/compare/start" class="inline">${Object.entries(fields).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)}<button class="first" id="button-start">Start</button></form>`;
+  form(
+    "/compare/start",
+    [hidden(fields), html`<button class="first" id="button-start">Start</button>`],
+    html`class="inline"`,
+  );
 
 function costsOf({ pairs, seconds, peakMemoryBytes, detectable }: ExpectedCosts, { seeds }: AskedComparison): Markup {
   const runs = pairs.reduce((sum, pair) => sum + pair.runs, 0);

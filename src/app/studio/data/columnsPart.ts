@@ -1,7 +1,7 @@
 /** Task and columns of the training rows: what was found, why, and other choices. */
 import { html, type Markup } from "../../../studies/report/index.js";
 import { TASK_ENTRIES, type TaskKind } from "../../../tasks/index.js";
-import { button, choiceField, form } from "../page.js";
+import { button, choiceField, form, hidden } from "../page.js";
 import type { Form } from "../screen.js";
 import type { Studio } from "../workspace.js";
 import type { Current } from "./current.js";
@@ -19,7 +19,7 @@ export function columnsPart({ name, run, guess, index }: Current): Markup {
   const columns = [...new Set([...textColumns, ...labelColumn, ...(index?.data.columns ?? [])])];
   const named = TASK_ENTRIES.find(([kind]) => kind === task);
   const fields = [
-    html`<input type="hidden" name="file" value="${name}"><input type="hidden" name="before" value="${task}">`,
+    hidden({ file: name, before: task }),
     choiceField(
       { name: "task", label: "Task", help: named?.[1].rows.replaceAll("`", "") },
       TASK_ENTRIES.map(([kind]) => [kind, kind]),

@@ -1,7 +1,8 @@
 /** One row with all its columns, to be mended: the mended rows are a new file, which is used in place of the old one. */
-import { BidoraError, formatCount, isObject, oneLine } from "../../../base/index.js";
+import { BidoraError, formatCount, oneLine } from "../../../base/index.js";
 import { html, type Markup } from "../../../studies/report/index.js";
-import { form } from "../page.js";
+import { parseObject } from "../../../tasks/data/index.js";
+import { form, hidden } from "../page.js";
 import type { Form } from "../screen.js";
 import type { Studio } from "../workspace.js";
 import { addressOf, type Current, indexedOf, partOf, ROWS, stemOf } from "./current.js";
@@ -37,12 +38,12 @@ export async function editPart(
   const fields = names.map((column, i) =>
     valueField(current, column, { i, value: values?.[column], source: sources?.get(column), refused }),
   );
-  const text = html`<div class="field"><label for="value-0">The line, which is no JSON object yet</label><textarea id="value-0" name="line">${refused?.text("line") ?? row!.text}</textarea></div>`;
+  const text = html`<div class="field"><label for="value-0">The line, which can’t be read as a JSON object yet</label><textarea id="value-0" name="line">${refused?.text("line") ?? row!.text}</textarea></div>`;
   return html`<section id="row" aria-labelledby="row-title"><h2 id="row-title">Line ${formatCount(line)} of ${name}</h2>
 ${asked === name ? undefined : html`<p class="note" id="newest">Rows of ${asked} have been mended: this is the same line of ${name}, which has all of them.</p>`}
 <p class="buttons">${neighbors(current, row!, filter)}</p>
 ${form("/data/row", [
-  html`<input type="hidden" name="file" value="${refused?.optional("file") ?? name}"><input type="hidden" name="row" value="${line}">`,
+  hidden({ file: refused?.optional("file") ?? name, row: line }),
   ...(values ? fields : [text]),
   html`<p class="help">The rows with this change become a new file beside ${name}${part === undefined ? `. The run does not use ${name}, and will not use the new file by itself.` : ", which the run then uses in its place."}</p><div class="buttons"><button id="button-row">Save as a new file</button></div>`,
 ])}</section>`;
@@ -152,23 +153,14 @@ function checkedJson(column: string, typed: string): string {
   }
 }
 
-/** @throws BidoraError with the task's sentence for a row that it would refuse, unless it was refused before */
+/** @throws BidoraError for what is no JSON object, and for a row that the task would refuse, unless it was refused before */
 async function checkRow(
   { name, reading, index }: Current & { index: RowIndex },
   before: Row,
   text: string,
 ): Promise<void> {
-  if (!isObject(valuesOf(text)))
-    throw new BidoraError("STUDIO", 'Expected a JSON object, such as {"text": "…", "label": "…"}.');
+  parseObject(name, before.line, text);
   const reader = new RowReader(name, { ...reading, columns: index.data.columns });
   const [[was], [is]] = [await reader.read([before.text], [before.line]), await reader.read([text], [before.line])];
   if (is?.fault !== undefined && was?.fault === undefined) throw new BidoraError("STUDIO", is.fault);
-}
-
-function valuesOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

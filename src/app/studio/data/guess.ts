@@ -1,6 +1,6 @@
 /** What the rows of a file say about the run, as `init` finds it, and the settings that follow from it. */
 import { relative } from "node:path";
-import { BidoraError, statOf } from "../../../base/index.js";
+import { BidoraError, given } from "../../../base/index.js";
 import { omit } from "../../../base/settings/index.js";
 import type { RunSettings } from "../../../tasks/config/index.js";
 import { isTaskKind } from "../../../tasks/index.js";
@@ -10,6 +10,7 @@ import { modelFor } from "../../init/models.js";
 import { proposeRun } from "../../init/proposal.js";
 import { readSample } from "../../init/sample.js";
 import type { StudioFolder } from "../folder.js";
+import { fileState, Kept } from "../kept.js";
 import type { Changes, RunFile } from "../runFile.js";
 import type { Reading } from "./rowReader.js";
 
@@ -39,15 +40,15 @@ type Asked = Guessed & Pick<RunSettings, "validation" | "test" | "holdoutFractio
 
 /** @throws BidoraError with one sentence, for rows that the task or the columns don't fit */
 export async function proposal(folder: StudioFolder, name: string, asked: Asked = {}): Promise<FileGuess> {
-  const given = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined)) as RunSettings;
+  const said: RunSettings = given(asked);
   try {
-    const { settings, reasons } = await proposeRun(given, folder.at("rows", name));
+    const { settings, reasons } = await proposeRun(said, folder.at("rows", name));
     const paths = Object.fromEntries(
       (["train", "validation", "test"] as const).flatMap((key) =>
-        settings[key] === undefined ? [] : [[key, within(folder, settings[key], key in given)]],
+        settings[key] === undefined ? [] : [[key, within(folder, settings[key], key in said)]],
       ),
     );
-    return { settings: { ...settings, ...paths }, reasons: reasons.map((reason) => said(folder, reason)) };
+    return { settings: { ...settings, ...paths }, reasons: reasons.map((reason) => shortened(folder, reason)) };
   } catch (error) {
     if (!(error instanceof BidoraError)) throw error;
     throw new BidoraError(error.code, inFolder(folder, error.message));
@@ -59,7 +60,7 @@ const within = (folder: StudioFolder, path: string, isGiven: boolean): string =>
   isGiven ? path : relative(folder.path, path);
 
 /** A reason without the flags that could be given instead: the page has choices. */
-const said = (folder: StudioFolder, reason: string): string =>
+const shortened = (folder: StudioFolder, reason: string): string =>
   inFolder(folder, reason)
     .replace(/[;:] --[\w-]+ names [^.;:]*/g, "")
     .replace(/; --task ([\w-]+ if )/, "; $1");
@@ -69,39 +70,33 @@ export const inFolder = (folder: StudioFolder, sentence: string): string => sent
 
 /** Guesses by file, made again when it changes. */
 export class Guesses {
-  readonly #all = new Map<string, { readonly state: string; readonly guess: Promise<FileGuess> }>();
-  /** What `init` made of a file last, with flags. */
-  #made: { readonly key: string; readonly settings: Promise<RunSettings | undefined> } | undefined;
+  readonly #all = new Kept<Promise<FileGuess>>();
+  /** What `init` makes of a file with flags. */
+  readonly #made = new Kept<Promise<RunSettings | undefined>>();
 
   constructor(private readonly folder: StudioFolder) {}
 
   of(name: string): Promise<FileGuess> {
-    const state = this.#stateOf(name);
-    const known = this.#all.get(name);
-    if (known?.state === state) return known.guess;
-    const guess = proposal(this.folder, name).catch(async ({ message }: Error) => {
-      const settings = await settingsWithout(this.folder.at("rows", name));
-      return { settings, reasons: [], problem: message };
-    });
-    this.#all.set(name, { state, guess });
-    return guess;
+    return this.#all.of(name, this.#stateOf(name), () =>
+      proposal(this.folder, name).catch(async ({ message }: Error) => {
+        const settings = await settingsWithout(this.folder.at("rows", name));
+        return { settings, reasons: [], problem: message };
+      }),
+    );
   }
 
   /** The settings that `init` makes of a file with flags for these; undefined if it refuses them. */
-  made(name: string, given: RunSettings): Promise<RunSettings | undefined> {
-    const key = JSON.stringify([name, this.#stateOf(name), given]);
-    if (this.#made?.key === key) return this.#made.settings;
-    const settings = proposal(this.folder, name, given as Asked).then(
-      (found) => found.settings,
-      () => undefined,
+  made(name: string, asked: RunSettings): Promise<RunSettings | undefined> {
+    return this.#made.of(name, [...this.#stateOf(name), asked], () =>
+      proposal(this.folder, name, asked as Asked).then(
+        (found) => found.settings,
+        () => undefined,
+      ),
     );
-    this.#made = { key, settings };
-    return settings;
   }
 
-  #stateOf(name: string): string {
-    const { mtimeMs, size } = statOf(this.folder.at("rows", name)) ?? {};
-    return [mtimeMs, size, ...this.folder.names("rows")].join(" ");
+  #stateOf(name: string): readonly unknown[] {
+    return [fileState(this.folder.at("rows", name)), this.folder.names("rows")];
   }
 }
 

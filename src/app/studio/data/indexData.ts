@@ -3,6 +3,8 @@ import { needsLabel, type Reading, type ReadRow } from "./rowReader.js";
 
 /** What is wrong with a row, as bits. */
 export const FLAG = { duplicate: 1, empty: 2, leaked: 4, refused: 8, unlabeled: 16 } as const;
+export type Flag = keyof typeof FLAG;
+export const FLAGS = Object.keys(FLAG) as Flag[];
 
 /** The columns of an index, as a thread sends them: a value for each row, in the order of the file. */
 export interface IndexData {

@@ -3,15 +3,16 @@ import { createReadStream, createWriteStream } from "node:fs";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { isObject, sizeOf, writeFailure } from "../../../base/index.js";
+import { sizeOf, writeFailure } from "../../../base/index.js";
 import { temporaryPath } from "../../../base/records/index.js";
+import { parseObject } from "../../../tasks/data/index.js";
 import type { RowIndex } from "./rowIndex.js";
 
 export interface Row {
   /** From 0. */
   readonly number: number;
   readonly line: number;
-  /** Undefined for a line that holds no JSON object. */
+  /** Undefined for a line that holds no JSON object, or one with a key twice. */
   readonly values: Readonly<Record<string, unknown>> | undefined;
   readonly text: string;
 }
@@ -50,8 +51,7 @@ function rowOf({ data }: RowIndex, number: number, text: string): Row {
 
 function valuesIn(text: string): Row["values"] {
   try {
-    const values: unknown = JSON.parse(text);
-    return isObject(values) && !Array.isArray(values) ? values : undefined;
+    return parseObject("", 0, text);
   } catch {
     return undefined;
   }

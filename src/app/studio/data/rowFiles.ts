@@ -1,9 +1,10 @@
 /** What the studio knows of the files of rows: their indexes, guesses, and the works that make them. */
 import { existsSync } from "node:fs";
 import { rename, rm } from "node:fs/promises";
-import { BidoraError, statOf } from "../../../base/index.js";
+import { BidoraError } from "../../../base/index.js";
 import { LEFTOVER_AGE_MS, sweepTemporary, temporaryPath, writeFileAtomic } from "../../../base/records/index.js";
 import { counted } from "../../../studies/report/index.js";
+import { fileState, prune } from "../kept.js";
 import type { News } from "../news.js";
 import type { Reporter, Works } from "../works.js";
 import { Guesses, inFolder, type RunPlace, trainOn } from "./guess.js";
@@ -157,7 +158,9 @@ export class RowFiles {
 
   /** The index of a file, made again when the file, the others or the columns change; undefined while it is made, or if it can't be. */
   async index(asked: Asked): Promise<RowIndex | undefined> {
-    const key = JSON.stringify([asked, [asked.name, ...asked.others].map((name) => this.#stateOf(name))]);
+    const { folder } = this.studio;
+    const states = [asked.name, ...asked.others].map((name) => fileState(folder.at("rows", name)));
+    const key = JSON.stringify([asked, states]);
     const known = this.#indexes.get(asked.name);
     const entry = known?.key === key ? known : this.#started(asked, key);
     const { index } = entry;
@@ -171,11 +174,6 @@ export class RowFiles {
     if (this.#indexes.get(name)?.index === undefined) this.#indexes.delete(name);
   }
 
-  #stateOf(name: string): string {
-    const { mtimeMs, size } = statOf(this.studio.folder.at("rows", name)) ?? {};
-    return `${mtimeMs} ${size}`;
-  }
-
   #started(asked: Asked, key: string): Entry {
     const work = indexWork(asked.name);
     this.studio.works.stop(work);
@@ -183,8 +181,7 @@ export class RowFiles {
     const entry: Entry = { key, ready: this.#make(asked, previous, (index) => (entry.index = index)) };
     this.#indexes.delete(asked.name);
     this.#indexes.set(asked.name, entry);
-    const [oldest] = this.#indexes.keys();
-    if (this.#indexes.size > MOST_INDEXES) this.#indexes.delete(oldest!);
+    prune(this.#indexes, MOST_INDEXES);
     return entry;
   }
 
@@ -200,7 +197,6 @@ export class RowFiles {
       done(
         new RowIndex(await runJob({ kind: "index", file: file(name), reading, others: present.map(file) }, reporter)),
       );
-      return undefined;
     });
     if (this.studio.works.get(indexWork(name))?.state === "done") this.studio.works.dismiss(indexWork(name));
   }

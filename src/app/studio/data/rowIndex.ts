@@ -1,9 +1,9 @@
 /** Questions about the rows of a file: how many have a label or a fault, which they are, and where. */
 import { BidoraError, oneLine } from "../../../base/index.js";
-import { FLAG, type IndexData } from "./indexData.js";
+import { FLAG, type Flag, type IndexData } from "./indexData.js";
 
 /** What a list of rows can be limited to. */
-export type Filter = "all" | "longest" | keyof typeof FLAG | `label:${string}`;
+export type Filter = "all" | "longest" | Flag | `label:${string}`;
 
 export interface LabelCount {
   readonly label: string;
@@ -53,7 +53,7 @@ export class RowIndex {
   #fitting(filter: Exclude<Filter, "all" | "longest">): Uint32Array {
     const fits = filter.startsWith("label:")
       ? this.#withLabel(filter.slice("label:".length))
-      : withFlag(this.data, FLAG[filter as keyof typeof FLAG]);
+      : withFlag(this.data, FLAG[filter as Flag]);
     const found = new Uint32Array(this.count);
     let count = 0;
     for (let row = 0; row < this.count; row++) if (fits(row)) found[count++] = row;

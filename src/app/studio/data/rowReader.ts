@@ -1,6 +1,13 @@
 /** Rows as a task reads them, each with what training would refuse. */
 import { BidoraError, isObject } from "../../../base/index.js";
-import { type Example, exampleKey, type Table, type TableRow, wholeKey } from "../../../tasks/data/index.js";
+import {
+  type Example,
+  exampleKey,
+  parseObject,
+  type Table,
+  type TableRow,
+  wholeKey,
+} from "../../../tasks/data/index.js";
 import { TASKS, type Task, type TaskKind } from "../../../tasks/index.js";
 
 /** How rows are read. */
@@ -67,11 +74,10 @@ export class RowReader {
   /** A row, or what is wrong with the line. */
   #parsed(line: string, number: number): TableRow | string {
     try {
-      const values: unknown = JSON.parse(line);
-      if (isObject(values) && !Array.isArray(values)) return { line: number, values };
-      return `${this.file} line ${number}: expected a JSON object, such as {"text": "…", "label": "…"}.`;
+      return { line: number, values: parseObject(this.file, number, line) };
     } catch (error) {
-      return `${this.file} line ${number}: not valid JSON (${(error as Error).message}).`;
+      if (error instanceof BidoraError) return error.message;
+      throw error;
     }
   }
 

@@ -3,7 +3,7 @@ import { formatCount, oneLine } from "../../../base/index.js";
 import { html, type Markup, short } from "../../../studies/report/index.js";
 import { addressOf, type Current } from "./current.js";
 import { labelBars, lengthFigure } from "./figures.js";
-import { FLAG } from "./indexData.js";
+import { FLAG, type Flag } from "./indexData.js";
 import { type Row, readRows } from "./rowFile.js";
 import type { Filter, RowIndex } from "./rowIndex.js";
 
@@ -16,7 +16,7 @@ const FIRST = 40;
 const MOST_ROWS = 400;
 
 /** The filters for what is wrong, in their order. */
-const FAULTS: readonly (readonly [flag: keyof typeof FLAG, text: string, mark: string])[] = [
+const FAULTS: readonly (readonly [flag: Flag, text: string, mark: string])[] = [
   ["refused", "refused by the task", "refused"],
   ["unlabeled", "without a label", "no label"],
   ["duplicate", "with the input of an earlier row", "duplicate"],

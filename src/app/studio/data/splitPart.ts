@@ -4,19 +4,20 @@ import { rename, rm } from "node:fs/promises";
 import { BidoraError, formatCount } from "../../../base/index.js";
 import { temporaryPath } from "../../../base/records/index.js";
 import { html, type Markup } from "../../../studies/report/index.js";
-import type { StudioFolder } from "../folder.js";
-import { form, textField, workPart } from "../page.js";
+import { firstFree, type StudioFolder } from "../folder.js";
+import { form, hidden, textField, workPart } from "../page.js";
 import type { Form } from "../screen.js";
 import type { Reporter } from "../works.js";
 import type { Studio } from "../workspace.js";
 import { addressOf, type Current, indexedOf, ROWS, stemOf } from "./current.js";
 import { trainOn } from "./guess.js";
+import { FLAGS, type Flag } from "./indexData.js";
 import { runJob } from "./jobs.js";
 import type { RowIndex } from "./rowIndex.js";
 import { needsLabel, type Reading } from "./rowReader.js";
-import { PARTS, type Part, REMOVABLE, type Removable, type SplitPlan } from "./splitRows.js";
+import { PARTS, type Part, type SplitPlan } from "./splitRows.js";
 
-const REMOVED: Readonly<Record<Removable, string>> = {
+const REMOVED: Readonly<Record<Flag, string>> = {
   duplicate: "rows with the input of an earlier row, which stays",
   empty: "rows with an empty text",
   leaked: "rows that are also in another split",
@@ -33,8 +34,8 @@ export function splitPart(
   refused: Form | undefined,
 ): Markup {
   const value = (field: string, preset: string) => refused?.optional(field) ?? preset;
-  const boxes = REMOVABLE.map((flag) => ({ flag, count: index.countOf(flag) })).filter(({ count }) => count > 0);
-  const isTicked = (flag: Removable) => (refused ? refused.all("remove").includes(flag) : isUsual(flag, reading));
+  const boxes = FLAGS.map((flag) => ({ flag, count: index.countOf(flag) })).filter(({ count }) => count > 0);
+  const isTicked = (flag: Flag) => (refused ? refused.all("remove").includes(flag) : isUsual(flag, reading));
   const removal = boxes.map(
     ({ flag, count }) =>
       html`<label for="remove-${flag}"><input type="checkbox" id="remove-${flag}" name="remove" value="${flag}"${isTicked(flag) ? html` checked` : undefined}> ${REMOVED[flag]}: ${formatCount(count)}</label>`,
@@ -43,7 +44,7 @@ export function splitPart(
   return html`<section id="split" aria-labelledby="split-title"><h2 id="split-title">Split</h2>
 <p class="note">Each part has the labels in the same proportions, and rows with the same input are in one part. The parts are new files, on which the next run trains and is tested; ${name} stays as it is${part === "train" || part === undefined ? "" : ` (the run uses it as ${part} rows)`}.</p>
 ${form("/data/split", [
-  html`<input type="hidden" name="file" value="${name}">`,
+  hidden({ file: name }),
   html`<div class="fields">${textField({ name: "validation", label: "Validation, % of the rows" }, value("validation", "10"), percent)}${textField({ name: "test", label: "Test, % of the rows" }, value("test", "10"), percent)}${textField({ name: "seed", label: "Seed", help: "Another number gives another split." }, value("seed", "0"), html`type="number" min="0" step="1"`)}</div>`,
   removal.length > 0
     ? html`<fieldset class="boxes"><legend>Leave out of all parts</legend>${removal}</fieldset>`
@@ -54,7 +55,7 @@ ${workPart(workOf(name), works.get(workOf(name)))}</section>`;
 }
 
 /** Prompts may well be repeated with other answers; a label for the same text is known already, or contradicts it. */
-const isUsual = (flag: Removable, reading: Reading): boolean =>
+const isUsual = (flag: Flag, reading: Reading): boolean =>
   flag === "duplicate" ? needsLabel(reading) : flag !== "leaked";
 
 /** Starts the split of a file. @throws BidoraError for shares that leave nothing to train on */
@@ -83,7 +84,7 @@ function planOf(form: Form): SplitPlan {
       "STUDIO",
       "Validation and test take more than 90 % of the rows together: leave more to train on.",
     );
-  return { validation, test, seed, remove: REMOVABLE.filter((flag) => form.all("remove").includes(flag)) };
+  return { validation, test, seed, remove: FLAGS.filter((flag) => form.all("remove").includes(flag)) };
 }
 
 function shareOf(form: Form, field: "validation" | "test"): number {
@@ -138,10 +139,8 @@ function partNames(
   stem: string,
   parts: readonly Part[],
 ): Readonly<Partial<Record<Part, string>>> {
-  for (let i = 1; ; i++) {
-    const base = i === 1 ? stem : `${stem}-${i}`;
-    const names = PARTS.map((part) => `${base}-${part}${ROWS}`);
-    if (names.some((file) => existsSync(folder.at("rows", file)))) continue;
-    return Object.fromEntries(parts.map((part) => [part, `${base}-${part}${ROWS}`]));
-  }
+  const nameOf = (base: string, part: Part) => `${base}-${part}${ROWS}`;
+  const isFree = (base: string) => PARTS.every((part) => !existsSync(folder.at("rows", nameOf(base, part))));
+  const base = firstFree(stem, isFree);
+  return Object.fromEntries(parts.map((part) => [part, nameOf(base, part)]));
 }

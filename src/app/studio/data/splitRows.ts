@@ -2,22 +2,19 @@
 import { closeSync, fsyncSync, openSync } from "node:fs";
 import { BidoraError, shuffler } from "../../../base/index.js";
 import { writeAll } from "../../../base/records/index.js";
-import { FLAG, type IndexData } from "./indexData.js";
+import { FLAG, type Flag, type IndexData } from "./indexData.js";
 import { linesOf } from "./lines.js";
 
 export const PARTS = ["train", "validation", "test"] as const;
 export type Part = (typeof PARTS)[number];
-
-/** Faults whose rows can be left out of a split. */
-export const REMOVABLE = ["duplicate", "empty", "leaked", "refused", "unlabeled"] as const;
-export type Removable = (typeof REMOVABLE)[number];
 
 export interface SplitPlan {
   /** Shares of the rows that are kept, from 0 to below 1. */
   readonly validation: number;
   readonly test: number;
   readonly seed: number;
-  readonly remove: readonly Removable[];
+  /** The faults whose rows are left out. */
+  readonly remove: readonly Flag[];
 }
 
 /** In place of the number of a part. */
@@ -54,7 +51,7 @@ export function assignRows(index: IndexData, { validation, test, seed, remove }:
 }
 
 /** Which rows are kept, as 0 and 1. Of rows with the same input that could be kept the first one is. */
-function keptRows({ flags, first }: IndexData, remove: readonly Removable[]): Uint8Array {
+function keptRows({ flags, first }: IndexData, remove: readonly Flag[]): Uint8Array {
   const withoutRepeats = remove.includes("duplicate");
   const mask = remove.reduce((sum, name) => (name === "duplicate" ? sum : sum | FLAG[name]), 0);
   const isTaken = new Uint8Array(flags.length);

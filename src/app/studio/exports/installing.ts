@@ -16,7 +16,7 @@ export const installPart = ({ works }: Studio, id: string): Markup =>
   html`<p class="note">The page needs transformers.js, which is not installed. It comes from npm’s registry into the studio’s folder: about 480 MB.</p>${button("/take/install", "Install transformers.js", {}, `install-${id}`)}${workPart(WORK, works.get(WORK))}<details><summary>Command</summary>${code(shellLine(["npm", ...WORDS]), `install-command-${id}`)}</details>`;
 
 /** Starts to install it. @throws BidoraError `STUDIO` while that goes on */
-export function install({ works, folder }: Studio): void {
+export function install({ works, folder }: Studio): undefined {
   void works.start(WORK, "Installing transformers.js", async ({ signal }) => {
     await promisify(execFile)("npm", WORDS, { cwd: folder.path, signal }).catch((cause) => {
       throw new BidoraError("STUDIO", why(cause), { cause });

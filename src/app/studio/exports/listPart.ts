@@ -27,13 +27,12 @@ function exportPart(studio: Studio, one: Exported): Markup {
       ? html`<p class="note">It is too large for a ZIP archive of 4 GiB: copy the folder ${path}.</p>`
       : html`<a class="button" href="/take/zip/${name}" download>Download ${name}.zip</a>`;
   const list = files.map((file) => html`<li>${file.name} <span class="note">${sizeText(file.bytes)}</span></li>`);
-  const known: readonly (readonly [string, string | undefined])[] = [
+  const about = facts([
     ["Folder", `exports/${name}`],
     ["Size", sizeText(bytes)],
     ["Run", making && (isOfEarlier(studio, making) ? `${making.run}, an earlier run of this name` : making.run)],
     ["Error of the weights’ change", making?.relativeError?.toPrecision(3)],
-  ];
-  const about = facts(known.filter(([, value]) => value !== undefined));
+  ]);
   const command =
     making &&
     html`<details><summary>Command</summary>${code(commandLine(making.words), `made-${idOf(name)}`)}</details>`;

@@ -16,7 +16,7 @@ export const runOf = ({ folder }: Studio, form: Form): FinishedRun => {
 };
 
 /** Starts to make what a form asks for. */
-export function make(studio: Studio, form: Form): void {
+export function make(studio: Studio, form: Form): undefined {
   const run = runOf(studio, form);
   const offer = OFFERS.find(({ key }) => key === form.text("make"));
   if (!offer) throw new BidoraError("STUDIO", "Choose what to make first.");
@@ -39,4 +39,6 @@ export function make(studio: Studio, form: Form): void {
   });
 }
 
-export const remove = ({ folder }: Studio, form: Form): void => removeExport(folder, form.required("name", "a name"));
+export function remove({ folder }: Studio, form: Form): undefined {
+  removeExport(folder, form.required("name", "a name"));
+}

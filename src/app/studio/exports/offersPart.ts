@@ -3,7 +3,7 @@ import { html, type Markup } from "../../../studies/report/index.js";
 import { askedModel, type FinishedRun } from "../answers/finishedRuns.js";
 import type { Refusals } from "../answers/protocol.js";
 import { wrongRowsOf } from "../answers/wrongRows.js";
-import { button, form, sizeText, workPart } from "../page.js";
+import { button, form, hidden, sizeText, workPart } from "../page.js";
 import type { Studio } from "../workspace.js";
 import { filesOfRun } from "./adapterFiles.js";
 import { bytesOf } from "./exported.js";
@@ -11,8 +11,8 @@ import { workName } from "./making.js";
 import { defaultsFor, OFFERS, type Offer, type RunFacts } from "./offers.js";
 
 /** What speaks against exports, as far as it is known: the process that answers may still be asked. */
-export function refusalsOf({ tries }: Studio, run: FinishedRun): Known {
-  const { pieces, isRunning, problem } = tries.answers.to({ kind: "refusals", models: [askedModel(run)] });
+export function refusalsOf({ answers }: Studio, run: FinishedRun): Known {
+  const { pieces, isRunning, problem } = answers.to({ kind: "refusals", models: [askedModel(run)] });
   const [piece] = pieces;
   return {
     refusals: piece && "refusals" in piece ? piece.refusals : {},
@@ -78,7 +78,7 @@ function offerPart({ works }: Studio, run: FinishedRun, offer: Offer, { facts, r
     refusal !== undefined
       ? html`<p class="note" id="refusal-${key}">${refusal}</p><button type="button" disabled aria-describedby="refusal-${key}">Make</button>`
       : form("/take/make", [
-          html`<input type="hidden" name="run" value="${run.name}"><input type="hidden" name="make" value="${key}">`,
+          hidden({ run: run.name, make: key }),
           ...(offer.fields?.(run, facts) ?? []),
           html`<div class="buttons"><button id="make-${key}"${isKnown ? undefined : html` disabled aria-describedby="asking"`}>Make<span class="hidden"> ${title}</span></button></div>`,
         ]);

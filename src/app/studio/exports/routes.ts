@@ -47,7 +47,7 @@ function decoded(path: string): string {
 
 /** An archive to save, whose folder has the archive's name. */
 function zip(c: Context, name: string, files: readonly ZippedFile[]): Response {
-  const bytes = files.reduce((sum, { path }) => sum + (sizeOf(path) ?? 0), 0);
+  const bytes = files.reduce((sum, { path }) => sum + sizeOf(path), 0);
   if (bytes > MOST_ZIPPED)
     throw new BidoraError("STUDIO", "A ZIP archive of this form holds 4 GiB at most: copy the folder instead.");
   const inside = files.map((file) => ({ ...file, name: `${name}/${file.name}` }));
@@ -68,7 +68,7 @@ const TYPES: Readonly<Record<string, string>> = {
 function fileAt(c: Context, path: string): Response {
   const headers = {
     "content-type": TYPES[extname(path)] ?? "application/octet-stream",
-    "content-length": String(sizeOf(path) ?? 0),
+    "content-length": String(sizeOf(path)),
     "cache-control": "no-cache",
   };
   if (c.req.method === "HEAD") return c.body(null, 200, headers);

@@ -31,7 +31,7 @@ function contents(found: ModelInspection, task: string | undefined): Markup {
     ["Architecture", architectures.join(", ") || (modelType ?? "unknown")],
     ["Parameters", formatCount(parameters)],
     ["Size", sizeText(bytes)],
-    ["Vocabulary", vocabSize === null ? undefined : `${formatCount(vocabSize)} tokens`],
+    ["Vocabulary", vocabSize === null ? "" : `${formatCount(vocabSize)} tokens`],
     [
       "Longest text",
       maxTokens === null ? "no limit known" : `${formatCount(embedding?.maxLength ?? maxTokens)} tokens`,

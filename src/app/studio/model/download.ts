@@ -1,5 +1,5 @@
 /** Models of the Hub: downloaded by `bidora download` as a work. */
-import { BidoraError, formatBytes, oneLine } from "../../../base/index.js";
+import { BidoraError, type DownloadProgress, formatBytes, oneLine } from "../../../base/index.js";
 import type { Studio } from "../workspace.js";
 
 /** The name of the work. */
@@ -8,12 +8,7 @@ export const DOWNLOAD = "download";
 /** `org/name` or `name`, as the Hub has them. */
 const REPOSITORY = /^\w[\w.-]*(\/\w[\w.-]*)?$/;
 
-interface DownloadEvent {
-  readonly event: "download";
-  readonly file: string;
-  readonly receivedBytes: number;
-  readonly totalBytes: number;
-}
+type DownloadEvent = DownloadProgress & { readonly event: "download" };
 
 const isDownloadEvent = (value: unknown): value is DownloadEvent =>
   (value as Partial<DownloadEvent> | null)?.event === "download";

@@ -3,15 +3,8 @@ import { readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { statOf } from "../../../base/index.js";
 import type { RunSettings } from "../../../tasks/config/index.js";
+import { type FileState, fileState } from "../kept.js";
 import { folderInCache } from "./found.js";
-
-/** Size and time of a file's last change; undefined if there is none. */
-export type FileState = readonly [bytes: number, time: number] | undefined;
-
-export function fileState(path: string): FileState {
-  const found = statOf(path);
-  return found && [found.size, found.mtimeMs];
-}
 
 /** The folders of sentence-transformers' modules. */
 const MODULE = /^\d+_\w+$/;

@@ -1,6 +1,7 @@
 /** What bidora's commands say about the next run, asked again when its settings change. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Commands } from "../commands.js";
+import { prune } from "../kept.js";
 import type { Works } from "../works.js";
 
 /** The answer to a question, as far as it is known. */
@@ -88,7 +89,6 @@ export class Findings {
       } catch (error) {
         entry.answer = signal.aborted ? { state: "stopped" } : { state: "failed", message: (error as Error).message };
       }
-      return undefined;
     });
     const { state } = entry.answer;
     if (state !== "stopped" && hasChanged(question)) {
@@ -102,7 +102,7 @@ export class Findings {
   #keep(name: string, { key, answer }: Entry): void {
     const kept = this.#kept.get(name) ?? new Map<string, Finding>();
     kept.set(key, answer);
-    for (const oldest of [...kept.keys()].slice(0, -KEPT)) kept.delete(oldest);
+    prune(kept, KEPT);
     this.#kept.set(name, kept);
   }
 }

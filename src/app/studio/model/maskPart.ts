@@ -55,9 +55,7 @@ function lengthPart(found: LengthSummary): Markup {
   const list = facts([
     ["Rows of tokens", formatCount(rows)],
     ["Tokens", formatCount(tokens)],
-    ...(trained === undefined
-      ? []
-      : [["Trained on", `${formatCount(trained)} (${percent(trained, tokens)} %)`] as const]),
+    ["Trained on", trained === undefined ? undefined : `${formatCount(trained)} (${percent(trained, tokens)} %)`],
     ["Half of the rows have up to", `${Math.round(median)} tokens`],
     ["95 % have up to", `${Math.round(p95)} tokens`],
     ["The longest has", `${most} tokens`],

@@ -43,7 +43,6 @@ export const compare: Screen = {
     estimate(studio, form) {
       const { asked, text } = askedOf(studio, fieldsOf(studio, form));
       studio.comparisons.estimate(asked.name, text, asked.pilot);
-      return undefined;
     },
     async start(studio, form) {
       const { asked, text } = askedOf(studio, fieldsOf(studio, form));

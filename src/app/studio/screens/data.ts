@@ -37,7 +37,6 @@ export const data: Screen = {
     row: saveRow,
     again(studio, form) {
       studio.rows.forget(form.required("file", "a file"));
-      return undefined;
     },
     convert: ({ rows }, form) => addressOf(rows.readAgain(form.required("file", "a file"), !form.has("rowsFirst"))),
   },

@@ -54,11 +54,9 @@ export const model: Screen = {
     },
     download(studio, form) {
       startDownload(studio, form.required("name", "the name of a model"));
-      return undefined;
     },
     again(studio, form) {
       studio.findings.again(form.text("name"));
-      return undefined;
     },
   },
 };

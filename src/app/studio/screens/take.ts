@@ -20,29 +20,17 @@ export const take: Screen = {
   topics: ["runs"],
   render,
   actions: {
-    make(studio, form) {
-      make(studio, form);
-      return undefined;
-    },
-    remove(studio, form) {
-      remove(studio, form);
-      return undefined;
-    },
+    make,
+    remove,
     again(studio) {
-      studio.tries.answers.retry();
-      return undefined;
+      studio.answers.retry();
     },
-    install(studio) {
-      install(studio);
-      return undefined;
-    },
+    install,
     serve(studio, form) {
       studio.serving.start(runOf(studio, form));
-      return undefined;
     },
     async halt(studio) {
       await studio.serving.close();
-      return undefined;
     },
   },
   addRoutes: addExportRoutes,

@@ -18,7 +18,6 @@ const byName =
   (act: (studio: Studio, name: string) => void): Action =>
   (studio, form) => {
     act(studio, nameIn(form));
-    return undefined;
   };
 
 export const train: Screen = {
@@ -51,25 +50,27 @@ export const train: Screen = {
       await studio.queue.add(name, queuedSettings(studio, name));
       return "/train";
     },
-    go: (studio) => done(studio.queue.go()),
+    async go({ queue }) {
+      await queue.go();
+    },
     pause: (studio, form) => endCurrent(studio, form, "pause"),
     stop: (studio, form) => endCurrent(studio, form, "stop"),
     save(studio, form) {
       if (isCurrent(studio, form)) studio.queue.save();
-      return undefined;
     },
-    resume: (studio, form) => done(studio.queue.resume(nameIn(form))),
+    async resume({ queue }, form) {
+      await queue.resume(nameIn(form));
+    },
     async renew(studio, form) {
       const name = nameIn(form);
       studio.runFile.requireModel();
       await studio.queue.renew(name, queuedSettings(studio, name));
-      return undefined;
     },
     up: byName((studio, name) => studio.queue.moveUp(name)),
     leave: byName((studio, name) => studio.queue.leave(name)),
     async remove(studio, form) {
       const name = nameIn(form);
-      const { talks } = studio.tries;
+      const { talks } = studio;
       talks.refuseAnswering(name);
       await studio.queue.remove(name);
       talks.remove(name);
@@ -87,10 +88,6 @@ async function settingsOf(studio: Studio, asked: Asked): Promise<Markup | undefi
     if (error instanceof BidoraError) return undefined;
     throw error;
   }
-}
-
-async function done(work: Promise<void>): Promise<undefined> {
-  await work;
 }
 
 /** A page may still show the run before: its buttons must not stop the next one. */

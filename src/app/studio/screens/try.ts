@@ -1,5 +1,5 @@
 /** What trained models answer. */
-import { choiceOf } from "../answers/choice.js";
+import { choiceIn } from "../answers/choice.js";
 import { choicePart, heldPart } from "../answers/choicePart.js";
 import { finishedRuns } from "../answers/finishedRuns.js";
 import { ask, predictPart } from "../answers/predictPart.js";
@@ -18,17 +18,12 @@ export const tryScreen: Screen = {
   render,
   actions: {
     ask,
-    forget(studio, form) {
-      forget(studio, form);
-      return undefined;
-    },
+    forget,
     hush(studio) {
-      studio.tries.talks.stop();
-      return undefined;
+      studio.talks.stop();
     },
     async close(studio) {
-      await studio.tries.close();
-      return undefined;
+      await studio.answerer.close();
     },
   },
   addRoutes(app, studio) {
@@ -38,13 +33,13 @@ export const tryScreen: Screen = {
 
 async function render(studio: Studio, asked: Asked): Promise<Rendered> {
   const all = finishedRuns(studio.folder);
-  const choice = choiceOf(asked, all);
+  const choice = choiceIn(asked.query, all);
   if (!choice) return { content: [firstStep("No run has finished yet.", "/train", "Train one first.")] };
   const isTalk = GENERATING.includes(choice.runs[0]!.task);
   const part = isTalk ? talkPart(studio, choice) : predictPart(studio, choice, asked.form);
   const content = [
     choicePart(choice, all, [isTalk ? talkFields(choice) : undefined]),
-    heldPart(studio.tries.answerer.held),
+    heldPart(studio.answerer.held),
     ...part.content,
     await wrongPart(choice, studio.folder.path),
   ];

@@ -1,7 +1,7 @@
 /** The methods to choose from, each with its picture and three sentences. */
 import { html, type Markup } from "../../../studies/report/index.js";
 import { type Method, methodNames } from "../../../tasks/config/index.js";
-import { button } from "../page.js";
+import { button, form } from "../page.js";
 import { MAIN_METHODS, METHOD_FACTS } from "./methodFacts.js";
 import { picture } from "./picture.js";
 
@@ -12,9 +12,10 @@ export function methodChoice(chosen: Method, isGiven: boolean): Markup {
     html`<div class="methods">${names.map((name) => card(name, name === chosen))}</div>`;
   const isOpen = others.includes(chosen) ? html` open` : undefined;
   const reset = isGiven ? button("/train/reset", "Reset the method", { setting: "method" }, "reset-method") : undefined;
+  const choice = html`<fieldset class="plain"><legend class="hidden">Method</legend>${cards(MAIN_METHODS)}
+<details id="more-methods"${isOpen}><summary>More methods</summary>${cards(others)}</details></fieldset>`;
   return html`<section id="method" aria-labelledby="method-title"><h2 id="method-title">Method</h2>
-<form method="post" action="/train/method" data-live><fieldset class="plain"><legend class="hidden">Method</legend>${cards(MAIN_METHODS)}
-<details id="more-methods"${isOpen}><summary>More methods</summary>${cards(others)}</details></fieldset></form>
+${form("/train/method", [choice], html`data-live`)}
 <p class="note">Filled: trained. Hatched: as the pretrained model has it, or drawn at random. Brackets: the level that trains it, where there are two. Each method also trains the head that a task needs.</p>${reset && html`<div class="buttons">${reset}</div>`}</section>`;
 }
 

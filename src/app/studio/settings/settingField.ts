@@ -1,7 +1,7 @@
 /** One setting: its input, what it does, its default, and a button back to it. */
 import { flagOf } from "../../../base/settings/index.js";
 import { html, type Markup } from "../../../studies/report/index.js";
-import { button, choiceField, textField } from "../page.js";
+import { button, choiceField, form, hidden, textField } from "../page.js";
 import type { Form } from "../screen.js";
 import { inputKind, labelOf, shownWord } from "./inputs.js";
 import type { Setting } from "./settings.js";
@@ -19,7 +19,7 @@ export function settingField(setting: Setting, refused: Form | undefined): Marku
         `reset-${key}`,
       )
     : undefined;
-  return html`<div class="setting${isGiven ? " given" : ""}" id="setting-${key}" data-words="${wordsOf(setting)}"><form method="post" action="/train/setting" data-live><input type="hidden" name="setting" value="${key}">${input(setting, typed)}</form>${reset}</div>`;
+  return html`<div class="setting${isGiven ? " given" : ""}" id="setting-${key}" data-words="${wordsOf(setting)}">${form("/train/setting", [hidden({ setting: key }), input(setting, typed)], html`data-live`)}${reset}</div>`;
   function input(shown: Setting, again: string | undefined): Markup {
     const parts = { name: key, label: labelOf(key), help: helpOf(shown) };
     const kind = inputKind(option);

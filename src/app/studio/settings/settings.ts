@@ -6,9 +6,9 @@ import {
   type RunKey,
   type RunSettings,
   runOptions,
-  settle,
   unusedSettings,
 } from "../../../tasks/config/index.js";
+import { settledRun } from "../runFile.js";
 import { textOf } from "./inputs.js";
 
 /** One setting of the next run. */
@@ -41,10 +41,6 @@ export const isSettable = (key: string): key is RunKey =>
   Object.hasOwn(runOptions, key) && !ELSEWHERE.has(key) && !(runOptions[key as RunKey] as Option).session;
 
 const SETTABLE = Object.keys(runOptions).filter(isSettable);
-
-/** A run of which the model may still be missing, with every other value. @throws UsageError as the run itself */
-export const settledRun = (file: RunSettings): RunConfig =>
-  settle({ flags: {}, file: { ...file, model: file.model ?? "to be chosen" } });
 
 /** Every setting that a file can have and that this part shows, in the order of the help. @throws UsageError as the run itself */
 export function settingsOfRun(file: RunSettings): readonly Setting[] {

@@ -3,13 +3,13 @@ import { UsageError } from "../../../base/index.js";
 import type { Option } from "../../../base/settings/index.js";
 import { html, type Markup } from "../../../studies/report/index.js";
 import { type RunKey, runOptions } from "../../../tasks/config/index.js";
-import type { Changes } from "../runFile.js";
+import { type Changes, settledRun } from "../runFile.js";
 import type { Action, Asked, Form } from "../screen.js";
 import type { Studio } from "../workspace.js";
 import { labelOf, valueFrom } from "./inputs.js";
 import { methodChoice } from "./methodChoice.js";
 import { settingField } from "./settingField.js";
-import { isSettable, type Setting, settingsOfRun, settledRun } from "./settings.js";
+import { isSettable, type Setting, settingsOfRun } from "./settings.js";
 
 /** Where the forms go back to. */
 const PAGE = "/train";

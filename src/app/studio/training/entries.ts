@@ -2,7 +2,7 @@
 import { isRunFolder } from "../../../base/records/index.js";
 import type { StudioFolder } from "../folder.js";
 import type { RunQueue } from "./queue.js";
-import { type Failure, type FolderFacts, folderFacts, type LogFacts } from "./runFacts.js";
+import { type Failure, type FolderFacts, folderFacts, type LogFacts, logFacts } from "./runFacts.js";
 
 /** `elsewhere`: another process writes it, such as a command in a terminal. */
 type EntryState = "running" | "elsewhere" | "waiting" | "done" | "failed" | "stopped";
@@ -31,7 +31,7 @@ export async function entryOf(queue: RunQueue, name: string | undefined): Promis
   if (!folder.isRun && !queue.files.has(name) && !isCurrent) return undefined;
   // The log of a run that is written grows with each step.
   const isGoing = isCurrent || folder.writer !== undefined;
-  const log = isGoing ? undefined : await queue.logs.facts(queue.folderOf(name));
+  const log = isGoing ? undefined : await logFacts(queue.folderOf(name));
   const ending = queue.files.endingOf(name);
   const failure = log?.failure ?? (ending?.message === undefined ? undefined : { message: ending.message });
   const isWaiting = queue.waiting.includes(name);

@@ -16,10 +16,9 @@ import {
 import { Board, type RunStatus } from "../../../studies/dashboard/index.js";
 import { CHECKPOINT_SIGNAL } from "../../../training/index.js";
 import type { Commands, RunningCommand } from "../commands.js";
-import type { StudioFolder } from "../folder.js";
+import { firstFree, type StudioFolder } from "../folder.js";
 import { Figures } from "./figures.js";
 import { type Ending, QueueFiles } from "./queueFiles.js";
-import { LogReader } from "./runFacts.js";
 
 /** Milliseconds between two news of a run's steps. */
 const INTERVAL = 1000;
@@ -36,7 +35,6 @@ interface Current {
 export class RunQueue {
   readonly files: QueueFiles;
   readonly figures: Figures;
-  readonly logs = new LogReader();
   readonly #board = new Board();
   #current: Current | undefined;
   #isGoing = false;
@@ -96,11 +94,7 @@ export class RunQueue {
 
   /** A name that no run has: this one, or with a number behind it. */
   freeName(name: string): string {
-    const isTaken = (candidate: string) => this.files.has(candidate) || existsSync(this.folderOf(candidate));
-    for (let i = 1; ; i++) {
-      const candidate = i === 1 ? name : `${name}-${i}`;
-      if (!isTaken(candidate)) return candidate;
-    }
+    return firstFree(name, (candidate) => !this.files.has(candidate) && !existsSync(this.folderOf(candidate)));
   }
 
   /**

@@ -1,5 +1,4 @@
 /** What a run's folder tells about it. */
-import { statSync } from "node:fs";
 import { join } from "node:path";
 import { own } from "../../../base/index.js";
 import {
@@ -14,6 +13,7 @@ import {
   readRunLog,
   writerOf,
 } from "../../../base/records/index.js";
+import { fileState, Kept } from "../kept.js";
 import type { OfRows } from "./scoredRows.js";
 
 /** Why a run failed, as its log has it. */
@@ -88,23 +88,12 @@ export function folderFacts(folder: string): FolderFacts {
 }
 
 /** Changes whenever the log does; undefined without one. */
-export function logVersion(folder: string): string | undefined {
-  const found = statSync(join(folder, EVENTS), { throwIfNoEntry: false });
-  return found && `${found.size} ${found.mtimeMs}`;
-}
+export const logVersion = (folder: string): string | undefined => fileState(join(folder, EVENTS))?.join(" ");
 
-/** The facts of logs, each read once and again after it has changed. */
-export class LogReader {
-  readonly #known = new Map<string, { readonly version: string; readonly facts: Promise<LogFacts | undefined> }>();
+const logs = new Kept<Promise<LogFacts | undefined>>();
 
-  /** @returns undefined for a run without a readable log */
-  facts(folder: string): Promise<LogFacts | undefined> {
-    const version = logVersion(folder);
-    if (version === undefined) return Promise.resolve(undefined);
-    const known = this.#known.get(folder);
-    if (known?.version === version) return known.facts;
-    const facts = readRunLog(folder).then(factsOf, () => undefined);
-    this.#known.set(folder, { version, facts });
-    return facts;
-  }
+/** The facts of the log in a run's folder; undefined without a readable one. */
+export async function logFacts(folder: string): Promise<LogFacts | undefined> {
+  const state = fileState(join(folder, EVENTS));
+  return state && logs.of(folder, state, () => readRunLog(folder).then(factsOf, () => undefined));
 }

@@ -3,7 +3,7 @@ import { formatBytes, formatCount, formatNumber, formatSeconds, own, words } fro
 import { type Metrics, metricName } from "../../../base/records/index.js";
 import type { RunStatus } from "../../../studies/dashboard/index.js";
 import { html, type Markup, row, table } from "../../../studies/report/index.js";
-import { button, facts } from "../page.js";
+import { button, type Fact, facts } from "../page.js";
 import type { RunEntry } from "./entries.js";
 import { failurePart } from "./failure.js";
 import type { RunQueue } from "./queue.js";
@@ -73,10 +73,10 @@ function goingPart(run: RunStatus): Markup {
 <p class="help">Pause keeps the run as the first of the queue; Stop takes it out of the queue, and the next one starts. Both save its state.</p>`;
 }
 
-function factsOf(run: RunStatus): (readonly [string, string | undefined])[] {
+function factsOf(run: RunStatus): readonly Fact[] {
   const { phase, step, steps, loss, stepSeconds, rowsPerSecond, tokensPerSecond, saved } = run;
   const rate = (value: number | undefined) => (value === undefined ? undefined : formatCount(Math.round(value)));
-  const known: (readonly [string, string | undefined])[] = [
+  return [
     ["Phase", phase],
     ["Step", steps > 0 ? `${formatCount(step)} of ${formatCount(steps)}` : undefined],
     ["Left", stepSeconds === undefined ? undefined : `about ${formatSeconds(stepSeconds * (steps - step))}`],
@@ -85,7 +85,6 @@ function factsOf(run: RunStatus): (readonly [string, string | undefined])[] {
     ["Tokens a second", rate(tokensPerSecond)],
     ["Last checkpoint", saved === undefined ? undefined : `step ${formatCount(saved)}`],
   ];
-  return known.filter(([, value]) => value !== undefined);
 }
 
 /** The scores of a finished run beside those of its baselines. */
@@ -117,17 +116,14 @@ function noBetterNote(metrics: Metrics, { judgedBy, majority = {} }: LogFacts): 
   return isBetter ? undefined : html`<p class="note">${words(name)}: no better than always the same answer.</p>`;
 }
 
-const costs = ({ method, model, step, seconds, peakMemoryBytes, trainedParameters }: LogFacts) =>
-  (
-    [
-      ["Method", method],
-      ["Model", model],
-      ["Steps", formatCount(step)],
-      ["Time", seconds === undefined ? undefined : formatSeconds(seconds)],
-      ["Peak memory", peakMemoryBytes === undefined ? undefined : formatBytes(peakMemoryBytes)],
-      ["Trained parameters", trainedParameters === undefined ? undefined : formatCount(trainedParameters)],
-    ] as const
-  ).filter(([, value]) => value !== undefined);
+const costs = ({ method, model, step, seconds, peakMemoryBytes, trainedParameters }: LogFacts): readonly Fact[] => [
+  ["Method", method],
+  ["Model", model],
+  ["Steps", formatCount(step)],
+  ["Time", seconds === undefined ? undefined : formatSeconds(seconds)],
+  ["Peak memory", peakMemoryBytes === undefined ? undefined : formatBytes(peakMemoryBytes)],
+  ["Trained parameters", trainedParameters === undefined ? undefined : formatCount(trainedParameters)],
+];
 
 /** The whole report, once there is a log. */
 const reportLink = ({ name, log, folder, state }: RunEntry): Markup | undefined =>

@@ -2,7 +2,7 @@
 import { BidoraError } from "../../../base/index.js";
 import { html, type Markup } from "../../../studies/report/index.js";
 import type { RunConfig } from "../../../tasks/config/index.js";
-import { facts, firstStep, form, idOf, textField } from "../page.js";
+import { type Fact, facts, firstStep, form, idOf, textField } from "../page.js";
 import type { Form } from "../screen.js";
 import type { Studio } from "../workspace.js";
 
@@ -42,16 +42,13 @@ export function startPart(studio: Studio, next: Next, refused: Form | undefined)
   return html`<section id="start" aria-labelledby="start-title"><h2 id="start-title">The next run</h2>${facts(factsOf(config))}<div class="start" id="start-${idOf(`${name}-${added}`)}" data-kept>${own}</div>${note}<p class="help"><a href="#next-settings">Its method and settings</a> are further down.</p></section>`;
 }
 
-const factsOf = ({ method, model, adapter, task, train, data, epochs, maxSteps }: RunConfig) =>
-  (
-    [
-      ["Method", method],
-      ["Model", model ?? adapter],
-      ["Task", task],
-      ["Rows", train === undefined ? data : [train].flat().join(", ")],
-      ["Length", maxSteps === undefined ? `${epochs} ${epochs === 1 ? "epoch" : "epochs"}` : `${maxSteps} steps`],
-    ] as const
-  ).filter(([, value]) => value !== undefined);
+const factsOf = ({ method, model, adapter, task, train, data, epochs, maxSteps }: RunConfig): readonly Fact[] => [
+  ["Method", method],
+  ["Model", model ?? adapter],
+  ["Task", task],
+  ["Rows", train === undefined ? data : [train].flat().join(", ")],
+  ["Length", maxSteps === undefined ? `${epochs} ${epochs === 1 ? "epoch" : "epochs"}` : `${maxSteps} steps`],
+];
 
 /** The settings of a run in the queue: those of run.yaml, without what belongs to one call. */
 export const queuedSettings = (studio: Studio, name: string): string =>

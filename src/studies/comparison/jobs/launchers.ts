@@ -1,10 +1,10 @@
 // Where a comparison's runs are made: on this machine, or as jobs of a scheduler.
 import { type ChildProcess, spawn } from "node:child_process";
-import { createHash } from "node:crypto";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { delimiter, dirname, join, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import type { Readable } from "node:stream";
-import { makeFolder, shellLine, spawnLinkedChild, UsageError } from "../../../base/index.js";
+import { isOnPath, makeFolder, shellLine, spawnLinkedChild, UsageError } from "../../../base/index.js";
+import { sha256 } from "../../../base/records/index.js";
 import { CHECKPOINT_SIGNAL } from "../../../training/index.js";
 
 export interface StartedRun {
@@ -87,13 +87,10 @@ export function launcherOf(name: LauncherName): Launcher {
   );
 }
 
-const isOnPath = (program: string): boolean =>
-  (process.env.PATH ?? "").split(delimiter).some((folder) => existsSync(join(folder, program)));
-
 /** A job's name, which is always the same for a run; its script and its log, beside the run's folder. */
 function filesOf(folder: string, words: readonly string[]) {
   const place = resolve(folder);
-  const name = `bidora-${createHash("sha256").update(place).digest("hex").slice(0, 12)}`;
+  const name = `bidora-${sha256(place).slice(0, 12)}`;
   const [script, log] = [`${place}.sh`, `${place}.log`];
   makeFolder(dirname(place));
   rmSync(log, { force: true });

@@ -1,5 +1,7 @@
 // All settings of a run of a comparison.
+
 import { availableParallelism } from "node:os";
+import { given } from "../../../base/index.js";
 import type { StepCosts } from "../../../base/records/index.js";
 import { withoutEffect } from "../../../base/settings/index.js";
 import {
@@ -48,8 +50,7 @@ export async function runSettings(
   const threads = asked.threads ?? Math.max(1, Math.floor(availableParallelism() / spec.jobs));
   const held = { ...asked, threads, ...holdoutOf(spec, task, variant, asked) };
   const sized = { ...held, ...(await lengthOf(spec, held, facts)) };
-  const all = { ...sized, ...(await watchingOf(variant, sized, facts)) };
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+  return given({ ...sized, ...(await watchingOf(variant, sized, facts)) });
 }
 
 /** What the user asked for in a run, the more specific after the more general. */

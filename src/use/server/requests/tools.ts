@@ -66,7 +66,7 @@ export const toolKeys = {
   chat_template_kwargs: checked(
     z.record(z.string(), z.unknown()),
     (given) =>
-      faultInKwargs(given, "chat_template_kwargs") ??
+      faultInKwargs(given) ??
       (bytesOf(given) > MOST_SCHEMA ? `it has more than ${MOST_SCHEMA} bytes of JSON` : undefined),
   ).optional(),
 };

@@ -3,19 +3,18 @@ import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { sizeOf } from "../../../../base/index.js";
 import { html, type Markup } from "../../../../studies/report/index.js";
-import { button, form, sizeText, textField, workPart } from "../../page.js";
+import { button, form, hidden, sizeText, textField, workPart } from "../../page.js";
 import type { Form } from "../../screen.js";
 import type { Studio } from "../../workspace.js";
 import { addressOf, filesOf, partOf } from "../current.js";
-
-const ACCEPT = ".csv,.tsv,.jsonl,.json,.parquet,.xlsx,.conllu,.conll,.iob2,.iob,.bio,.txt";
+import { FORMATS } from "./uploads.js";
 
 /** @param refused a form whose text is shown again */
 export function importPart({ rows, works }: Studio, refused: Form | undefined): Markup {
   const going = rows.imports.map((name) => workPart(name, works.get(name)));
   return html`<section id="import" aria-labelledby="import-title"><h2 id="import-title">Add rows</h2>
 <div class="drop" data-drop="/data/upload"><label for="rows-file">Drop files here, or choose them</label>
-<input type="file" id="rows-file" multiple accept="${ACCEPT}" aria-describedby="rows-file-help">
+<input type="file" id="rows-file" multiple accept="${FORMATS.join(",")}" aria-describedby="rows-file-help">
 <p class="help" id="rows-file-help">CSV, TSV, JSONL, Parquet, Excel (.xlsx, its first sheet), CoNLL or CoNLL-U. Nothing leaves this machine.</p>
 ${headerBox("drop", false)}</div>
 ${going}
@@ -47,7 +46,7 @@ ${form("/data/paste", [
 /** For a file in the folder whose rows have not been read. */
 export const readPart = (name: string): Markup =>
   form("/data/convert", [
-    html`<input type="hidden" name="file" value="${name}">`,
+    hidden({ file: name }),
     headerBox("convert", false),
     html`<div class="buttons"><button id="button-convert">Read its rows</button></div>`,
   ]);

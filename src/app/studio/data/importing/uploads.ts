@@ -4,10 +4,13 @@ import { extname } from "node:path";
 import { Readable } from "node:stream";
 import type { ReadableStream } from "node:stream/web";
 import { BidoraError, oneLine } from "../../../../base/index.js";
-import { formsOfFile } from "../../../../tasks/data/index.js";
-import type { StudioFolder } from "../../folder.js";
+import { ROW_FORMATS } from "../../../../tasks/data/index.js";
+import { firstFree, type StudioFolder } from "../../folder.js";
 import { writeStream } from "../rowFile.js";
 import { EXCEL } from "./excel.js";
+
+/** The endings of files that can be sent. */
+export const FORMATS: readonly string[] = [...ROW_FORMATS, EXCEL];
 
 /** A file in `rows`, and the one that its rows will be in. */
 export interface RowsNames {
@@ -15,29 +18,18 @@ export interface RowsNames {
   readonly rows: string;
 }
 
-/** Names for a file called so by its user. Neither is taken; both are the same for JSONL. @throws UsageError for a format that is not read */
+/** Names for a file called so by its user. Neither is taken; both are the same for JSONL. @throws BidoraError `STUDIO` for another format */
 export function namesFor(folder: StudioFolder, given: string): RowsNames {
   const extension = extname(given).toLowerCase();
-  checkFormat(folder, given, extension);
-  const stem = stemOf(given.slice(0, given.length - extension.length));
-  for (let i = 1; ; i++) {
-    const name = i === 1 ? stem : `${stem}-${i}`;
-    const names = { source: `${name}${extension}`, rows: `${name}.jsonl` };
-    if (Object.values(names).every((one) => !existsSync(folder.at("rows", one)))) return names;
-  }
-}
-
-function checkFormat(folder: StudioFolder, given: string, extension: string): void {
-  if (extension === EXCEL) return;
-  try {
-    formsOfFile(folder.at("rows", `a${extension}`));
-  } catch {
-    const ends = ".csv, .tsv, .jsonl, .parquet, .xlsx, .conllu, .conll, .iob2 or .txt";
+  if (!FORMATS.includes(extension))
     throw new BidoraError(
       "STUDIO",
-      `${oneLine(given) || "The file"} has no rows that are read here: its name must end in ${ends}.`,
+      `${oneLine(given) || "The file"} has no rows that are read here: its name must end in one of ${FORMATS.join(", ")}.`,
     );
-  }
+  const stem = stemOf(given.slice(0, given.length - extension.length));
+  const endings = [extension, ".jsonl"];
+  const name = firstFree(stem, (one) => endings.every((ending) => !existsSync(folder.at("rows", one + ending))));
+  return { source: `${name}${extension}`, rows: `${name}.jsonl` };
 }
 
 /** Letters, digits and some signs of a name; a path's last part, with hyphens for spaces. */
