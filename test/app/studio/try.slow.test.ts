@@ -168,6 +168,7 @@ test("a process that is killed is one sentence, and the next question opens the 
   const rows = [{ sentence1: "cold rain fell", sentence2: "cold rain" }];
   const question = { kind: "predict", models: [askedModel(run("pairs"))], rows } as const;
   const [before] = await answer(answerer, question);
+  process.kill(answerer.pid!, "SIGSTOP"); // so that it does not answer before it is killed
   const dying = answer(answerer, question);
   const waiting = answer(answerer, question);
   await Promise.resolve();
