@@ -168,13 +168,15 @@ test("a process that is killed is one sentence, and the next question opens the 
   const rows = [{ sentence1: "cold rain fell", sentence2: "cold rain" }];
   const question = { kind: "predict", models: [askedModel(run("pairs"))], rows } as const;
   const [before] = await answer(answerer, question);
-  process.kill(answerer.pid!, "SIGSTOP"); // so that it does not answer before it is killed
+  const pause = () => process.kill(answerer.pid!, "SIGSTOP"); // so that it does not answer before it is killed
+  pause();
   const dying = answer(answerer, question);
   const waiting = answer(answerer, question);
   await Promise.resolve();
   process.kill(answerer.pid!, "SIGKILL");
   await expect(dying).rejects.toThrow("has ended (it was killed, as the system does when memory runs out): ask again");
   expect(await waiting).toEqual([before]);
+  pause();
   const closed = answer(answerer, question);
   await Promise.resolve();
   await answerer.close();
