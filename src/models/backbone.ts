@@ -131,7 +131,7 @@ export interface ModelConfig {
 
 /** A model without a head. */
 export abstract class Backbone extends Module {
-  /** Whether passes compute what an exported graph does: also tokens whose state is not needed, and distances between no tokens. */
+  /** Whether passes compute what an exported graph does: also tokens whose state is not needed, and distances that no two tokens have. */
   computesAll = false;
 
   /**

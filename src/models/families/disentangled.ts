@@ -1,7 +1,7 @@
 // Disentangled attention (DeBERTa, arXiv 2006.03654): besides content-to-content scores, attention has content-to-position and
 // position-to-content scores, from relative positions with their own projections.
 // Shapes: N tokens of all rows, H hidden size, S largest relative position, A heads, D head size; in a padded group R rows, L length of
-// the longest row, P distances that are projected: those within the longest row of the batch.
+// the longest row, P distances that are projected, by default those within the longest row of the batch.
 
 import type { JsonObject } from "../../base/records/index.js";
 import * as torch from "../../torch/index.js";
@@ -141,7 +141,7 @@ export class DistanceEmbeddings extends Module {
     if (config.isNormalized) this.norm = this.child("LayerNorm", new LayerNorm(hiddenSize, layerNormEpsilon));
   }
 
-  /** The embeddings of the distances within a row of so many tokens, or all. */
+  /** The embeddings of the distances in a row of so many tokens, or of the whole table: with few buckets, no distance reaches its ends. */
   forward(length: number | "all"): Distances {
     const first = length === "all" ? 0 : relativePosition(1 - length, this.config);
     const last = length === "all" ? 2 * this.config.span - 1 : relativePosition(length - 1, this.config);

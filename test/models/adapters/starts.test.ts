@@ -217,9 +217,10 @@ describe("EVA", () => {
 
   test("further inputs of one layer, such as the distances that DeBERTa's query projects, leave the others' components as they are", () => {
     const [x, further] = [draw(40, 2), draw(40, 3)];
-    const second = (first: torch.Tensor | readonly torch.Tensor[]) =>
-      evaOf([first, x], { rank: 3 }).components.get("encoder.layer.1.query")!;
-    expectSameBits(second([x, further]), second(draw(40, 4)));
+    const second = (...inputs: Parameters<typeof evaOf>[0]) =>
+      evaOf(inputs, { rank: 3 }).components.get("encoder.layer.1.query")!;
+    expectSameBits(second([x, further], x), second(draw(40, 4), x));
+    expectSameBits(second(x, [x, further]), second(draw(40, 4), [x, further]));
   });
 
   test("the head is passed through for layers that no input has reached", () => {

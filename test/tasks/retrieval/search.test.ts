@@ -20,6 +20,14 @@ function expectClose(actual: Readonly<Record<string, number>>, expected: Record<
   for (const [name, value] of Object.entries(expected)) expect(actual[name], name).toBeCloseTo(value, 12);
 }
 
+it("cosines of embeddings of any length", () => {
+  const of = (one: readonly number[], other: readonly number[]) =>
+    cosine(Float32Array.from(one), Float32Array.from(other));
+  expect(of([3, 4], [6, 8])).toBeCloseTo(1, 10);
+  expect(of([3, 4], [4, 3])).toBeCloseTo(24 / 25, 10);
+  expect(of([1, 2], [0, 0])).toBe(0);
+});
+
 async function listed<T>(items: AsyncIterable<T>): Promise<T[]> {
   const list: T[] = [];
   for await (const item of items) list.push(item);

@@ -59,26 +59,24 @@ interface InputSums {
 
 /** The sums of the latest input, which query, key and value have one after the other. */
 class LatestSums {
-  #input: torch.Tensor | undefined;
-  #sums: InputSums | undefined;
+  #latest: (InputSums & { readonly x: torch.Tensor }) | undefined;
 
   /** x: [tokens, in] */
   of(x: torch.Tensor): InputSums {
-    if (this.#sums && this.#input === x) return this.#sums;
+    if (this.#latest?.x === x) return this.#latest;
     this.dispose();
-    this.#input = x;
     const [sum, squares] = torch.scope(() => {
       const wide = torch.castTo(x, "float64");
       return [torch.sumDim(wide, [0]), torch.mm(torch.t(wide), wide)] as const;
     });
-    this.#sums = { count: x.shape[0]!, sum: torch.keep(sum), squares: torch.keep(squares) };
-    return this.#sums;
+    this.#latest = { x, count: x.shape[0]!, sum: torch.keep(sum), squares: torch.keep(squares) };
+    return this.#latest;
   }
 
   dispose(): void {
-    this.#sums?.sum.dispose();
-    this.#sums?.squares.dispose();
-    this.#sums = undefined;
+    this.#latest?.sum.dispose();
+    this.#latest?.squares.dispose();
+    this.#latest = undefined;
   }
 }
 

@@ -1,5 +1,4 @@
 // All settings of a run of a comparison.
-
 import { availableParallelism } from "node:os";
 import { given } from "../../../base/index.js";
 import type { StepCosts } from "../../../base/records/index.js";

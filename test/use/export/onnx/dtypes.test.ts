@@ -125,16 +125,17 @@ const enlarge = (folder: string, ending: string, factor: number): void =>
   change(folder, ending, (weight) => torch.mulScalar(weight, factor));
 
 describe("distances that no two tokens have", () => {
-  it("count in the range of what a graph projects, and so in the error", async () => {
+  it.each([
+    [8, 24],
+    [2, 3], // the ends of the table have no distance at all
+  ])("count in the range of what a graph projects, and so in the error: %i buckets", async (buckets, maxDistance) => {
     const folder = freshPath("model");
     cpSync(join(GOLDEN, "deberta-v2/single"), folder, { recursive: true });
     const config = readJson<object>(join(folder, "config.json"));
-    writeFileSync(join(folder, "config.json"), JSON.stringify({ ...config, norm_rel_ebd: "none" }));
+    const changes = { norm_rel_ebd: "none", position_buckets: buckets, max_relative_positions: maxDistance };
+    writeFileSync(join(folder, "config.json"), JSON.stringify({ ...config, ...changes }));
     change(folder, "rel_embeddings.weight", (weight) =>
-      torch.cat(
-        [torch.mulScalar(torch.narrow(weight, 0, 0, 2), 20), torch.narrow(weight, 0, 2, weight.shape[0]! - 2)],
-        0,
-      ),
+      torch.cat([torch.mulScalar(torch.narrow(weight, 0, 0, 1), 20), torch.narrow(weight, 0, 1, 2 * buckets - 1)], 0),
     );
     await expectErrors(folder, "single", undefined, ["no", "cat", "the", "a", "why"]);
   });
