@@ -1,5 +1,6 @@
 // Bundles the compiled sources (build/js) into dist, which is what the package has: a few files load several times faster than
 // hundreds. Dependencies stay imports; development dependencies that the sources import become part of the bundle.
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { defineConfig } from "rolldown";
@@ -43,6 +44,17 @@ function isInBase(/** @type {string} */ id) {
   return [...needed].every(([, from = ""]) => from.startsWith("node:") || (from.startsWith(".") && isInBase(join(dirname(id), from))));
 }
 
+/** Adds a hash of the program as it was built, which tells the builds of a clone apart. */
+const digest = {
+  name: "digest",
+  generateBundle(/** @type {unknown} */ _, /** @type {import("rolldown").OutputBundle} */ bundle) {
+    const hash = createHash("sha256");
+    for (const [name, part] of Object.entries(bundle).sort())
+      if (part.type === "chunk") hash.update(`${name}\0${part.code}\0`);
+    /** @type {import("rolldown").PluginContext} */ (/** @type {unknown} */ (this)).emitFile({ type: "asset", fileName: "digest", source: hash.digest("hex") });
+  },
+};
+
 /** Leaves out the module that the types' bundle would need if it were a program. */
 const typesAlone = {
   name: "types-alone",
@@ -57,7 +69,7 @@ export default defineConfig([
     ...{ platform: "node", external, tsconfig },
     // Our modules only declare: a surface (index.ts) then brings what is imported of it, and nothing else.
     treeshake: { moduleSideEffects: (/** @type {string} */ id) => !/[/\\]build[/\\]js[/\\]/.test(id) },
-    plugins: [licensesOfBundle("THIRD-PARTY-LICENSES.txt"), file("index.cjs", readFileSync("src/index.cjs", "utf8")), file("help.json", await helpTexts())],
+    plugins: [licensesOfBundle("THIRD-PARTY-LICENSES.txt"), file("index.cjs", readFileSync("src/index.cjs", "utf8")), file("help.json", await helpTexts()), digest],
     output: {
       ...{ dir: "dist", cleanDir: true, chunkFileNames: "chunks/[name].js", comments: { jsdoc: false } },
       // What nearly every file needs is one file, and not twenty small ones; but without zod.

@@ -69,6 +69,7 @@ export {
 } from "./huggingFaceFiles.js";
 export {
   BUNDLED,
+  buildDigest,
   CACHE_SETTING,
   type Environment,
   HINTED_COMMAND,

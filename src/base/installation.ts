@@ -102,6 +102,12 @@ function packageFile(): PackageFile {
 /** This program's own version. */
 export const packageVersion = (): string => packageFile().version;
 
+/** A hash of this program as it was built; undefined if its sources run without a build. */
+export function buildDigest(): string | undefined {
+  const file = join(dirname(here), "digest");
+  return existsSync(file) ? readFileSync(file, "utf8") : undefined;
+}
+
 /** The version of an npm package that this program needs but does not install. */
 export const peerVersion = (name: string): string => packageFile().peerDependencies[name]!;
 

@@ -34,6 +34,7 @@ export const CONDITIONS = {
   magnitudeAxis: "Magnitude axis",
   bidora: "Version of bidora",
   libtorch: "Version of libtorch",
+  processor: "Processor",
 } as const;
 
 /** What is known of a run's conditions. Those that mean nothing for its method are left out. */

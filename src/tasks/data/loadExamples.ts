@@ -78,7 +78,7 @@ const WORDS = [".conllu", ".conll", ".tsv", ".txt", ".iob2", ".iob", ".bio"];
 export const ROW_FORMATS: readonly string[] = [...new Set([...TABLES.keys(), ...WORDS])];
 
 /**
- * The rows of a file with one or two texts each, by its extension: .jsonl, .csv, .tsv, .parquet.
+ * The rows of a file with one or two texts each, by its extension: .jsonl, .json, .csv, .tsv, .parquet.
  * @throws BidoraError naming the file, line or column at fault
  */
 export async function loadTexts<Label>(
@@ -103,7 +103,7 @@ export async function loadTable(file: RowSource, options: TableOptions = {}): Pr
 }
 
 /**
- * The sentences of a file of words, by its extension: .jsonl, .parquet, .conllu, or CoNLL columns (.conll, .tsv, .txt, .iob2).
+ * The sentences of a file of words, by its extension: .jsonl, .json, .parquet, .conllu, or CoNLL columns (.conll, .tsv, .txt, .iob2, .iob, .bio).
  * @throws BidoraError naming the file, line or column at fault
  */
 export async function loadWords(file: RowSource, options: LoadRowsOptions = {}): Promise<Dataset<WordsExample>> {
@@ -113,7 +113,7 @@ export async function loadWords(file: RowSource, options: LoadRowsOptions = {}):
   const extension = extensionOf(file);
   if (LISTS.includes(extension)) return wordsExamples(await loadTable(file, options), columns);
   if (WORDS.includes(extension)) return { examples: await sentences(file, columns), labelNames: undefined };
-  return unknownFormat(file, [".jsonl", ".parquet", ...WORDS]);
+  return unknownFormat(file, [...LISTS, ...WORDS]);
 }
 
 async function sentences(

@@ -8,6 +8,7 @@ export {
   isOutdated,
   isUsable,
   ownBuild,
+  ownSources,
   stamps,
 } from "./builds.js";
 export { engineInUse, enginePlaces } from "./inUse.js";

@@ -3,7 +3,14 @@ import { existsSync, readdirSync } from "node:fs";
 import { arch, availableParallelism, cpus, platform, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { type CallContext, CONFIG_FILE, GENERATION_CONFIG, packageVersion } from "../../base/index.js";
+import {
+  buildDigest,
+  type CallContext,
+  CONFIG_FILE,
+  GENERATION_CONFIG,
+  isClone,
+  packageVersion,
+} from "../../base/index.js";
 import {
   ADAPTER_FILES,
   checksumsOf,
@@ -18,6 +25,7 @@ import { settingsOf, unusedSettings } from "../../tasks/config/index.js";
 import type { EncodedExample } from "../../tasks/index.js";
 import * as torch from "../../torch/index.js";
 import { engineFacts } from "../../torch/index.js";
+import { ownSources } from "../../torch/installations/index.js";
 import { arithmetic } from "../../torch/operators/index.js";
 import { type FoundCheckpoint, FREE, findCheckpoint, madeWith, settingDifferences } from "../checkpoints/resume.js";
 import type { RunObserver } from "../loop/observer.js";
@@ -188,5 +196,15 @@ export function machineFacts(device: string): MachineFacts {
 }
 
 export function versions(): Versions {
-  return { bidora: packageVersion(), node: process.versions.node, libtorch: torch.engineFacts().torchVersion };
+  return {
+    bidora: `${packageVersion()}${buildMetadata()}`,
+    node: process.versions.node,
+    libtorch: torch.engineFacts().torchVersion,
+  };
+}
+
+/** What tells two builds of a clone with one version apart, as semver's build metadata: `+1f0c52ab`. Packages have none. */
+function buildMetadata(): string {
+  const built = isClone ? buildDigest() : undefined;
+  return built === undefined ? "" : `+${sha256(`${built} ${ownSources()}`).slice(0, 8)}`;
 }

@@ -58,6 +58,21 @@ describe("runs of one method on one task", () => {
     refuseMixed(await collected({ [one]: mixed[one], "t/lora/seed-1": mixed[two], "u/dora/seed-1": mixed[two] }));
   });
 
+  it("may differ in the processor and the build of one version, which their conditions keep", async () => {
+    const madeOn = (processor: string, bidora: string) => ({
+      start: { versions: { bidora, libtorch: "2.6.0" }, machine: { processor } },
+    });
+    const runs = await collected({
+      "t/dora/seed-0": madeOn("EPYC", "1.0.0+1f0c52ab"),
+      "t/dora/seed-1": madeOn("Xeon", "1.0.0+77aa0e31"),
+    });
+    refuseMixed(runs);
+    expect(runs.map(({ conditions }) => [conditions?.processor, conditions?.bidora])).toEqual([
+      ["EPYC", "1.0.0+1f0c52ab"],
+      ["Xeon", "1.0.0+77aa0e31"],
+    ]);
+  });
+
   it("are not mixed if they differ in a setting, other than their seeds and where and how often they save", async () => {
     const settings = { method: "dora", learningRate: 0.1, seed: 0 };
     const other = { ...settings, seed: 1, dataSeed: 3, output: "elsewhere", saveEvery: 5, threads: 2 };

@@ -175,13 +175,15 @@ const isGiven = (value: unknown): value is string | number => typeof value === "
 const known = (found: Readonly<Record<Condition, unknown>>): RunConditions =>
   Object.fromEntries(Object.entries(found).filter((entry): entry is [Condition, string | number] => isGiven(entry[1])));
 
-export function conditionsOf({ processes, rowsPerStep, settings, idle = [], versions }: StartEvent): RunConditions {
+export function conditionsOf(start: StartEvent): RunConditions {
+  const { processes, rowsPerStep, settings, idle = [], versions, machine } = start;
   const { dtype, baseDtype, magnitudeAxis } = settings;
   return known({
     ...{ processes, rowsPerStep, dtype, baseDtype: baseDtype ?? dtype },
     magnitudeAxis: idle.includes("magnitudeAxis") ? undefined : magnitudeAxis,
     bidora: versions.bidora,
     libtorch: versions.libtorch,
+    processor: machine.processor,
   });
 }
 
@@ -202,21 +204,23 @@ export function runToStart(
   const { bidora, libtorch } = versions();
   const conditions = known({
     ...{ processes: 1, rowsPerStep: batchSize * gradientAccumulation, bidora, libtorch },
-    ...{ dtype: computed, baseDtype: baseDtype ?? computed, magnitudeAxis: undefined },
+    ...{ dtype: computed, baseDtype: baseDtype ?? computed, magnitudeAxis: undefined, processor: undefined },
   });
   return { task, method: variant.name, seed, ...(dataSeed !== undefined && { dataSeed }), folder, conditions };
 }
 
 /**
  * Refuses runs of one method on one task that differ in a condition or a setting other than their seeds: their mean and deviation would be
- * of two methods. Those of other methods may differ, and are shown.
+ * of two methods. Those of other methods may differ, and are shown; so are processors and the builds of one version.
  * @throws BidoraError `COMPARISON` naming two runs and their values
  */
 export function refuseMixed(runs: readonly ConditionedRun[]): void {
   refuseMixedSeeds(runs);
   for (const alike of byPair(runs)) {
     for (const key of Object.keys(CONDITIONS) as Condition[])
-      refuseDifferent(alike, `under different conditions (${CONDITIONS[key]}`, ({ conditions }) => conditions?.[key]);
+      refuseDifferent(alike, `under different conditions (${CONDITIONS[key]}`, ({ conditions }) =>
+        sharedBy(key, conditions),
+      );
     const settings = new Set(alike.flatMap(({ start }) => Object.keys(start?.settings ?? {})));
     for (const key of settings)
       if (!MAY_DIFFER.has(key) && !SEEDS.has(key))
@@ -224,6 +228,13 @@ export function refuseMixed(runs: readonly ConditionedRun[]): void {
           start?.idle?.includes(key) ? undefined : start?.settings[key],
         );
   }
+}
+
+/** A condition as runs of one method have to share it: with any processor, and any build of one version. */
+function sharedBy(key: Condition, conditions: RunConditions = {}): string | number | undefined {
+  if (key === "processor") return undefined;
+  const value = conditions[key];
+  return key === "bidora" ? value?.toString().split("+")[0] : value;
 }
 
 /** A run without a data seed has its seed as such, so that two folders could hold one run. */
