@@ -20,7 +20,7 @@ const ROOMS = {
   tasks: [["metrics", "retrieval"], ["data"], ["."], ["datasets"], ["config"]],
   use: [["evaluation"], ["inference"], ["export", "server"]],
   training: [["."], ["run"], ["estimates"]],
-  studies: [["statistics"], ["report"], ["dashboard"], ["analysis", "comparison"]],
+  studies: [["statistics"], ["tables"], ["report"], ["dashboard"], ["analysis", "comparison"]],
   app: [["quickstart", "setup", "launcher"], ["commands"], ["init"], ["studio"], ["cli"]],
   "index.ts": [["."]],
 };

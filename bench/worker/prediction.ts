@@ -1,6 +1,6 @@
 import { packLinears } from "../../src/models/nn/index.js";
 import { TASKS } from "../../src/tasks/index.js";
-import { predictRows } from "../../src/use/evaluation/evaluateRows.js";
+import { predictRows } from "../../src/use/evaluation/predictRows.js";
 import type { OwnSpec } from "../turns/protocol.js";
 import { adaptedModel, labelsOf } from "./adaptedModel.js";
 import { batchSizeOf, rowsOf } from "./rows.js";

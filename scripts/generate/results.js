@@ -2,8 +2,8 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { comparisonTables } from "../../build/js/studies/statistics/comparisonTables.js";
-import { markdownTable } from "../../build/js/studies/statistics/renderTable.js";
+import { comparisonTables } from "../../build/js/studies/tables/comparisonTables.js";
+import { markdownTable } from "../../build/js/studies/tables/renderTable.js";
 import { claimsOf } from "./claims.js";
 
 /** @typedef {import("../../src/base/records/comparison.js").Comparison} Comparison */

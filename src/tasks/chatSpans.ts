@@ -12,7 +12,7 @@ import {
   upTo,
 } from "../text/index.js";
 import type { Location } from "./data/example.js";
-import { rowError } from "./data/textFile.js";
+import { rowError } from "./data/files/textFile.js";
 
 /** A range of characters, without the last, in UTF-16 units. */
 type Span = readonly [from: number, to: number];

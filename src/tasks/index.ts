@@ -17,6 +17,7 @@ export { checkIds, type ExampleEncoding, encodeExamples, maxLengthOf, type Vocab
 export { encodePrompts, encodePromptUpTo } from "./encodeLanguage.js";
 export { requireTextScores } from "./metrics/textMetrics.js";
 export { type LabelsPrediction, multiLabelClassification } from "./multiLabelClassification.js";
+export { groupLosses, lossSum, lossWeight, outputsByExample, outputsOf } from "./outputs.js";
 export type { PreferenceLossName, PreferenceSettings, RewardSettings } from "./preference/losses.js";
 export { type EncodedQuestionExample, questionAnswering, type SpanPrediction } from "./questionAnswering.js";
 export { type NumberPrediction, regression } from "./regression.js";
@@ -40,13 +41,8 @@ export {
   type EmbeddedText,
   type EvaluatedSplits,
   type ExamplePart,
-  groupLosses,
   hasSeveralTexts,
   isOfLanguageModel,
-  lossSum,
-  lossWeight,
-  outputsByExample,
-  outputsOf,
   type Problem,
   type Task,
   type TaskSettings,

@@ -16,8 +16,9 @@ export { type DecodeOptions, TextStream, TokenBytes, textEnd } from "./decoder.j
 export type { Encoded, TextTokens, Window } from "./layout.js";
 export { listTokenizerFiles, loadTokenizer, type TokenizerOptions } from "./loadTokenizer.js";
 export { preloadTokenizers } from "./preload.js";
+export type { EncodedWords } from "./splitWords.js";
 export { HAS_LONE_SURROGATE, isWellFormed, RefusedText } from "./surrogates.js";
-export { type EncodedWords, type Texts, type TokenizeOptions, Tokenizer } from "./tokenizer.js";
+export { type Texts, type TokenizeOptions, Tokenizer } from "./tokenizer.js";
 export { addedTokensOf, byteLevelBpe, joinedPieces, metaspace, stepsOf, templateProcessing } from "./tokenizerJson.js";
 export { SPECIAL_TOKENS } from "./tokenizerSettings.js";
 export { faultInCalls, faultInKwargs, faultInResults, faultInTools } from "./toolFaults.js";

@@ -1,4 +1,4 @@
-// Rows of tokens: special tokens around texts, truncation, windows and words.
+// Rows of tokens: special tokens around texts, truncation and windows.
 import { BidoraError, UsageError } from "../base/index.js";
 import type { NativeTokenizer } from "./native.js";
 import { requireWellFormed } from "./surrogates.js";
@@ -56,7 +56,7 @@ export interface Encoded {
 /** The side of a text that is truncated. */
 export type Side = "left" | "right";
 
-interface Truncation {
+export interface Truncation {
   readonly maxLength: number | undefined;
   readonly side: Side;
 }
@@ -161,38 +161,4 @@ export function windowsOf(
     windows.push({ ...encoded, start, offsets: second.offsets.slice(from, from + room) });
   }
   return windows;
-}
-
-/**
- * Splits a text between words into stretches of at most `room` tokens. Each takes as many words as fit, as in transformers'
- * `preprocess.py` for token classification. A longer word is truncated and gets a stretch alone. A text without words is one stretch.
- * @param words the tokens of each word, none for a word that the tokenizer drops
- * @returns the tokens of the words in each stretch
- */
-export function stretchesOf(words: readonly (readonly number[])[], room: number): (readonly number[])[][] {
-  const stretches: (readonly number[])[][] = [[]];
-  let tokens = 0;
-  for (const word of words) {
-    const own = word.slice(0, room);
-    if (tokens + own.length > room) {
-      stretches.push([]);
-      tokens = 0;
-    }
-    stretches.at(-1)?.push(own);
-    tokens += own.length;
-  }
-  return stretches;
-}
-
-/** The index of each word's first token in a row. @param row the index of the first word's token, and how many tokens were cut and kept */
-export function wordStarts(
-  wordIds: readonly (readonly number[])[],
-  { first, cut, kept }: { readonly first: number; readonly cut: number; readonly kept: number },
-): number[] {
-  let seen = -cut;
-  return wordIds.map((ids) => {
-    const start = ids.length > 0 && seen >= 0 && seen < kept ? first + seen : -1;
-    seen += ids.length;
-    return start;
-  });
 }

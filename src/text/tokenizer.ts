@@ -9,16 +9,14 @@ import {
   type Encoded,
   type Layout,
   probeLayout,
-  roomForText,
   type Side,
-  stretchesOf,
   type TextTokens,
   tokensOf,
   type Window,
   windowsOf,
-  wordStarts,
 } from "./layout.js";
-import { createNative, type NativeTokenizer, nativeText } from "./native.js";
+import { createNative, type NativeTokenizer } from "./native.js";
+import { type EncodedWords, prefixingEncoder, rowOfWords, rowsOfWords } from "./splitWords.js";
 import { BoundedEncoder, type Start, StartEncoder } from "./start.js";
 import { requireWellFormed } from "./surrogates.js";
 import {
@@ -30,6 +28,7 @@ import {
   type TokenizerSettings,
   truncationSide,
 } from "./tokenizerSettings.js";
+
 /** One text, or a pair. */
 export type Texts = readonly [string] | readonly [string, string];
 
@@ -39,12 +38,6 @@ export interface TokenizeOptions {
   readonly maxLength?: number | undefined;
   /** How many characters of a text that will be truncated to tokenize first; derived from `maxLength` if not given. */
   readonly firstCharacters?: number | undefined;
-}
-
-/** A row of words as token ids. */
-export interface EncodedWords extends Encoded {
-  /** For each word, the index of its first token in `inputIds`; -1 if the word was truncated or has no token. */
-  readonly wordStarts: readonly number[];
 }
 
 /** A tokenizer. Rows are not padded, and truncated only with `maxLength`. */
@@ -240,16 +233,8 @@ export class Tokenizer {
    */
   async encodeWordsBatch(rows: readonly (readonly string[])[], options: TokenizeOptions = {}): Promise<EncodedWords[]> {
     const layout = await this.layoutOf(1);
-    const idsOf = await this.#encodeVocabulary(new Set(rows.flat()), options);
-    const first = layout.pieces[0]!.ids.length;
-    return rows.map((words) => {
-      const wordIds = words.map((word) => idsOf.get(word)!);
-      const tokens = wordIds.flat();
-      const encoded = assemble(layout, [tokens], { maxLength: options.maxLength, side: this.#side });
-      const kept = encoded.inputIds.length - layout.specials;
-      const cut = this.#side === "left" ? tokens.length - kept : 0;
-      return { ...encoded, wordStarts: wordStarts(wordIds, { first, cut, kept }) };
-    });
+    const truncation = { maxLength: options.maxLength, side: this.#side };
+    return (await this.#wordIds(rows, options)).map((words) => rowOfWords(layout, words, truncation));
   }
 
   /**
@@ -261,28 +246,16 @@ export class Tokenizer {
     options: TokenizeOptions = {},
   ): Promise<EncodedWords[][]> {
     const layout = await this.layoutOf(1);
-    const idsOf = await this.#encodeVocabulary(new Set(texts.flat()), options);
-    const room = options.maxLength === undefined ? Number.POSITIVE_INFINITY : roomForText(layout, options.maxLength);
-    const first = layout.pieces[0]!.ids.length;
-    return texts.map((words) =>
-      stretchesOf(
-        words.map((word) => idsOf.get(word)!),
-        room,
-      ).map((own) => {
-        const encoded = assemble(layout, [own.flat()], { maxLength: undefined, side: this.#side });
-        return { ...encoded, wordStarts: wordStarts(own, { first, cut: 0, kept: room }) };
-      }),
-    );
+    return (await this.#wordIds(texts, options)).map((words) => rowsOfWords(layout, words, options.maxLength));
   }
 
-  /** Encodes each distinct word once, as its tokens depend on nothing else. */
-  async #encodeVocabulary(
-    words: ReadonlySet<string>,
-    options: TokenizeOptions,
-  ): Promise<ReadonlyMap<string, readonly number[]>> {
-    this.#wordEncoder ??= prefixesSpace(this.#spec) === false ? prefixingEncoder(this.#spec) : this.#encoder;
-    const starts = await this.#wordEncoder.encode([...words], this.#wanted(options));
-    return new Map([...words].map((word, i) => [word, starts[i]!.ids]));
+  /** The tokens of each word. Each distinct word is encoded once, as its tokens depend on nothing else. */
+  async #wordIds(texts: readonly (readonly string[])[], options: TokenizeOptions): Promise<(readonly number[])[][]> {
+    const words = [...new Set(texts.flat())];
+    this.#wordEncoder ??= prefixingEncoder(this.#spec) ?? this.#encoder;
+    const starts = await this.#wordEncoder.encode(words, this.#wanted(options));
+    const idsOf = new Map(words.map((word, i) => [word, starts[i]!.ids]));
+    return texts.map((text) => text.map((word) => idsOf.get(word)!));
   }
 
   /** A text that is truncated on the left must be tokenized whole. */
@@ -304,17 +277,6 @@ const isOrderOpen = (starts: readonly Start[], layout: Layout, maxLength: number
   (maxLength - layout.specials) % 2 !== 0 &&
   starts.some(({ isTruncated }) => isTruncated) &&
   starts.every(({ ids }) => ids.length > maxLength);
-
-/** Whether a byte-level tokenizer puts a space before a text; undefined for other tokenizers. */
-function prefixesSpace({ pre_tokenizer }: JsonObject): boolean | undefined {
-  if (!isJsonObject(pre_tokenizer) || pre_tokenizer.type !== "ByteLevel") return undefined;
-  return pre_tokenizer.add_prefix_space === true;
-}
-
-function prefixingEncoder(spec: JsonObject): StartEncoder {
-  const prefixing = { ...spec, pre_tokenizer: { ...(spec.pre_tokenizer as JsonObject), add_prefix_space: true } };
-  return new StartEncoder(createNative(nativeText(prefixing)), boundariesOf(prefixing));
-}
 
 /** The padding token of the files, else one of the usual names. */
 function padTokenId(native: NativeTokenizer, settings: TokenizerSettings): number | undefined {

@@ -5,7 +5,7 @@ import { EVALUATION, type ForwardContext, transposed } from "../../src/models/nn
 import { batchOf, encodeExamples, lossWeight, TASKS } from "../../src/tasks/index.js";
 import { loadTokenizer } from "../../src/text/index.js";
 import * as torch from "../../src/torch/index.js";
-import { predictRows } from "../../src/use/evaluation/evaluateRows.js";
+import { predictRows } from "../../src/use/evaluation/predictRows.js";
 import { headFor } from "../models/ownHead.js";
 import { differentiable } from "../torch/operators/passes.js";
 import { expectClose, families, GOLDEN, get, goldenRows, manifest, readTensors } from "./goldenFiles.js";

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { loadTokenizer } from "../../src/text/index.js";
-import { stretchesOf } from "../../src/text/layout.js";
+import { stretchesOf } from "../../src/text/splitWords.js";
 
 const wordsOf = (lengths: readonly number[]) => {
   let next = 0;

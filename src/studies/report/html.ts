@@ -1,7 +1,7 @@
 // HTML from templates, and the parts of a page: figures, sections, panels and tables.
 import { formatCount } from "../../base/index.js";
-import { groupSpans, NOTHING, type ResultTable } from "../statistics/renderTable.js";
 import { mean, sampleDeviation } from "../statistics/summary.js";
+import { groupSpans, NOTHING, type ResultTable } from "../tables/renderTable.js";
 
 /** Text that is already HTML. All other values in `html` are escaped. */
 export class Markup {

@@ -8,10 +8,10 @@ import {
   type TriedPoint,
 } from "../../base/records/index.js";
 import { scoresHeading } from "../statistics/checkComparison.js";
-import { comparisonTables } from "../statistics/comparisonTables.js";
-import { pointText } from "../statistics/costColumns.js";
-import { significanceTable } from "../statistics/significanceTable.js";
-import { varianceTable } from "../statistics/varianceTable.js";
+import { comparisonTables } from "../tables/comparisonTables.js";
+import { pointText } from "../tables/costColumns.js";
+import { significanceTable } from "../tables/significanceTable.js";
+import { varianceTable } from "../tables/varianceTable.js";
 import { costFigure, type RunCost } from "./figures/cost.js";
 import type { CurveSubject } from "./figures/curves.js";
 import { differencesFigure } from "./figures/pairedDifferences.js";

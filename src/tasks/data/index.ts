@@ -1,6 +1,8 @@
 export { anchoredColumns, type EmbeddingExample } from "./embeddingExamples.js";
 export { type Dataset, type Example, type Location, type TextExample, type WordsExample, where } from "./example.js";
 export { countShared, exampleKey, keysOfSplits, sampleOf, wholeKey } from "./exampleKeys.js";
+export { parseObject } from "./files/tableFiles.js";
+export { readLines, rowError } from "./files/textFile.js";
 export { LabelMap, labelMap } from "./labels.js";
 export {
   type LanguageExample,
@@ -48,5 +50,3 @@ export {
   usualWordsColumn,
   type ValueReader,
 } from "./table.js";
-export { parseObject } from "./tableFiles.js";
-export { readLines, rowError } from "./textFile.js";

@@ -9,9 +9,9 @@ import {
   type TextPart,
 } from "../../text/index.js";
 import type { Dataset, Example } from "./example.js";
+import { rowError } from "./files/textFile.js";
 import { type LoadRowsOptions, loadOptions, loadTable } from "./loadExamples.js";
 import { aRowSource, findTextColumns, type RowSource, type Table, type TableRow } from "./table.js";
-import { rowError } from "./textFile.js";
 import { checkCalls, isThere, rowTools, shownValue } from "./toolColumns.js";
 
 /** A text or a conversation: its messages, or these with their tools. */

@@ -18,8 +18,10 @@ import {
   UsageError,
 } from "../../base/index.js";
 import type { Texts } from "../../text/index.js";
-import { readConll, readConllu } from "./conll.js";
 import type { Dataset, TextExample, WordsExample } from "./example.js";
+import { readConll, readConllu } from "./files/conll.js";
+import { type ReadLimit, readCsv, readJsonl, readTsv } from "./files/tableFiles.js";
+import { fileError, rowError } from "./files/textFile.js";
 import {
   aRowSource,
   findLabelColumns,
@@ -35,8 +37,6 @@ import {
   type TableRow,
   type ValueReader,
 } from "./table.js";
-import { type ReadLimit, readCsv, readJsonl, readTsv } from "./tableFiles.js";
-import { fileError, rowError } from "./textFile.js";
 
 /** The columns to read, and whether rows must have labels. */
 export interface LoadRowsOptions extends Partial<ColumnOptions> {
@@ -67,7 +67,7 @@ const TABLES: ReadonlyMap<string, TableReader> = new Map([
   [".json", readJsonl],
   [".csv", readCsv],
   [".tsv", readTsv],
-  [".parquet", async (file, options) => (await import("./parquet.js")).readParquet(file, options)],
+  [".parquet", async (file, options) => (await import("./files/parquet.js")).readParquet(file, options)],
 ]);
 /** Formats whose cells can hold lists. */
 const LISTS = [".jsonl", ".json", ".parquet"];

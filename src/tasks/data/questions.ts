@@ -1,6 +1,7 @@
 /** Examples for question answering. */
 import { checkArguments, own } from "../../base/index.js";
 import type { Dataset, Example, Location } from "./example.js";
+import { rowError } from "./files/textFile.js";
 import { type LoadRowsOptions, labeledRows, loadOptions, loadTable } from "./loadExamples.js";
 import {
   aRowSource,
@@ -14,7 +15,6 @@ import {
   type Table,
   type TableRow,
 } from "./table.js";
-import { rowError } from "./textFile.js";
 
 /** An answer as in SQuAD, with its start in the context, in code points. */
 export interface Answer {

@@ -3,10 +3,10 @@ import { group } from "d3-array";
 import { UsageError } from "../../base/index.js";
 import { type Conversation, upTo } from "../../text/index.js";
 import { type Location, where } from "./example.js";
+import { rowError } from "./files/textFile.js";
 import { type LanguageExample, loadLanguage, type TextOrMessages } from "./languageExamples.js";
 import { loadTable } from "./loadExamples.js";
 import { isAbsent } from "./table.js";
-import { rowError } from "./textFile.js";
 
 /** A prompt and all its references. */
 export interface PromptWithReferences {

@@ -1,6 +1,7 @@
 /** Examples for rerankers: a query with documents, each with its relevance. */
 import { BidoraError, checkArguments, own, UsageError } from "../../base/index.js";
 import type { Dataset, Example } from "./example.js";
+import { rowError } from "./files/textFile.js";
 import { type LoadRowsOptions, labeledRows, loadOptions, loadTable } from "./loadExamples.js";
 import { negativeColumns, readNegatives } from "./negatives.js";
 import {
@@ -15,7 +16,6 @@ import {
   type TableRow,
   usualTextColumns,
 } from "./table.js";
-import { rowError } from "./textFile.js";
 
 /** How relevant the documents of an example are. */
 export interface Relevances {

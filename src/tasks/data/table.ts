@@ -12,7 +12,7 @@ import {
 } from "../../base/index.js";
 import { HAS_LONE_SURROGATE, isWellFormed } from "../../text/index.js";
 import { IN_MEMORY } from "./example.js";
-import { rowError } from "./textFile.js";
+import { rowError } from "./files/textFile.js";
 
 /** The contents of a CSV, TSV, JSONL or Parquet file. */
 export interface Table {

@@ -2,7 +2,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { BidoraError } from "../../base/index.js";
-import { fileError } from "../data/textFile.js";
+import { fileError } from "../data/files/textFile.js";
 
 /** What a folder holds, by name, sorted. @throws BidoraError for a folder that does not exist */
 export async function namesIn(folder: string): Promise<string[]> {

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { BidoraError } from "../../base/index.js";
 import type { Texts } from "../../text/index.js";
+import { readPlainTsv } from "../data/files/tableFiles.js";
 import {
   type Dataset,
   loadTable,
@@ -11,7 +12,6 @@ import {
   type ValueReader,
 } from "../data/index.js";
 import { fail, readText } from "../data/table.js";
-import { readPlainTsv } from "../data/tableFiles.js";
 import type { NamedDatasetFacts, NamedDatasets, Split } from "./dataset.js";
 import { hubFiles, missingFiles, namesIn } from "./files.js";
 

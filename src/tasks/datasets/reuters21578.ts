@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { byCodePoint, own, refuseSpecialFile } from "../../base/index.js";
+import { emptyFile, fileError } from "../data/files/textFile.js";
 import { type Dataset, type Location, rowError, type TextExample } from "../data/index.js";
-import { emptyFile, fileError } from "../data/textFile.js";
 import type { NamedDatasetFacts, NamedDatasets, Split } from "./dataset.js";
 import { missingFiles, namesIn } from "./files.js";
 

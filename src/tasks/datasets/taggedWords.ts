@@ -1,6 +1,6 @@
 /** Published sets of sentences with an entity tag for each word: in columns, or as the Hub's Parquet files. */
 import { join } from "node:path";
-import { readConll } from "../data/conll.js";
+import { readConll } from "../data/files/conll.js";
 import { type Dataset, loadTable, rowError, type WordsExample } from "../data/index.js";
 import { wordsExamples } from "../data/loadExamples.js";
 import type { NamedDatasetFacts, Split } from "./dataset.js";

@@ -1,4 +1,4 @@
-import { readConllu } from "../data/conll.js";
+import { readConllu } from "../data/files/conll.js";
 import type { Dataset, WordsExample } from "../data/index.js";
 import type { NamedDatasets, Split } from "./dataset.js";
 import { fileIn } from "./files.js";

@@ -1,3 +1,4 @@
+// Metrics and the mean loss of labeled rows.
 import { sum } from "d3-array";
 import {
   aFunction,
@@ -5,21 +6,18 @@ import {
   aSwitch,
   aWhole,
   BidoraError,
-  type CallContext,
   type Check,
   checkArguments,
   having,
   listOf,
   names,
-  numbersOf,
   optional,
   options,
   signal,
   texts,
 } from "../../base/index.js";
 import type { Metrics, PredictedRow } from "../../base/records/index.js";
-import { aModel, outputNotFinite, rowsOfTokens, type TaskModel } from "../../models/index.js";
-import { EVALUATION } from "../../models/nn/index.js";
+import { aModel, rowsOfTokens, type TaskModel } from "../../models/index.js";
 import { where } from "../../tasks/data/index.js";
 import {
   aTask,
@@ -28,11 +26,8 @@ import {
   checkValues,
   type EmbeddedText,
   type EncodedExample,
-  ExampleOutputs,
   type ExamplePrediction,
   lossWeight,
-  outputsByExample,
-  outputsOf,
   type ScorerOptions,
   type Task,
   targetOf,
@@ -40,24 +35,8 @@ import {
 import type { Metric } from "../../tasks/metrics/index.js";
 import * as torch from "../../torch/index.js";
 import { ALONE, type Ranks } from "../../torch/index.js";
-import { itemOf, type Sharing, sharedOut, shareOfItems } from "./sharing.js";
-
-type Rows = readonly EncodedExample[];
-
-export interface PassOptions {
-  readonly task: Task;
-  /** The labels of the outputs, in order. */
-  readonly labels: readonly string[];
-  readonly batchSize: number;
-  readonly signal?: AbortSignal | undefined;
-  /** Receives the outputs of each batch before they are disposed. */
-  readonly onOutputs?: (batch: Batch, outputs: torch.Tensor) => void;
-  /** The ranks among which the batches are divided; each gets the predictions of all. */
-  readonly shared?: Sharing | undefined;
-}
-
-/** Rows are sorted by length within stretches of this many batches, so that little is in memory at a time. */
-const STRETCH_BATCHES = 64;
+import type { PassOptions } from "./batches.js";
+import { type PredictedParts, predictRows, rowsByOutput } from "./predictRows.js";
 
 const EVALUATION_OPTIONS = options({
   task: aTask,
@@ -69,188 +48,6 @@ const EVALUATION_OPTIONS = options({
   isScored: optional(aSwitch),
   corpus: optional(listOf("a list of texts with embeddings", having("a text", "text", "embedding"))),
 } satisfies Record<keyof EvaluationOptions, Check>);
-
-/**
- * Predicts rows, in their order, as a stream: only one stretch is in memory at a time.
- * @throws BidoraError `NOT_FINITE` naming the row whose outputs are not finite
- */
-export async function* predictRows(
-  model: TaskModel,
-  rows: readonly EncodedExample[],
-  options: PassOptions,
-): AsyncGenerator<PredictedParts> {
-  const { task, labels, batchSize } = options;
-  for (const stretch of stretchesOf(rows, batchSize)) {
-    const byRow = await stretchOutputs(model, passesOf(stretch, options), options);
-    for (const parts of task.splitsExamples ? examplesOf(stretch) : stretch.map((row) => [row])) {
-      const outputs = parts.map((row) => byRow.get(row)!);
-      yield { example: parts[0]!, prediction: task.predict(outputs, parts, labels), parts, outputs };
-    }
-  }
-}
-
-/** An example's prediction, with its parts and their outputs. */
-interface PredictedParts extends ExamplePrediction {
-  readonly parts: Rows;
-  readonly outputs: readonly ExampleOutputs[];
-}
-
-/** The outputs for the rows of all batches, of which each rank computes its share. */
-async function stretchOutputs(
-  model: TaskModel,
-  batches: readonly Rows[],
-  options: PassOptions,
-): Promise<Map<EncodedExample, ExampleOutputs>> {
-  const { shared = { ranks: ALONE }, signal } = options;
-  const shares = await sharedOut(shared, async () => {
-    const own: ExampleOutputs[][] = [];
-    for (const batch of shareOfItems(batches, shared)) {
-      signal?.throwIfAborted();
-      own.push(batchOutputs(model, batch, options));
-      await new Promise(setImmediate);
-    }
-    return own;
-  });
-  const outputs = new Map<EncodedExample, ExampleOutputs>();
-  for (const [i, batch] of batches.entries())
-    for (const [j, { values, width }] of itemOf(shares, i).entries())
-      outputs.set(batch[j]!, new ExampleOutputs(values, width));
-  return outputs;
-}
-
-function batchOutputs(
-  model: TaskModel,
-  rows: Rows,
-  { task, onOutputs }: Pick<PassOptions, "task" | "onOutputs">,
-): ExampleOutputs[] {
-  return torch.noGrad(() =>
-    torch.scope(() => {
-      const batch = batchOf(rows, model.device);
-      const outputs = outputsOf(task, model, batch, EVALUATION);
-      if (!torch.isAllFinite(outputs)) throw outputsNotFinite(task, outputs, batch);
-      onOutputs?.(batch, outputs);
-      return outputsByExample(task, outputs, batch);
-    }),
-  );
-}
-
-/**
- * The rows that a task uses, with a note on the others.
- * @param what the split
- * @throws BidoraError `NO_LOSS` if there are none, or one whose loss compares it with others
- */
-export function usedRows(task: Task, rows: Rows, what: string, { onNote }: CallContext): Rows {
-  const used = rows.filter((row) => !task.isLeftOut?.(row));
-  const left = rows.length - used.length;
-  if (task.arranged && used.length === 1)
-    throw new BidoraError(
-      "NO_LOSS",
-      `The loss compares the rows of a batch with each other, and there is only one ${what} row: give 2 or more.`,
-    );
-  if (left === 0) return rows;
-  const note = `${left} of ${rows.length} ${what} rows are left out: their prompts are as long as --max-length allows, or longer.`;
-  if (used.length === 0) throw new BidoraError("NO_LOSS", note);
-  onNote?.(note);
-  return used;
-}
-
-/**
- * The rows of each batch as the task arranges them, in order. The last batch may have fewer rows, and a last row that would be alone belongs
- * to the batch before it.
- */
-export function arrangedRows(task: Task, rows: Rows, batchSize: number): Rows {
-  const { arranged } = task;
-  if (!arranged) return rows;
-  const size = Math.max(2, batchSize);
-  const starts = Array.from({ length: Math.ceil((rows.length - 1) / size) }, (_, i) => i * size);
-  return starts.flatMap((start, i) => arranged(rows.slice(start, starts[i + 1])));
-}
-
-/** The rows with the model's outputs as `startOutputs`: before it is trained, or without its adapter. */
-export async function withStartOutputs(model: TaskModel, rows: Rows, options: PassOptions): Promise<Rows> {
-  const found: EncodedExample[] = [];
-  for (const stretch of stretchesOf(rows, options.batchSize)) {
-    const byRow = await stretchOutputs(model, passesOf(stretch, options), options);
-    for (const row of stretch) found.push({ ...row, startOutputs: numbersOf(byRow.get(row)!.values) });
-  }
-  return found;
-}
-
-/** The batches in which all rows run through a model, in that order. */
-export function* evaluationBatches(rows: Rows, batchSize: number): Generator<Rows> {
-  for (const stretch of stretchesOf(rows, batchSize)) yield* batchesOf(stretch, batchSize);
-}
-
-/** Stretches of at least that many batches, which never split an example. */
-function* stretchesOf(rows: Rows, batchSize: number): Generator<Rows> {
-  const size = batchSize * STRETCH_BATCHES;
-  for (let start = 0, end = 0; start < rows.length; start = end) {
-    end = Math.min(start + size, rows.length);
-    while (end < rows.length && rows[end]?.at === rows[end - 1]?.at) end++;
-    yield rows.slice(start, end);
-  }
-}
-
-/** Batches of rows of similar length, the shortest first. */
-function* batchesOf(rows: Rows, size: number): Generator<Rows> {
-  const sorted = rows.toSorted(byLength);
-  for (let start = 0; start < sorted.length; start += size) yield sorted.slice(start, start + size);
-}
-
-/** With fewer tokens, laying out the weights for a product takes a good part of its time. */
-const TOKENS_OF_PASS = 2048;
-
-/**
- * The same for outputs that nobody asks for by batch: a pass takes more rows than a batch while they have at most `TOKENS_OF_PASS` tokens. Not for
- * a language model, whose outputs are too large, nor where outputs are compared with those before training: where a product's last bits depend on
- * the rows beside it, both need the same rows, or an untrained model differs from itself.
- */
-function passesOf(rows: Rows, { task, batchSize, onOutputs }: PassOptions): Rows[] {
-  if (onOutputs || task.isGenerative || task.comparesWithStart) return [...batchesOf(rows, batchSize)];
-  const passes: EncodedExample[][] = [];
-  let tokens = 0;
-  for (const row of rows.toSorted(byLength)) {
-    const pass = passes.at(-1);
-    tokens += row.inputIds.length;
-    if (pass && (pass.length < batchSize || tokens <= TOKENS_OF_PASS)) pass.push(row);
-    else {
-      passes.push([row]);
-      tokens = row.inputIds.length;
-    }
-  }
-  return passes;
-}
-
-const byLength = (a: EncodedExample, b: EncodedExample): number => a.inputIds.length - b.inputIds.length;
-
-/** Groups rows by example: the rows of an example are adjacent. */
-export function* examplesOf(rows: Rows): Generator<Rows> {
-  for (let start = 0, end = 0; start < rows.length; start = end) {
-    end = start + 1;
-    while (end < rows.length && rows[end]?.at === rows[start]?.at) end++;
-    yield rows.slice(start, end);
-  }
-}
-
-function outputsNotFinite(task: Task, outputs: torch.Tensor, batch: Batch): BidoraError {
-  const [row] = rowsByOutput(task, outputs, batch, (values) => values.every(Number.isFinite));
-  const { at } = row as EncodedExample;
-  return outputNotFinite(`${where(at)}: the model's output`);
-}
-
-/** The rows of a batch, sorted by a rank of their outputs. */
-function rowsByOutput(
-  task: Task,
-  outputs: torch.Tensor,
-  batch: Batch,
-  rank: (values: Float64Array) => number | boolean,
-): EncodedExample[] {
-  const ranks = outputsByExample(task, outputs, batch).map(({ values }) => Number(rank(values)));
-  return batch.examples
-    .map((row, i) => ({ row, rank: ranks[i]! }))
-    .sort((a, b) => a.rank - b.rank)
-    .map(({ row }) => row);
-}
 
 /** Options for evaluating rows: the same, and those of the metrics. */
 export interface EvaluationOptions extends Omit<PassOptions, "onOutputs" | "shared">, ScorerOptions {
@@ -379,18 +176,4 @@ function finiteSum(task: Task, outputs: torch.Tensor, batch: Batch): number {
     "NOT_FINITE",
     `${where(at)}: the model's output reaches ${largest.toPrecision(3)}, so the loss is not a finite number.`,
   );
-}
-
-/**
- * A note about rows that do not count in the loss, because they have no labeled tokens or these were cut off. They change nothing.
- * Undefined if there are none.
- * @param what the split: training, validation
- * @throws BidoraError `NO_LOSS` if no row counts in the loss
- */
-export function noteWithoutLoss(task: Task, rows: readonly EncodedExample[], what: string): string | undefined {
-  const without = rows.filter((row) => task.weight(row) === 0).length;
-  if (without === 0) return undefined;
-  const note = `${without} of ${rows.length} ${what} rows do not count in the loss: they have no labeled tokens within --max-length.`;
-  if (without === rows.length) throw new BidoraError("NO_LOSS", note);
-  return note;
 }

@@ -1,18 +1,14 @@
+export { arrangedRows, evaluationBatches, examplesOf } from "./batches.js";
 export {
-  arrangedRows,
   type Evaluation,
   type EvaluationOptions,
   evaluateRows,
   evaluateWithOutputs,
-  evaluationBatches,
-  examplesOf,
   notesOf,
-  noteWithoutLoss,
   type OnPrediction,
-  predictRows,
-  usedRows,
   type WeightedLoss,
-  withStartOutputs,
 } from "./evaluateRows.js";
 export { evaluateTexts } from "./evaluateTexts.js";
+export { predictRows, withStartOutputs } from "./predictRows.js";
 export type { Sharing } from "./sharing.js";
+export { noteWithoutLoss, usedRows } from "./usedRows.js";

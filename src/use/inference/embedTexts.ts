@@ -5,7 +5,7 @@ import {
   type EncodedEmbeddingExample,
   encodeExamples,
 } from "../../tasks/index.js";
-import { predictRows } from "../evaluation/evaluateRows.js";
+import { predictRows } from "../evaluation/predictRows.js";
 import type { InferenceModel } from "./open.js";
 import { lengthFor } from "./predictions.js";
 

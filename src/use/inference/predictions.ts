@@ -10,7 +10,7 @@ import {
 } from "../../tasks/data/index.js";
 import { readExamples, trainedColumns } from "../../tasks/datasets/index.js";
 import { encodeExamples, maxLengthOf } from "../../tasks/index.js";
-import { predictRows } from "../evaluation/evaluateRows.js";
+import { predictRows } from "../evaluation/predictRows.js";
 import type { InferenceModel, OpenModel } from "./open.js";
 import { referenceRows } from "./referenceRows.js";
 import { greedyPlan, TextGenerator } from "./textGenerator.js";

@@ -1,6 +1,7 @@
 import type { CallContext } from "../../base/index.js";
 import type { EncodedExample } from "../../tasks/index.js";
-import { type PassOptions, withStartOutputs } from "../evaluation/evaluateRows.js";
+import type { PassOptions } from "../evaluation/batches.js";
+import { withStartOutputs } from "../evaluation/predictRows.js";
 import type { InferenceModel } from "./open.js";
 
 /**

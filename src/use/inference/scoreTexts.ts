@@ -1,7 +1,7 @@
 /** Scores of documents for a query, by an open reranker. */
 import type { RerankingExample } from "../../tasks/data/index.js";
 import { type EncodedExample, encodeExamples, type ScorePrediction } from "../../tasks/index.js";
-import { predictRows } from "../evaluation/evaluateRows.js";
+import { predictRows } from "../evaluation/predictRows.js";
 import type { InferenceModel } from "./open.js";
 
 interface ScoreSettings {

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import fc from "fast-check";
 import { loadEmbeddingExamples } from "../../../src/tasks/data/embeddingExamples.js";
+import { readPlainTsv } from "../../../src/tasks/data/files/tableFiles.js";
 import {
   loadLanguage,
   loadQuestions,
@@ -13,7 +14,6 @@ import {
 } from "../../../src/tasks/data/index.js";
 import { loadTable } from "../../../src/tasks/data/loadExamples.js";
 import { loadRerankingExamples } from "../../../src/tasks/data/rerankingExamples.js";
-import { readPlainTsv } from "../../../src/tasks/data/tableFiles.js";
 import { reuters21578 } from "../../../src/tasks/datasets/reuters21578.js";
 import { golden, placed } from "../files.js";
 import { mutatedJsonText, mutatedText } from "../mutations.js";

@@ -6,10 +6,10 @@ import { readPredictedRuns } from "../../../src/studies/comparison/results/predi
 import { summarizeRuns } from "../../../src/studies/comparison/results/results.js";
 import { rowTests } from "../../../src/studies/comparison/results/rowTests.js";
 import { scoringOf, watchedMetric } from "../../../src/studies/comparison/results/scoring.js";
-import { comparisonTables } from "../../../src/studies/statistics/comparisonTables.js";
-import { latexTable } from "../../../src/studies/statistics/renderTable.js";
 import { significance } from "../../../src/studies/statistics/significance.js";
-import { terminalTable } from "../../../src/studies/statistics/terminalTable.js";
+import { comparisonTables } from "../../../src/studies/tables/comparisonTables.js";
+import { latexTable } from "../../../src/studies/tables/renderTable.js";
+import { terminalTable } from "../../../src/studies/tables/terminalTable.js";
 import { fresh } from "../../e2e/support.js";
 
 const COUNTS = { validation: 408, test: 4693 };

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { costToReach } from "../../../src/studies/statistics/costColumns.js";
+import { costToReach } from "../../../src/studies/tables/costColumns.js";
 
 const evaluations = [
   { step: 10, seconds: 1.5, value: 0.5 },

@@ -3,7 +3,7 @@ import { describe, expect, it, test } from "vitest";
 import type { CurveRun } from "../../../src/base/records/comparison.js";
 import { curvesOf } from "../../../src/studies/comparison/results/curveRuns.js";
 import { bestPoints } from "../../../src/studies/statistics/bestPoints.js";
-import { curveTables } from "../../../src/studies/statistics/curveTables.js";
+import { curveTables } from "../../../src/studies/tables/curveTables.js";
 import { accuracy, task } from "./sampleComparison.js";
 
 interface Golden {

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import type { ComparedTask, Comparison } from "../../../src/base/records/comparison.js";
 import type { Findings } from "../../../src/base/records/metrics.js";
-import { comparisonTables } from "../../../src/studies/statistics/comparisonTables.js";
-import { latexTable, markdownTable } from "../../../src/studies/statistics/renderTable.js";
 import { significance } from "../../../src/studies/statistics/significance.js";
-import { terminalTable } from "../../../src/studies/statistics/terminalTable.js";
+import { comparisonTables } from "../../../src/studies/tables/comparisonTables.js";
+import { latexTable, markdownTable } from "../../../src/studies/tables/renderTable.js";
+import { terminalTable } from "../../../src/studies/tables/terminalTable.js";
 import { run } from "./sampleComparison.js";
 
 const main = { name: "test_accuracy", goal: "maximize" } as const;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Comparison, TriedPoint } from "../../../src/base/records/comparison.js";
-import { comparisonTables } from "../../../src/studies/statistics/comparisonTables.js";
+import { comparisonTables } from "../../../src/studies/tables/comparisonTables.js";
 import { accuracy, run, runsOf, task } from "./sampleComparison.js";
 
 const comparison: Comparison = {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import type { Comparison } from "../../../src/base/records/comparison.js";
-import { comparisonTables } from "../../../src/studies/statistics/comparisonTables.js";
-import { latexTable, markdownTable } from "../../../src/studies/statistics/renderTable.js";
 import { significance } from "../../../src/studies/statistics/significance.js";
-import { terminalTable } from "../../../src/studies/statistics/terminalTable.js";
+import { comparisonTables } from "../../../src/studies/tables/comparisonTables.js";
+import { latexTable, markdownTable } from "../../../src/studies/tables/renderTable.js";
+import { terminalTable } from "../../../src/studies/tables/terminalTable.js";
 import { accuracy, perplexity, runsOf, task } from "./sampleComparison.js";
 
 const failed = (task: string, method: string, seed: number, reason = "The loss is not a number.") => ({

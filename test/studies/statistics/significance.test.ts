@@ -4,8 +4,8 @@ import type { Comparison } from "../../../src/base/records/comparison.js";
 import { uniforms } from "../../../src/base/seededGenerator.js";
 import { holm } from "../../../src/studies/statistics/holm.js";
 import { significance } from "../../../src/studies/statistics/significance.js";
-import { significanceTable } from "../../../src/studies/statistics/significanceTable.js";
 import { wilcoxon } from "../../../src/studies/statistics/wilcoxon.js";
+import { significanceTable } from "../../../src/studies/tables/significanceTable.js";
 import { accuracy, f1, perplexity, run, runsOf, task } from "./sampleComparison.js";
 
 const methods = ["lora", "dora", "bidora"];

@@ -3,11 +3,11 @@ import { describe, expect, test } from "vitest";
 import type { Comparison } from "../../../src/base/records/comparison.js";
 import { averagesOf } from "../../../src/studies/statistics/averages.js";
 import { scoresHeading } from "../../../src/studies/statistics/checkComparison.js";
-import { comparisonTables } from "../../../src/studies/statistics/comparisonTables.js";
-import { latexTable, markdownTable, type ResultTable } from "../../../src/studies/statistics/renderTable.js";
 import { significance } from "../../../src/studies/statistics/significance.js";
-import { significanceTable } from "../../../src/studies/statistics/significanceTable.js";
-import { terminalTable } from "../../../src/studies/statistics/terminalTable.js";
+import { comparisonTables } from "../../../src/studies/tables/comparisonTables.js";
+import { latexTable, markdownTable, type ResultTable } from "../../../src/studies/tables/renderTable.js";
+import { significanceTable } from "../../../src/studies/tables/significanceTable.js";
+import { terminalTable } from "../../../src/studies/tables/terminalTable.js";
 import { accuracy, f1, perplexity, run, runsOf, task } from "./sampleComparison.js";
 import { bootstrapTest, equivalenceTest, twoLevelTest, wilcoxonTest } from "./sampleTests.js";
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Comparison, VarianceEntry } from "../../../src/base/records/comparison.js";
 import { crossedScores, varianceComponents } from "../../../src/studies/statistics/varianceComponents.js";
-import { varianceTable } from "../../../src/studies/statistics/varianceTable.js";
+import { varianceTable } from "../../../src/studies/tables/varianceTable.js";
 import { GOLDEN } from "../../e2e/support.js";
 import { accuracy, run, task } from "./sampleComparison.js";
 

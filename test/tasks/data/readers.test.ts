@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { BidoraError } from "../../../src/base/errors.js";
-import { readParquet } from "../../../src/tasks/data/parquet.js";
-import { readCsv, readPlainTsv, readTsv } from "../../../src/tasks/data/tableFiles.js";
+import { readParquet } from "../../../src/tasks/data/files/parquet.js";
+import { readCsv, readPlainTsv, readTsv } from "../../../src/tasks/data/files/tableFiles.js";
 import { namedDatasets } from "../../../src/tasks/datasets/index.js";
 import { loadExamples } from "./loadExamples.js";
 

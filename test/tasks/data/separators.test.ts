@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { readCsv, readTsv } from "../../../src/tasks/data/tableFiles.js";
+import { readCsv, readTsv } from "../../../src/tasks/data/files/tableFiles.js";
 import { temporaryFolders } from "../../formats/temporaryFolder.js";
 import { loadExamples } from "./loadExamples.js";
 

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
-import { readCsv, readTsv } from "../../../src/tasks/data/tableFiles.js";
-import { hasCharacter, readLines, readText } from "../../../src/tasks/data/textFile.js";
+import { readCsv, readTsv } from "../../../src/tasks/data/files/tableFiles.js";
+import { hasCharacter, readLines, readText } from "../../../src/tasks/data/files/textFile.js";
 import { loadExamples } from "./loadExamples.js";
 
 const folder = mkdtempSync(join(tmpdir(), "bidora-text-"));

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { readTsv } from "../../../src/tasks/data/files/tableFiles.js";
 import { loadTable } from "../../../src/tasks/data/index.js";
-import { readTsv } from "../../../src/tasks/data/tableFiles.js";
 import { namedDatasets, type Split } from "../../../src/tasks/datasets/index.js";
 import type { NamedDataset } from "../../../src/tasks/datasets/namedDatasets.js";
 import { loadExamples } from "../data/loadExamples.js";

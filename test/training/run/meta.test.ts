@@ -9,7 +9,7 @@ import type { EncodedExample, TaskKind } from "../../../src/tasks/index.js";
 import * as torch from "../../../src/torch/index.js";
 import { OPTIMIZERS, type OptimizerName } from "../../../src/torch/optim/index.js";
 import { plansOf, prepare } from "../../../src/training/run/prepare.js";
-import { predictRows } from "../../../src/use/evaluation/evaluateRows.js";
+import { predictRows } from "../../../src/use/evaluation/predictRows.js";
 import { BERT, GOLDEN, jsonl, ROWS, SMALL } from "../../e2e/support.js";
 import { MetaGuard } from "../../torch/metaGuard.js";
 

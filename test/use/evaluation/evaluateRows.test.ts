@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import type { ModelInput, TaskModel } from "../../../src/models/index.js";
 import { type Batch, type EncodedExample, TASKS, type Task, type TaskKind } from "../../../src/tasks/index.js";
 import * as torch from "../../../src/torch/index.js";
-import { evaluateRows, predictRows, type WeightedLoss } from "../../../src/use/evaluation/evaluateRows.js";
+import { evaluateRows, type WeightedLoss } from "../../../src/use/evaluation/evaluateRows.js";
+import { predictRows } from "../../../src/use/evaluation/predictRows.js";
 
 /** A model whose outputs for a token, or for a row's first one, stand in a table by its id. */
 function lookUp(kind: TaskKind, table: readonly (readonly number[])[]): TaskModel {

@@ -10,8 +10,8 @@ import { type RunConfig, type RunKey, type RunSettings, upperOf } from "../../..
 import { subsetsOf } from "../../../tasks/data/index.js";
 import { readSplits, taskOf, withSubsets } from "../../../tasks/datasets/index.js";
 import { estimateRun } from "../../../training/estimates/index.js";
-import { plainColumns } from "../../statistics/renderTable.js";
-import { terminalTable } from "../../statistics/terminalTable.js";
+import { plainColumns } from "../../tables/renderTable.js";
+import { terminalTable } from "../../tables/terminalTable.js";
 import type { Cell } from "./cells.js";
 import type { RunFacts } from "./runSettings.js";
 

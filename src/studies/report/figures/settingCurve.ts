@@ -4,7 +4,7 @@ import { group } from "d3-array";
 import { formatCount, formatNumber } from "../../../base/index.js";
 import type { ComparedTask, Comparison, CurveSummary } from "../../../base/records/index.js";
 import { mainHeading } from "../../statistics/checkComparison.js";
-import { curveNotes, pointText, sharesText, valuesIn } from "../../statistics/curveTables.js";
+import { curveNotes, pointText, sharesText, valuesIn } from "../../tables/curveTables.js";
 import { figure, fitting, type Markup, NOTHING, row, type Size, table, titled } from "../html.js";
 import type { Point } from "../runs.js";
 import { runColor } from "./palette.js";

@@ -13,7 +13,8 @@ import {
 } from "../../../../tasks/index.js";
 import type { Tokenizer } from "../../../../text/index.js";
 import type * as torch from "../../../../torch/index.js";
-import { type EvaluationOptions, evaluateWithOutputs, evaluationBatches } from "../../../evaluation/evaluateRows.js";
+import { evaluationBatches } from "../../../evaluation/batches.js";
+import { type EvaluationOptions, evaluateWithOutputs } from "../../../evaluation/evaluateRows.js";
 import { lengthFor } from "../../../inference/predictions.js";
 import type { ExportedModel } from "../exportedModel.js";
 import type { Arithmetic } from "./emulation.js";

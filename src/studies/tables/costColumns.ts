@@ -11,8 +11,8 @@ import type {
   ScoreReached,
   TriedPoint,
 } from "../../base/records/index.js";
+import { mean } from "../statistics/summary.js";
 import { NOTHING, plainColumns, type ResultColumn } from "./renderTable.js";
-import { mean } from "./summary.js";
 
 /**
  * Trained parameters, means over seeds (time, to which that of all tried points is added, peak memory and, for a task with a target score,

@@ -1,8 +1,8 @@
 /** Tables in text files: CSV, TSV and JSONL. */
 import { constants } from "node:buffer";
 import { pipeline } from "node:stream/promises";
-import { BidoraError, type CallContext, duplicateKeyIn, firstRepeated } from "../../base/index.js";
-import type { Table, TableRow } from "./table.js";
+import { BidoraError, type CallContext, duplicateKeyIn, firstRepeated } from "../../../base/index.js";
+import type { Table, TableRow } from "../table.js";
 import { columnCount, emptyFile, hasCharacter, type OnBytes, readLines, readText, rowError } from "./textFile.js";
 
 /** How much of a file is read, and who is told how much has been. */

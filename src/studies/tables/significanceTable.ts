@@ -7,9 +7,9 @@ import {
   type SignificanceTest,
   type WilcoxonTest,
 } from "../../base/records/index.js";
-import { familyOf, underpoweredNotes } from "./holm.js";
+import { familyOf, underpoweredNotes } from "../statistics/holm.js";
+import { MAIN } from "../statistics/significance.js";
 import { NOTHING, plainColumns, type ResultTable } from "./renderTable.js";
-import { MAIN } from "./significance.js";
 
 const TEST_NAMES: Readonly<Record<SignificanceTest["test"], string>> = {
   wilcoxon: "Wilcoxon",

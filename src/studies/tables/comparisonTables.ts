@@ -10,14 +10,14 @@ import {
   type ScoredRows,
   type ScoreReached,
 } from "../../base/records/index.js";
-import { averagesOf, goalOfAverage } from "./averages.js";
-import { baselineNotes, shownBaselines } from "./baselines.js";
-import { checkComparison, metricHeading, rowsText, scoresHeading } from "./checkComparison.js";
-import { competes, competitionNotes, countMissing, flawWords } from "./competing.js";
+import { averagesOf, goalOfAverage } from "../statistics/averages.js";
+import { baselineNotes, shownBaselines } from "../statistics/baselines.js";
+import { checkComparison, metricHeading, rowsText, scoresHeading } from "../statistics/checkComparison.js";
+import { competes, competitionNotes, countMissing, flawWords } from "../statistics/competing.js";
+import { mean, round12, sampleDeviation } from "../statistics/summary.js";
 import { conditionNotes } from "./conditionNotes.js";
 import { costColumns, parametersColumn, tuningNotes } from "./costColumns.js";
 import { NOTHING, plain, type ResultCell, type ResultColumn, type ResultTable } from "./renderTable.js";
-import { mean, round12, sampleDeviation } from "./summary.js";
 
 /**
  * The tables of a comparison, methods by columns, the best of each column marked; unknown values are "–". For one task a single table of

@@ -1,8 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
-import { BidoraError, firstRepeated, refuseSpecialFile } from "../../base/index.js";
-import type { Table } from "./table.js";
+import { BidoraError, firstRepeated, refuseSpecialFile } from "../../../base/index.js";
+import type { Table } from "../table.js";
 import type { ReadLimit } from "./tableFiles.js";
 import { emptyFile, fileError } from "./textFile.js";
 

@@ -1,8 +1,8 @@
 /** UTF-8 files read in chunks, and the errors of files and rows. */
 import { constants, isUtf8 } from "node:buffer";
 import { createReadStream } from "node:fs";
-import { BidoraError, refuseSpecialFile } from "../../base/index.js";
-import { where } from "./example.js";
+import { BidoraError, refuseSpecialFile } from "../../../base/index.js";
+import { where } from "../example.js";
 
 /** How much of a file is read at once. */
 const CHUNK_BYTES = 2 ** 20;

@@ -2,9 +2,9 @@
 import { group } from "d3-array";
 import { formatCount, formatNumber } from "../../base/index.js";
 import type { ComparedTask, Comparison, CurvePoint, CurveSummary } from "../../base/records/index.js";
-import { mainHeading } from "./checkComparison.js";
+import { mainHeading } from "../statistics/checkComparison.js";
+import { round12 } from "../statistics/summary.js";
 import { NOTHING, plain, type ResultCell, type ResultColumn, type ResultTable } from "./renderTable.js";
-import { round12 } from "./summary.js";
 
 /** One table for each task and setting; none without a curve. */
 export function curveTables({ tasks, curve = [], curves = [] }: Comparison): ResultTable[] {

@@ -1,6 +1,6 @@
 /** Files with one word per line: CoNLL columns and CoNLL-U. */
-import { BidoraError } from "../../base/index.js";
-import type { WordsExample } from "./example.js";
+import { BidoraError } from "../../../base/index.js";
+import type { WordsExample } from "../example.js";
 import { columnCount, emptyFile, hasCharacter, readLines, rowError } from "./textFile.js";
 
 interface ConllOptions {
