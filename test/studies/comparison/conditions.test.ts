@@ -60,17 +60,25 @@ describe("runs of one method on one task", () => {
 
   it("may differ in the processor and the build of one version, which their conditions keep", async () => {
     const madeOn = (processor: string, bidora: string) => ({
-      start: { versions: { bidora, libtorch: "2.6.0" }, machine: { processor } },
+      ...{ versions: { bidora, libtorch: "2.6.0" }, machine: { processor } },
     });
+    const [one, other] = [madeOn("EPYC", "1.0.0+1f0c52ab"), madeOn("Xeon", "1.0.0+77aa0e31")];
     const runs = await collected({
-      "t/dora/seed-0": madeOn("EPYC", "1.0.0+1f0c52ab"),
-      "t/dora/seed-1": madeOn("Xeon", "1.0.0+77aa0e31"),
+      "t/dora/seed-0": { start: one },
+      "t/dora/seed-1": { start: other },
+      "t/dora/seed-2": { before: one, start: other },
+      "t/dora/seed-3": { before: one, stepsBefore: 1, start: other, steps: 1 },
     });
     refuseMixed(runs);
     expect(runs.map(({ conditions }) => [conditions?.processor, conditions?.bidora])).toEqual([
       ["EPYC", "1.0.0+1f0c52ab"],
       ["Xeon", "1.0.0+77aa0e31"],
+      ["Xeon", "1.0.0+77aa0e31"],
+      ["EPYC then Xeon", "1.0.0+1f0c52ab then 1.0.0+77aa0e31"],
     ]);
+    const updated = { before: one, stepsBefore: 1, start: madeOn("EPYC", "1.1.0"), steps: 1 };
+    const mixed = await collected({ "t/dora/seed-0": { start: one }, "t/dora/seed-1": updated });
+    expect(() => refuseMixed(mixed)).toThrow("(Version of bidora: 1.0.0 and 1.0.0 then 1.1.0)");
   });
 
   it("are not mixed if they differ in a setting, other than their seeds and where and how often they save", async () => {

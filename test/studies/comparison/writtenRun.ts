@@ -7,6 +7,9 @@ interface WrittenRun {
   /** Further fields of its `start` event, and of that of an earlier session. */
   readonly start?: object;
   readonly before?: object;
+  /** The numbers of its steps, and of those of the earlier session. */
+  readonly steps?: number;
+  readonly stepsBefore?: number;
   /** Undefined for a run that did not end. */
   readonly metrics?: object | undefined;
   /** Of the validation rows, for regression: the number and its prediction. */
@@ -25,10 +28,14 @@ export function writtenRun(folder: string, run: WrittenRun = {}): void {
   const done = { event: "done", time: timeAt(seconds), metrics: {}, seconds, peakMemoryBytes: 7 };
   put(".bidora-run", []);
   put("run.yaml", [Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== null))]);
-  put("events.jsonl", [...(before ? [{ ...start, ...before }] : []), start, ...(metrics ? [done] : [])]);
+  const earlier = before ? [{ ...start, ...before }, ...stepsOf(run.stepsBefore)] : [];
+  put("events.jsonl", [...earlier, start, ...stepsOf(run.steps), ...(metrics ? [done] : [])]);
   if (metrics) put("metrics.json", [metrics]);
   if (rows.length > 0) put("validation-predictions.jsonl", rows.map(rowOf));
 }
+
+const stepsOf = (count = 0): object[] =>
+  Array.from({ length: count }, () => ({ event: "step", time: timeAt(1), rows: 8 }));
 
 const timeAt = (seconds: number): string => new Date(1e12 + 1e3 * seconds).toISOString();
 

@@ -14,6 +14,7 @@ import {
   type PlannedRun,
   RUN_FILE,
   type RunConditions,
+  type RunEvent,
   type RunId,
   readPlan,
   type StartEvent,
@@ -175,16 +176,38 @@ const isGiven = (value: unknown): value is string | number => typeof value === "
 const known = (found: Readonly<Record<Condition, unknown>>): RunConditions =>
   Object.fromEntries(Object.entries(found).filter((entry): entry is [Condition, string | number] => isGiven(entry[1])));
 
-export function conditionsOf(start: StartEvent): RunConditions {
-  const { processes, rowsPerStep, settings, idle = [], versions, machine } = start;
+/** The conditions of a run as it was started last. Software and processors are those of all sessions that trained. */
+export function conditionsOf(last: StartEvent, events: readonly RunEvent[]): RunConditions {
+  const { processes, rowsPerStep, settings, idle = [] } = last;
   const { dtype, baseDtype, magnitudeAxis } = settings;
+  const trained = sessionsIn(events);
+  const sessions = trained.length === 0 ? [last] : trained;
+  const ofEach = (read: (session: StartEvent) => string | undefined) => joined(sessions.map(read));
   return known({
     ...{ processes, rowsPerStep, dtype, baseDtype: baseDtype ?? dtype },
     magnitudeAxis: idle.includes("magnitudeAxis") ? undefined : magnitudeAxis,
-    bidora: versions.bidora,
-    libtorch: versions.libtorch,
-    processor: machine.processor,
+    bidora: ofEach(({ versions }) => versions.bidora),
+    libtorch: ofEach(({ versions }) => versions.libtorch),
+    processor: ofEach(({ machine }) => machine.processor),
   });
+}
+
+/** Between the values of a run's sessions. */
+const THEN = " then ";
+
+/** The distinct ones of values as one; undefined if none is known. */
+const joined = (values: readonly (string | undefined)[]): string | undefined =>
+  [...new Set(values)].filter((value) => value !== undefined).join(THEN) || undefined;
+
+/** The beginnings of the sessions with optimizer steps. */
+function sessionsIn(events: readonly RunEvent[]): StartEvent[] {
+  const found = new Set<StartEvent>();
+  let session: StartEvent | undefined;
+  for (const event of events) {
+    if (event.event === "start") session = event;
+    else if (event.event === "step" && session) found.add(session);
+  }
+  return [...found];
 }
 
 interface ConditionedRun extends RunId {
@@ -234,7 +257,8 @@ export function refuseMixed(runs: readonly ConditionedRun[]): void {
 function sharedBy(key: Condition, conditions: RunConditions = {}): string | number | undefined {
   if (key === "processor") return undefined;
   const value = conditions[key];
-  return key === "bidora" ? value?.toString().split("+")[0] : value;
+  if (key !== "bidora" || value === undefined) return value;
+  return joined(`${value}`.split(THEN).map((version) => version.split("+")[0]));
 }
 
 /** A run without a data seed has its seed as such, so that two folders could hold one run. */

@@ -95,7 +95,7 @@ function spentIn(events: readonly RunEvent[], folder: string): RunCost {
     scored: { ...start.rows, stopsByValidation: stopsByValidation(start.settings) },
     evaluations: evaluationsIn(events),
     baselines: { ...(done.majority && { majority: done.majority }), ...startIn(events) },
-    conditions: conditionsOf(last),
+    conditions: conditionsOf(last, events),
     start: last,
   };
 }

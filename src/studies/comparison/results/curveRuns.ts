@@ -32,7 +32,7 @@ export async function curveRuns(output: string): Promise<CurveRun[]> {
     // A setting without effect on the method has no curve.
     if (Object.keys(point).length === 0) continue;
     const start = events.findLast((event): event is StartEvent => event.event === "start");
-    if (start) made.push({ ...id, method: `${id.method} ${name}`, folder, conditions: conditionsOf(start) });
+    if (start) made.push({ ...id, method: `${id.method} ${name}`, folder, conditions: conditionsOf(start, events) });
     found.push({ ...id, point, ...(await resultOf(output, folder)), seconds: secondsSpent(events) });
   }
   refuseMixed(made);
