@@ -54,6 +54,7 @@ import {
   keepPlan,
   launcherOf,
   missingRuns,
+  openKeys,
   otherFinishedCells,
   pairsOf,
   readSpec,
@@ -69,7 +70,6 @@ import {
   scoreText,
   scoringOf,
   triedCells,
-  tunedKeys,
   watchedMetric,
   writeComparison,
 } from "../../studies/comparison/index.js";
@@ -145,7 +145,7 @@ async function compareRuns(given: Given<typeof options>, context: Context): Prom
       if (dryRun) return expected(all, spec, facts, context);
     }
     const beside = await otherFinishedCells(spec, comparedRunsIn(output), facts);
-    await checkStarted(spec.output, beside, tunedKeys(spec.tuning));
+    await checkStarted(spec.output, beside, openKeys(spec));
     await savePlan(spec.output, tried);
     const diverged = await divergedCells(output, tried);
     const open = tried.filter((cell) => !diverged.has(cell));
@@ -204,7 +204,7 @@ async function expected(
   const costs = await expectedCosts(cells, spec.jobs, context);
   const found = await detectableIn(spec, cells, facts);
   const detectable = Object.fromEntries(found.map(({ task, difference }) => [task, difference]));
-  const text = `${costsText(costs)}\n${detectableText(found, spec.seeds.length)}`;
+  const text = `${costsText(costs)}\n${detectableText(found, spec)}`;
   return { kind: "expected", costs: { ...costs, detectable }, text };
 }
 

@@ -119,6 +119,7 @@ export interface CurveSummary {
   readonly method: string;
   readonly setting: string;
   readonly metric: ComparedMetric;
+  /** The seed of each run that ended at all values; with data seeds, once for each of them. */
   readonly seeds: readonly number[];
   /** By value, from the smallest. */
   readonly points: readonly CurvePoint[];
@@ -134,7 +135,7 @@ export interface Competitor {
   readonly method: string;
   /** The settings that its runs were given, where all of them have the same value; without rows, model and folders. */
   readonly settings: JsonObject;
-  /** The settings that its runs on different tasks were given with different values. */
+  /** The settings that its runs on different tasks were given with different values, unless all methods were given the same on each task. */
   readonly byTask?: readonly string[];
 }
 

@@ -88,6 +88,7 @@ const tested = {
   pairs: number,
   differing: number,
   unmatched: number,
+  repeated: number.exactOptional(),
   population: z.enum([
     "seeds of this task",
     "seeds of these tasks",
@@ -114,7 +115,6 @@ const wilcoxon = {
   effect,
   tasks: z.array(name).exactOptional(),
   kind: name.exactOptional(),
-  repeated: number.exactOptional(),
   joined: z.array(z.object({ ...rowGroup, repeated: z.array(name).exactOptional() })).exactOptional(),
 };
 const resamples = { low: number, high: number, confidence: number, resamples: number };

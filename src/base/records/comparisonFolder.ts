@@ -57,7 +57,7 @@ interface CurvePlace extends PlacedRun {
   readonly name: string;
 }
 
-const OF_CURVE = new RegExp(String.raw`^([^/\\]+)[/\\]([^/\\]+)[/\\]${CURVE}[/\\]([^/\\]+)[/\\]seed-(\d+)$`);
+const OF_CURVE = new RegExp(String.raw`^([^/\\]+)[/\\]([^/\\]+)[/\\]${CURVE}[/\\]([^/\\]+)[/\\](seed-[^/\\]+)$`);
 
 /** The runs of the curve that were planned or whose folders exist. */
 export function curveRunsIn(folder: string): CurvePlace[] {
@@ -67,9 +67,10 @@ export function curveRunsIn(folder: string): CurvePlace[] {
     ),
   );
   return [...new Set([...Object.keys(readPlan(folder)), ...there])].flatMap((path) => {
-    const [, task, method, name, seed] = OF_CURVE.exec(path) ?? [];
-    if (task === undefined || method === undefined || name === undefined) return [];
-    return { task, method, name, seed: Number(seed), folder: join(folder, path) };
+    const [, task, method, name, last = ""] = OF_CURVE.exec(path) ?? [];
+    const seeds = seedsNamed(last);
+    if (task === undefined || method === undefined || name === undefined || seeds === undefined) return [];
+    return { task, method, name, ...seeds, folder: join(folder, path) };
   });
 }
 

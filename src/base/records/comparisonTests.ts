@@ -50,6 +50,8 @@ interface Tested {
   readonly differing: number;
   /** How many runs (or tasks) of a and b were left out, because they have no partner or lack the metric. */
   readonly unmatched: number;
+  /** How many pairs of runs are left out since they are equal to those of another seed: it counts once. */
+  readonly repeated?: number;
   /** The tested task; absent for a test over several tasks. */
   readonly task?: string;
 }
@@ -70,8 +72,6 @@ export interface WilcoxonTest extends WithP {
   readonly tasks?: readonly string[];
   /** What the metric counts, as in `ComparedMetric`. */
   readonly kind?: string;
-  /** How many pairs are left out since their runs are equal to those of another seed: it counts once. */
-  readonly repeated?: number;
   /** The tasks of the test whose pairs are joined. */
   readonly joined?: readonly JoinedTasks[];
   /** min(W+, W−) */

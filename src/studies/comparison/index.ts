@@ -22,7 +22,7 @@ export {
   factsIn,
   type KnownFacts,
 } from "./plan/estimates.js";
-export { freezePlan, keepPlan } from "./plan/freeze.js";
+export { freezePlan, keepPlan, openKeys } from "./plan/freeze.js";
 export {
   checkComparisonFolder,
   checkStarted,
@@ -40,5 +40,4 @@ export { type ComparisonResult, writeComparison } from "./results/results.js";
 export { scoringOf, watchedMetric } from "./results/scoring.js";
 export { type ComparisonSettings, compareOptions } from "./spec/compareOptions.js";
 export { type AskedRuns, askedRuns, readSpec, requestedResults, type Spec } from "./spec/spec.js";
-export { tunedKeys } from "./spec/tuning.js";
 export { type Variant, variantsOf } from "./spec/variants.js";

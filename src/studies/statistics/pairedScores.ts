@@ -55,12 +55,19 @@ function withoutRepeatedSeeds(scope: Scope, units: readonly (readonly SeedPair[]
     const runs = runsOf(scope, a, b).filter((run) =>
       unit.some(({ task, seed }) => run.task === task && seedsName(run) === seed),
     );
-    // Runs that differ can have equal scores on few rows, but not the same loss.
-    if (!runs.every(({ metrics }) => Object.keys(metrics).some((name) => bareMetric(name) === "loss"))) return true;
+    if (!runs.every(hasLoss)) return true;
     const results = textOf(runs, ({ task, method }) => [task, method]);
     return !seen.has(results) && seen.add(results);
   });
 }
+
+/** Runs that differ can have equal scores on few rows, but not the same loss. */
+const hasLoss = ({ metrics }: Pick<ComparedRun, "metrics">): boolean =>
+  Object.keys(metrics).some((name) => bareMetric(name) === "loss");
+
+/** A run's results as text, by which runs of other seeds are recognized as the same; undefined if they can't be. */
+export const resultsOf = (run: Pick<ComparedRun, "metrics">): string | undefined =>
+  hasLoss(run) ? JSON.stringify(Object.entries(run.metrics).sort()) : undefined;
 
 /** One pair for each task, or tasks that share rows: the means over the seeds that both methods have, then over the tasks. */
 export function pairsOfTasks(scope: Scope, a: string, b: string): PairedScores {

@@ -37,6 +37,13 @@ export const meanSpread = (spreads: readonly Spread[]): Spread => ({
   rowsOfSeed: mean(spreads.map(({ rowsOfSeed }) => rowsOfSeed)),
 });
 
+/** The spread over fewer or more rows: `scale` times as many are behind the given one. That between seeds has each seed's own part in it. */
+export const scaledSpread = ({ seeds, rows, rowsOfSeed }: Spread, scale: number): Spread => ({
+  seeds: Math.max(0, seeds - rowsOfSeed) + scale * rowsOfSeed,
+  rows: scale * rows,
+  rowsOfSeed: scale * rowsOfSeed,
+});
+
 const POWER = 0.8;
 const LEVEL = 0.05;
 const CASES = 4000;

@@ -65,7 +65,7 @@ function settingNotes({ competitors = [] }: Comparison): string[] {
   };
   const isShared = (key: string): boolean => {
     const values = new Set(competitors.map((one) => settingText(one, key)));
-    return values.size < 2;
+    return values.size < 2 && !competitors.some(({ byTask }) => byTask?.includes(key));
   };
   return competitors.flatMap((one) => {
     const own = [...Object.keys(one.settings), ...(one.byTask ?? [])].filter((key) => !isShared(key));

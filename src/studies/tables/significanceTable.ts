@@ -87,7 +87,7 @@ function pairsText(test: SignificanceTest): string {
   const facts = [
     ...("seeds" in test ? [`${test.seeds} seeds`] : []),
     ...(differing < pairs ? [`${pairs - differing} equal`] : []),
-    ...(isWilcoxon(test) && test.repeated !== undefined ? [`${test.repeated} repeated`] : []),
+    ...(test.repeated !== undefined ? [`${test.repeated} ${runs}repeated`] : []),
     ...(unmatched > 0 ? [`${unmatched} ${runs}left out`] : []),
   ];
   return facts.length === 0 ? `${pairs}` : `${pairs} (${facts.join(", ")})`;
@@ -165,9 +165,9 @@ function joinedNotes(test: SignificanceTest): string[] {
 
 /** Which pairs of methods have runs that are equal with several seeds. */
 function repeatedSeedsNote(tests: readonly SignificanceTest[]): string[] {
-  const repeating = tests.filter((test) => isWilcoxon(test) && test.repeated !== undefined);
+  const repeating = tests.filter(({ repeated }) => repeated !== undefined);
   if (repeating.length === 0) return [];
-  const named = repeating.map((test) => `${test.a} – ${test.b} (${taskText(test)})`);
+  const named = [...new Set(repeating.map((test) => `${test.a} – ${test.b} (${taskText(test)})`))];
   return [`The seed changes nothing in some runs of ${listed(named)}: equal ones count as one pair.`];
 }
 

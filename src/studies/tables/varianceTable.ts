@@ -10,7 +10,7 @@ const COMPONENTS = [
 ] as const;
 
 const NOT_INDEPENDENT =
-  "Runs with the same seed, or with the same data seed, are not independent: p-values of tests over seeds, which take them as such, are too small.";
+  "Runs with the same seed, or with the same data seed, are not independent: tests over seeds take them as such, so their p-values are too small, their intervals too narrow, and methods too easily equivalent.";
 
 /** One table; none for a comparison without data seeds. */
 export function varianceTable({ variance = [], runs, tasks }: Comparison): ResultTable[] {

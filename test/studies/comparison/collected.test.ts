@@ -121,6 +121,28 @@ describe("what a method is", () => {
     expect(read("comparison.md")).toContain("- dora: learningRate by task.");
     expect(read("comparison.tex")).toContain("\\item in: dora with magnitudeAxis in, learningRate 1.");
   });
+
+  test.each([
+    ["no setting of the tasks", { t: 1, u: 2 }, undefined],
+    ["a setting with other values on each task", { t: 2, u: 1 }, ["learningRate"]],
+  ])("has %s", async (_, rates, byTask) => {
+    const made = (learningRate: number, dataSeed: number) => ({
+      settings: given({ learningRate, dataSeed }),
+      start: { sources: { ...sources, dataSeed: "flag" } },
+      rows: rows(1, 2),
+    });
+    const { result } = await written(
+      comparisonWith({
+        "t/dora/seed-0-data-0": made(1, 0),
+        "u/dora/seed-0-data-1": made(2, 1),
+        "t/in/seed-0-data-0": made(rates.t, 0),
+        "u/in/seed-0-data-1": made(rates.u, 1),
+      }),
+    );
+    expect(result.competitors?.map((one) => one.byTask)).toEqual([byTask, byTask]);
+    const noted = ["dora: learningRate by task.", "in: dora with learningRate by task."];
+    expect(result.notes!.filter((note) => note.includes("by task"))).toEqual(byTask ? noted : []);
+  });
 });
 
 describe("why a run's scores say nothing about its method", () => {

@@ -151,6 +151,8 @@ describe("a budget", () => {
     expect(rowsPerStep(config({ method: "lora", dropLast: true }), 10).train).toBe(4);
     expect(rowsPerStep(config({ ...firstOrder, searchFolds: 5 }), 10).search).toBe(4 + 2);
     expect(rowsPerStep(config({ ...firstOrder, searchFraction: 0.5 }), 10).search).toBe(2.5 + 2.5);
+    // 63 rows and 27, as the split gives them.
+    expect(rowsPerStep(config({ ...firstOrder, searchFraction: 0.7 }), 90).search).toBeCloseTo(63 / 16 + 27 / 7, 12);
   });
 
   it("is refused if not every method can keep it", () => {

@@ -29,7 +29,8 @@ function run(method: string, seed: number, rows: readonly object[] | undefined):
   if (text !== undefined) writeFileSync(join(folder, "validation-predictions.jsonl"), text);
   const scored = { stopsByValidation: false };
   const spent = { trainedParameters: 1, seconds: 1, peakMemoryBytes: 1, steps: 1, rows: 1, evaluations: [], scored };
-  return { task: "t", method, seed, folder, metrics: { pearson: 0.5, loss: 1 }, ...spent };
+  // Runs with one loss would be one run with several seeds.
+  return { task: "t", method, seed, folder, metrics: { pearson: 0.5, loss: 1 + seed / 8 }, ...spent };
 }
 
 const rowsOf = (values: readonly number[], references: readonly (number | null)[] = REFERENCES) =>
@@ -249,6 +250,23 @@ describe("tests over the seeds and rows of a task", () => {
     metrics: { pearson: 0.5, loss: meanLoss(losses) },
   });
 
+  it("take runs that are equal to those of another seed once", async () => {
+    const losses = [0.1, 0.4, 0.2, 0.3, 0.5, 0.2, 0.1, 0.6];
+    const lossesOf = (step: number) => losses.map((loss) => loss + step);
+    const both = (seed: number, step: number) => [
+      lossRun("a", seed, A, lossesOf(step)),
+      lossRun("b", seed, B, lossesOf(0.1 - 2 * step)),
+    ];
+    const two = [...both(0, 0), ...both(1, 0.05)];
+    const copied = [...two, ...both(2, 0), ...both(3, 0.05), ...both(4, 0)];
+    const found = async (runs: typeof two) =>
+      rowTests("t", ["a", "b"], await readPredictedRuns(runs, LOSS), LOSS, { margin: 0.5 });
+    const [once, often] = [await found(two), await found(copied)];
+    expect(once.map(({ test }) => test)).toEqual(["two-level", "two-level", "equivalence", "bootstrap"]);
+    expect(often).toEqual(once.map((test) => ({ ...test, repeated: 3 })));
+    expect(once.every(({ unmatched }) => unmatched === 0)).toBe(true);
+  });
+
   it("need two common seeds", async () => {
     const single = [run("a", 0, rowsOf(A)), run("a", 1, rowsOf(C)), run("b", 0, rowsOf(B)), run("b", 2, rowsOf(A))];
     expect(overSeeds("t", ["a", "b"], await readPredictedRuns(single, scoring), scoring)).toEqual([]);
@@ -328,7 +346,7 @@ describe("tests over the seeds and rows of a task", () => {
     expect(notes).toEqual(["The loss on t is not tested, because its runs kept no loss of each row."]);
   });
 
-  it("give p = 1 and an interval of 0 for runs that are all equal", async () => {
+  it("give p = 1 and an interval of 0 for methods whose runs are equal with each seed", async () => {
     const runs = ["a", "b"].flatMap((method) => [0, 1, 2].map((seed) => run(method, seed, rowsOf(A))));
     const [test] = overSeeds("t", ["a", "b"], await readPredictedRuns(runs, scoring), scoring);
     expect(test).toMatchObject({ difference: 0, low: 0, high: 0, p: 1, pStandardError: 0 });

@@ -56,6 +56,20 @@ describe("the plan of a comparison", () => {
     expect([taken?.task, more.length]).toEqual(["glue-mrpc", 0]);
   });
 
+  it("refuses settings that are not what a method's name says", async () => {
+    const of = (flags: object, ...methods: string[]) =>
+      cellsOf({ methods, task: "regression", train: "a.jsonl", model: "m", maxSteps: 10, ...flags }, undefined);
+    await expect(of({ initLoraWeights: "pissa" }, "lora", "lora+eva")).rejects.toThrow(
+      "lora+eva means --init-lora-weights eva, and its settings have pissa: leave that out, or name another method.",
+    );
+    await expect(of({ searchFolds: 3 }, "bidora-folds")).rejects.toThrow(
+      "bidora-folds means --search-folds 5, and its",
+    );
+    const [plain, folds] = await of({ searchFolds: 5, initLoraWeights: "pissa" }, "lora", "bidora-folds");
+    expect([plain?.settings.initLoraWeights, folds?.settings.searchFolds]).toEqual(["pissa", 5]);
+    await expect(of({ earlyStopping: 7 }, "lora+es")).resolves.toMatchObject([{ settings: { earlyStopping: 7 } }]);
+  });
+
   it("tests the pairs of methods that are named, each once", () => {
     const pairsGiven = (...pairs: string[]) =>
       readSpec({ methods: ["lora", "dora+es", "bidora"], task: "regression", pairs }, undefined).pairs;
@@ -126,6 +140,9 @@ describe("the plan of a comparison", () => {
     const of = (flags: Parameters<typeof readSpec>[0]) => requestedResults(readSpec(flags, path)).mainMetrics;
     expect(of({})).toEqual({ a: "spearman", b: "pearson" });
     expect(of({ mainMetric: "meanSquaredError" })).toEqual({ a: "meanSquaredError", b: "meanSquaredError" });
+    // Runs on a task that this call leaves out are summarized, too.
+    expect(of({ tasks: ["b"] })).toEqual({ a: "spearman", b: "pearson" });
+    expect(of({ tasks: ["b"], mainMetric: "meanSquaredError" })).toEqual({ a: "spearman", b: "meanSquaredError" });
     expect(requestedResults(readSpec({}, file("task: regression"))).mainMetrics).toEqual({});
     expect(() => readSpec({}, file("tasks: [{name: a, task: regression, mainMetric: 3}]"))).toThrow(
       "In task 1 of the list: mainMetric takes",
@@ -176,7 +193,7 @@ describe("the plan of a comparison", () => {
     const warm = { methods: ["lora", "bidora", "bidora-warm"] };
     same(warm).not.toThrow();
     same({ ...warm, warmStart: true }).toThrow("bidora and bidora-warm are the same run on regression");
-    same({ methods: ["bidora-folds", "bidora"], searchFolds: 3 }).toThrow("bidora-folds and bidora are the same run");
+    same({ methods: ["bidora-folds", "bidora"], searchFolds: 5 }).toThrow("bidora-folds and bidora are the same run");
     const early = { methods: ["lora", "lora+es"], earlyStopping: 2, evalEvery: 5 };
     same(early).not.toThrow();
     same({ ...early, earlyStopping: 3, earlyStoppingMetric: "loss" }).not.toThrow();

@@ -1,9 +1,12 @@
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it, test } from "vitest";
 import type { CurveRun } from "../../../src/base/records/comparison.js";
+import { curveRunsIn } from "../../../src/base/records/comparisonFolder.js";
 import { curvesOf } from "../../../src/studies/comparison/results/curveRuns.js";
 import { bestPoints } from "../../../src/studies/statistics/bestPoints.js";
 import { curveTables } from "../../../src/studies/tables/curveTables.js";
+import { fresh } from "../../e2e/support.js";
 import { accuracy, task } from "./sampleComparison.js";
 
 interface Golden {
@@ -74,6 +77,30 @@ describe("a curve", () => {
       },
     ]);
     expect(curvesOf(runs.slice(6), tasks, ["lora"])).toEqual([]);
+  });
+
+  it("has a run for each data seed of a seed", () => {
+    const ofData = (dataSeed: number, seed: number, learningRate: number, value: number) => ({
+      ...run("lora", seed, learningRate, value),
+      dataSeed,
+    });
+    const all = [0, 1].flatMap((dataSeed) => [
+      ...[ofData(dataSeed, 0, 0.001, 0.5 + dataSeed / 4), ofData(dataSeed, 0, 0.01, 0.25)],
+      ...(dataSeed === 0 ? [ofData(dataSeed, 1, 0.001, 1)] : []),
+    ]);
+    const [curve] = curvesOf(all, tasks, ["lora"]);
+    expect(curve).toMatchObject({ seeds: [0, 0], points: [{ mean: 0.625 }, { mean: 0.25 }] });
+  });
+
+  it("is found in the folders of its runs, with their data seeds", () => {
+    const output = fresh("curve");
+    const at = (name: string) => join(output, "t", "lora", "curve", "learningRate=0.1", name);
+    for (const name of ["seed-0", "seed-1-data-2", "other"]) mkdirSync(at(name), { recursive: true });
+    const place = { task: "t", method: "lora", name: "learningRate=0.1" };
+    expect(curveRunsIn(output)).toEqual([
+      { ...place, seed: 0, folder: at("seed-0") },
+      { ...place, seed: 1, dataSeed: 2, folder: at("seed-1-data-2") },
+    ]);
   });
 
   it("is a table of methods by values, with notes on what it may be used for and on missing runs", () => {

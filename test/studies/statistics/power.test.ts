@@ -1,7 +1,7 @@
 import { describe, expect, it, test } from "vitest";
 import { seededNormals } from "../../../src/studies/statistics/draws.js";
 import { resampled } from "../../../src/studies/statistics/pairedBootstrap.js";
-import { detectableDifference, meanSpread, spreadOf } from "../../../src/studies/statistics/power.js";
+import { detectableDifference, meanSpread, scaledSpread, spreadOf } from "../../../src/studies/statistics/power.js";
 import type { OverRows } from "../../../src/tasks/metrics/parts/metric.js";
 import { meanOverRows } from "../../../src/tasks/metrics/parts/sums.js";
 import { few } from "../../support/few.js";
@@ -37,6 +37,19 @@ test("it is smaller with more seeds, in the unit of the scores, and 0 where noth
   const times = (factor: number) => ({ seeds: factor ** 2, rows: 0.01 * factor ** 2, rowsOfSeed: 0.02 * factor ** 2 });
   expect(detectableDifference(times(100), 3)).toBeCloseTo(100 * found[1]!, 9);
   expect(detectableDifference({ seeds: 0, rows: 0, rowsOfSeed: 0 }, 3)).toBe(0);
+});
+
+test("the spread over another number of rows is that of runs with so many", () => {
+  const process: Process = { rows: 100, seeds: 4, ofRow: 1, ofSeed: 0.3, noise: 0.8 };
+  for (const rows of [10, 10_000]) {
+    const [found, expected] = [
+      scaledSpread(spreadOfProcess(process), 100 / rows),
+      spreadOfProcess({ ...process, rows }),
+    ];
+    for (const name of ["seeds", "rows", "rowsOfSeed"] as const) expect(found[name]).toBeCloseTo(expected[name], 12);
+  }
+  // An estimate of the seeds' variance can be below its part.
+  expect(scaledSpread({ seeds: 1, rows: 0, rowsOfSeed: 2 }, 0.5).seeds).toBe(1);
 });
 
 test("the spread of simulated runs is estimated without bias", () => {

@@ -104,6 +104,19 @@ describe("comparison tables", () => {
     expect(cellsByColumn(comparisonTables(same)[0]!)["Average ↓"]).toEqual(["–", "–", "–"]);
   });
 
+  test("have an average over all data seeds of a seed", () => {
+    const tasks = [task("t", accuracy), task("u", f1)];
+    const runs = [0, 1].flatMap((seed) =>
+      [0, 1].flatMap((dataSeed) => [
+        { ...run("t", "a", seed, { accuracy: 0.5 + dataSeed / 4 }), dataSeed },
+        { ...run("u", "a", seed, { f1: 0.25 + dataSeed / 4 }), dataSeed },
+      ]),
+    );
+    const [average] = averagesOf({ methods: ["a"], tasks, runs });
+    expect(average).toMatchObject({ method: "a", mean: 0.5, n: 4 });
+    expect(average!.deviation).toBeCloseTo(Math.sqrt(4 / 3) / 8, 12);
+  });
+
   test("have the trained parameters' share of the model", () => {
     const sized = (task: string, trainedParameters: number, totalParameters: number) => ({
       ...run(task, "a", 0, { accuracy: 1 }, { trainedParameters }),

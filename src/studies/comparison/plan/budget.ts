@@ -9,7 +9,7 @@ import {
   upperFacts,
   upperOf,
 } from "../../../tasks/config/index.js";
-import { batchesPerPass } from "../../../tasks/data/index.js";
+import { batchesPerPass, countOfShare } from "../../../tasks/data/index.js";
 
 /** The amount of training that every method gets. */
 export interface Budget {
@@ -48,7 +48,7 @@ export function rowsPerStep(config: RunConfig, rows: number, ofUpperTrain?: numb
 
 /** The upper level's part of the training rows. */
 const upperShare = ({ searchFraction, searchFolds }: RunConfig, rows: number): number =>
-  searchFolds === undefined ? rows - Math.floor(searchFraction * rows) : rows / searchFolds;
+  searchFolds === undefined ? rows - countOfShare(searchFraction, rows) : rows / searchFolds;
 
 function rowsOfBatch({ batchSize, dropLast }: RunConfig, rows: number): number {
   return dropLast ? batchSize : rows / batchesPerPass({ examples: rows, batchSize, dropLast });

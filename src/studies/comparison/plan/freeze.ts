@@ -16,7 +16,8 @@ import {
 import { resolveRun } from "../../../tasks/config/index.js";
 import { versions } from "../../../training/run/index.js";
 import type { Spec } from "../spec/spec.js";
-import { tunedKeys } from "../spec/tuning.js";
+import { followingKeys, tunedKeys } from "../spec/tuning.js";
+import type { Budget } from "./budget.js";
 import type { Cell } from "./cells.js";
 import type { KnownFacts } from "./estimates.js";
 import { checkStarted } from "./plan.js";
@@ -34,15 +35,23 @@ export async function freezePlan(
   facts: KnownFacts,
   { onNote }: CallContext,
 ): Promise<void> {
-  const { freeze: file, output, tuning } = spec;
+  const { freeze: file, output } = spec;
   if (file === undefined) return;
-  const planned = await checkStarted(output, cells, tunedKeys(tuning));
+  const planned = await checkStarted(output, cells, openKeys(spec));
   const isNew = !existsSync(file);
   if (isNew) makeFolder(dirname(file));
   const plan = isNew ? writeFrozenPlan(file, planOf(spec, cells, planned, facts)) : readFrozenPlan(file);
   keepPlan(output, plan, file);
   onNote?.(`${isNew ? "Froze the plan in" : "The frozen plan is"} ${file}, SHA-256 ${plan.sha256}.`);
 }
+
+/** The settings that a run has only once a point is chosen. */
+export function openKeys({ tuning, budget }: Pick<Spec, "tuning" | "budget">): string[] {
+  const tuned = tunedKeys(tuning);
+  return [...tuned, ...followingKeys(tuned, budget && budgetText(budget))];
+}
+
+const budgetText = ({ of, amount }: Budget): string => `${of}=${amount}`;
 
 /** Keeps a plan in the comparison's folder. @throws BidoraError `COMPARISON` if it has another */
 export function keepPlan(output: string, plan: FrozenPlan, file: string): void {
@@ -74,7 +83,7 @@ function planOf(
     tests: [...TESTS, ...(margin === undefined ? [] : ["equivalence"])],
     ...(pairs && { pairs }),
     ...(margin !== undefined && { margin }),
-    ...(budget && { budget: `${budget.of}=${budget.amount}` }),
+    ...(budget && { budget: budgetText(budget) }),
     tuned: tunedKeys(tuning),
     runs: Object.fromEntries(Object.entries(planned).map(([name, run]) => [name.replaceAll("\\", "/"), run])),
     begun: cells

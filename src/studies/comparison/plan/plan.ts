@@ -113,7 +113,7 @@ function refuseChanged(folder: string, before: PlannedRun, now: PlannedRun, trie
   );
 }
 
-/** Settings that are derived from the model and the data. */
+/** Settings that are derived from the model and the data where they are not asked for. */
 const FOUND: ReadonlySet<string> = new Set<keyof RunSettings>([
   ...(["task", "textColumns", "labelColumn", "maxLength", "dtype", "targetModules"] as const),
 ]);
@@ -135,6 +135,12 @@ export function changedSettings(settings: JsonObject, path: string, tuned: reado
     .filter((key) => !isSameValue(asked[key], made[key]))
     .map((key) => `${key} ${shown(made[key])}, the plan has ${shown(asked[key])}`);
 }
+
+/** The settings among those derived that were asked for otherwise than planned. @param tuned as for `changedSettings` */
+export const changedFound = (planned: JsonObject, now: JsonObject, tuned: readonly string[]): string[] =>
+  [...FOUND]
+    .filter((key) => !tuned.includes(key) && !isSameValue(planned[key], now[key]))
+    .map((key) => `${key} ${shown(now[key])}, the plan has ${shown(planned[key])}`);
 
 const foreignRun = (folder: string, why: string): BidoraError =>
   new BidoraError(
@@ -188,7 +194,7 @@ export function conditionsOf(last: StartEvent, events: readonly RunEvent[]): Run
     magnitudeAxis: idle.includes("magnitudeAxis") ? undefined : magnitudeAxis,
     bidora: ofEach(({ versions }) => versions.bidora),
     libtorch: ofEach(({ versions }) => versions.libtorch),
-    processor: ofEach(({ machine }) => machine.processor),
+    processor: ofEach(({ machine: { device = "cpu", processor } }) => (device === "cpu" ? processor : device)),
   });
 }
 

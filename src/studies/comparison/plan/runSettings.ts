@@ -1,8 +1,8 @@
 // All settings of a run of a comparison.
 import { availableParallelism } from "node:os";
-import { given } from "../../../base/index.js";
+import { given, UsageError } from "../../../base/index.js";
 import type { StepCosts } from "../../../base/records/index.js";
-import { withoutEffect } from "../../../base/settings/index.js";
+import { flagOf, withoutEffect } from "../../../base/settings/index.js";
 import {
   METHODS,
   type Method,
@@ -67,10 +67,23 @@ export const askedOf = (
 
 function requestedSettings(spec: Spec, task: SpecTask, variant: Variant, tried: RunSettings = {}): RunSettings {
   const requested = askedOf(spec, task, variant, tried);
+  refuseOtherName(variant, requested);
   const whole = { ...variant.settings, ...requested, method: variant.method };
   const held = { ...(variant.stopsEarly && { holdoutFraction: HOLDOUT }), ...whole };
   const idle = new Set(withoutEffect(runOptions, requested, resolveRun(held)));
   return Object.fromEntries(Object.entries(whole).filter(([key]) => !idle.has(key)));
+}
+
+/** Settings that a variant's name says. Those of early stopping may be others. */
+const NAMED = ["initLoraWeights", "searchFolds", "warmStart"] as const satisfies (keyof RunSettings)[];
+
+/** @throws UsageError for a setting that is not what the variant's name says */
+function refuseOtherName({ name, settings }: Variant, requested: RunSettings): void {
+  const key = NAMED.find((one) => settings[one] !== undefined && (requested[one] ?? settings[one]) !== settings[one]);
+  if (key === undefined) return;
+  throw new UsageError(
+    `${name} means ${flagOf(key)} ${settings[key]}, and its settings have ${requested[key]}: leave that out, or name another method.`,
+  );
 }
 
 /** How a run that tries a point holds out the rows that it is scored on, unless its settings say otherwise. */

@@ -12,6 +12,7 @@ import {
   readMetrics,
   type StartEvent,
   secondsSpent,
+  seedsName,
 } from "../../../base/records/index.js";
 import { bestPoints } from "../../statistics/bestPoints.js";
 import { mean, sampleDeviation } from "../../statistics/summary.js";
@@ -65,17 +66,18 @@ function curveOf(runs: readonly CurveRun[], setting: string, metric: ComparedMet
   const { task, method } = runs[0]!;
   const scoreOf = ({ diverged, metrics }: CurveRun): number | undefined =>
     diverged ? Number.NaN : own(metrics ?? {}, metric.name);
-  const byValue = new Map<number, Map<number, number>>();
+  const byValue = new Map<number, Map<string, number>>();
   const values = [...new Set(runs.map(({ point }) => Number(point[setting])))].sort((a, b) => a - b);
   for (const value of values) byValue.set(value, new Map());
   for (const run of runs) {
     const score = scoreOf(run);
-    if (score !== undefined) byValue.get(Number(run.point[setting]))!.set(run.seed, score);
+    if (score !== undefined) byValue.get(Number(run.point[setting]))!.set(seedsName(run), score);
   }
-  const all = [...new Set(runs.map(({ seed }) => seed))].sort((a, b) => a - b);
-  const seeds = all.filter((seed) => values.every((value) => byValue.get(value)!.has(seed)));
-  if (seeds.length === 0) return undefined;
-  const scores = values.map((value) => seeds.map((seed) => byValue.get(value)!.get(seed)!));
+  const ofSeeds = sortBySeeds(runs.filter(({ point }) => Number(point[setting]) === values[0]));
+  const complete = ofSeeds.filter((run) => values.every((value) => byValue.get(value)!.has(seedsName(run))));
+  if (complete.length === 0) return undefined;
+  const seeds = complete.map(({ seed }) => seed);
+  const scores = values.map((value) => complete.map((run) => byValue.get(value)!.get(seedsName(run))!));
   const found = bestPoints(scores, metric.goal);
   const points = values.map((value, i): CurvePoint => pointFrom(value, scores[i]!, found?.shares?.[i] ?? null));
   return {
@@ -84,6 +86,9 @@ function curveOf(runs: readonly CurveRun[], setting: string, metric: ComparedMet
     optimism: found?.optimism ?? null,
   };
 }
+
+const sortBySeeds = (runs: readonly CurveRun[]): CurveRun[] =>
+  runs.toSorted((a, b) => a.seed - b.seed || (a.dataSeed ?? 0) - (b.dataSeed ?? 0));
 
 function pointFrom(value: number, scores: readonly number[], best: number | null): CurvePoint {
   const ended = scores.filter(Number.isFinite);

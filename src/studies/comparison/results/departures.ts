@@ -1,12 +1,17 @@
 // What departs from a comparison's frozen plan.
 import { existsSync } from "node:fs";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { group } from "d3-array";
 import { own } from "../../../base/index.js";
 import {
   type Comparison,
+  curveRunsIn,
   type Frozen,
   type FrozenPlan,
+  GRID,
+  gridRunsIn,
+  isFinished,
+  type JsonObject,
   type PlannedRun,
   plannedRunOf,
   RUN_FILE,
@@ -15,7 +20,8 @@ import {
   readPlan,
   seedsName,
 } from "../../../base/records/index.js";
-import { changedSettings } from "../plan/plan.js";
+import { changedFound, changedSettings } from "../plan/plan.js";
+import { followingKeys } from "../spec/tuning.js";
 import type { CollectedRun } from "./collectRuns.js";
 
 type Found = Pick<Comparison, "tasks" | "pairs" | "failed" | "unfinished"> & { readonly runs: readonly CollectedRun[] };
@@ -26,8 +32,8 @@ export function frozenIn(output: string, found: Found, margin: number | undefine
   if (!plan) return undefined;
   const departures = [
     ...begunBefore(plan),
-    ...added(plan, found),
-    ...missing(plan, found),
+    ...added(plan, output, found),
+    ...missing(plan, output, found),
     ...changed(plan, output, found),
     ...unlikeTests(plan, found, margin),
   ];
@@ -40,13 +46,19 @@ const nameOf = (run: RunId): string => `${run.task}/${run.method}/${seedsName(ru
 const begunBefore = ({ begun }: FrozenPlan): string[] =>
   begun.length === 0 ? [] : [`These runs had begun when the plan was frozen: ${listed(begun)}.`];
 
-function added(plan: FrozenPlan, { runs, failed = [], unfinished = [] }: Found): string[] {
+function added(plan: FrozenPlan, output: string, { runs, failed = [], unfinished = [] }: Found): string[] {
   const ids = [...runs, ...failed, ...unfinished];
+  const isPlanned = ({ task, method }: Omit<RunId, "seed">) =>
+    plan.methods.includes(method) && plan.tasks.some(({ name }) => name === task);
+  const tried = [...gridRunsIn(output), ...curveRunsIn(output)]
+    .filter(isPlanned)
+    .map(({ folder }) => relative(output, folder).replaceAll("\\", "/"));
   const parts = [
     ["tasks", ids.map(({ task }) => task), plan.tasks.map(({ name }) => name)],
     ["methods", ids.map(({ method }) => method), plan.methods],
     ["seeds", ids.map(({ seed }) => seed), plan.seeds],
     ["data seeds", ids.flatMap(({ dataSeed }) => dataSeed ?? []), plan.dataSeeds ?? []],
+    ["runs of tried values", tried, Object.keys(plan.runs)],
   ] as const;
   return parts.flatMap(([what, there, planned]) => {
     const more = [...new Set<unknown>(there)].filter((one) => !(planned as readonly unknown[]).includes(one));
@@ -54,44 +66,60 @@ function added(plan: FrozenPlan, { runs, failed = [], unfinished = [] }: Found):
   });
 }
 
-function missing(plan: FrozenPlan, { runs }: Found): string[] {
+function missing(plan: FrozenPlan, output: string, { runs }: Found): string[] {
   const there = new Set(runs.map(nameOf));
-  const lacking = Object.keys(plan.runs).filter((name) => plannedRunOf(name) && !there.has(name));
+  const isThere = (name: string) => (plannedRunOf(name) ? there.has(name) : isFinished(join(output, name)));
+  const lacking = Object.keys(plan.runs).filter((name) => !isThere(name));
   return lacking.length === 0 ? [] : [`These planned runs have no results: ${listed(lacking)}.`];
 }
 
-/** Runs with other settings, data or versions, those with equal changes together. */
+/** Runs with other settings, data or versions, those with equal changes together. Runs that tried values are among them. */
 function changed(plan: FrozenPlan, output: string, { runs }: Found): string[] {
   const now = readPlan(output);
-  const found = runs.flatMap((run) => {
-    const planned = own(plan.runs, nameOf(run));
-    if (!planned) return [];
+  const made = new Map(runs.map((run) => [nameOf(run), run]));
+  const found = Object.entries(plan.runs).flatMap(([name, planned]) => {
+    const tuned = plannedRunOf(name) ? plan.tuned : [];
+    const run = own(now, name);
     const changes = [
-      ...settingsOf(planned, run.folder, plan.tuned),
-      ...dataOf(planned, own(now, relative(output, run.folder))),
-      ...versionsOf(plan, run),
+      ...settingsOf(plan, name, join(output, name)),
+      ...(run ? [...changedFound(planned.settings, run.settings, tuned), ...dataOf(planned, run)] : []),
+      ...versionsOf(plan, made.get(name)),
     ];
-    return changes.length === 0 ? [] : [{ name: nameOf(run), changes: changes.join("; ") }];
+    return changes.length === 0 ? [] : [{ name, changes: changes.join("; ") }];
   });
   return [...group(found, ({ changes }) => changes)].map(
     ([changes, alike]) => `${listed(alike.map(({ name }) => name))}: ${changes}.`,
   );
 }
 
-function settingsOf({ settings }: PlannedRun, folder: string, tuned: readonly string[]): string[] {
+/** Of a reported run, tuned settings may have the values of a planned point, and others follow from them. */
+function settingsOf(plan: FrozenPlan, name: string, folder: string): string[] {
   const path = join(folder, RUN_FILE);
-  return existsSync(path) ? changedSettings(settings, path, tuned) : [];
+  const { settings } = own(plan.runs, name)!;
+  if (!existsSync(path)) return [];
+  const points = plannedRunOf(name) ? pointsOf(plan, name) : [];
+  if (points.length === 0) return changedSettings(settings, path);
+  const values = points.map((point) => ({ ...settings, ...point }));
+  const ofEach = values.map((one) => changedSettings(one, path, followingKeys(plan.tuned, plan.budget)));
+  return ofEach.toSorted((a, b) => a.length - b.length)[0]!;
 }
 
-function dataOf({ data }: PlannedRun, now: PlannedRun | undefined): string[] {
-  if (!now) return [];
+/** The tuned settings of each point that is planned for a run's method on its task. */
+function pointsOf({ runs, tuned }: FrozenPlan, name: string): JsonObject[] {
+  const tried = Object.entries(runs).filter(([one]) => one.startsWith(`${dirname(name)}/${GRID}/`));
+  return tried.map(([, { settings }]) =>
+    Object.fromEntries(Object.entries(settings).filter(([key]) => tuned.includes(key))),
+  );
+}
+
+function dataOf({ data }: PlannedRun, now: PlannedRun): string[] {
   // by content: the files may be elsewhere
   const digests = new Set(Object.values(data));
   const others = Object.entries(now.data).filter(([, digest]) => !digests.has(digest));
   return others.map(([file]) => `the content of ${file} is not the planned one`);
 }
 
-const versionsOf = ({ versions }: FrozenPlan, { conditions = {} }: CollectedRun): string[] =>
+const versionsOf = ({ versions }: FrozenPlan, { conditions = {} }: Partial<CollectedRun> = {}): string[] =>
   (["bidora", "libtorch"] as const).flatMap((key) => {
     const made = conditions[key];
     return made === undefined || made === versions[key] ? [] : [`${key} ${made}, planned with ${versions[key]}`];
@@ -112,5 +140,9 @@ function unlikeTests(plan: FrozenPlan, { tasks, pairs }: Found, margin: number |
   ];
 }
 
+/** In any order: a pair is two methods, and pairs are a set. */
 const pairsText = (pairs: FrozenPlan["pairs"]): string =>
-  pairs?.map((pair) => pair.join(":")).join(", ") ?? "every two methods";
+  pairs
+    ?.map((pair) => pair.toSorted().join(":"))
+    .sort()
+    .join(", ") ?? "every two methods";

@@ -5,10 +5,10 @@ import { bareMetric, type ComparedMetric } from "../../../base/records/index.js"
 import { resolveRun } from "../../../tasks/config/index.js";
 import { type Resampled, resampled } from "../../statistics/pairedBootstrap.js";
 import { everyTwo } from "../../statistics/pairedScores.js";
-import { detectableDifference, meanSpread, type Spread, spreadOf } from "../../statistics/power.js";
+import { detectableDifference, meanSpread, type Spread, scaledSpread, spreadOf } from "../../statistics/power.js";
 import type { Cell } from "../plan/cells.js";
 import type { KnownFacts } from "../plan/estimates.js";
-import type { Spec } from "../spec/spec.js";
+import { crossed, type Spec } from "../spec/spec.js";
 import { type CollectedRun, collectRuns } from "./collectRuns.js";
 import { readPredictedRuns } from "./predictedRuns.js";
 import { type Side, sideOf } from "./rowTests.js";
@@ -25,6 +25,7 @@ interface Detectable {
 
 interface Planned {
   readonly task: string;
+  /** How many runs each method has, one for each seed and data seed. */
   readonly seeds: number;
   /** The number of rows that runs will be scored on, if it is known. */
   readonly rows: number | undefined;
@@ -37,7 +38,7 @@ interface Planned {
  * @throws UsageError for a pilot without finished runs
  */
 export async function detectableIn(
-  { tasks, seeds, pilot, output }: Spec,
+  { tasks, seeds, dataSeeds, pilot, output }: Spec,
   cells: readonly Cell[],
   facts: KnownFacts,
 ): Promise<Detectable[]> {
@@ -48,7 +49,7 @@ export async function detectableIn(
   for (const { name, mainMetric } of tasks) {
     const { settings } = cells.find(({ task }) => task === name)!;
     const rows = facts.reported(resolveRun(settings))?.rows;
-    found.push(await detectableOn({ task: name, seeds: seeds.length, rows, mainMetric }, runs));
+    found.push(await detectableOn({ task: name, seeds: crossed(seeds, dataSeeds).length, rows, mainMetric }, runs));
   }
   return found;
 }
@@ -68,8 +69,7 @@ async function detectableOn(
   if (!spread) return unknown(TOO_FEW);
   const before = own[0]!.scored[scoring.split];
   const scale = rows === undefined || before === undefined ? 1 : before / rows;
-  const scaled = { ...spread, rows: scale * spread.rows, rowsOfSeed: scale * spread.rowsOfSeed };
-  const difference = detectableDifference(scaled, seeds);
+  const difference = detectableDifference(scaledSpread(spread, scale), seeds);
   return { task, metric: scoring.main, difference, from: `from ${sides.length} runs` };
 }
 
@@ -107,9 +107,12 @@ const minus = (a: Resampled, b: Resampled): Resampled => ({
 });
 
 /** The sentences for the terminal, one a task. */
-export const detectableText = (found: readonly Detectable[], seeds: number): string =>
+export const detectableText = (
+  found: readonly Detectable[],
+  { seeds, dataSeeds }: Pick<Spec, "seeds" | "dataSeeds">,
+): string =>
   [
-    `The difference that the bootstrap over seeds and rows finds in 80 % of comparisons (p < 0.05, before Holm's correction) with ${seeds} ${seeds === 1 ? "seed" : "seeds"}:`,
+    `The difference that the bootstrap over seeds and rows finds in 80 % of comparisons (p < 0.05, before Holm's correction) with ${seeds.length} ${seeds.length === 1 ? "seed" : "seeds"}${dataSeeds.length === 0 ? "" : ` and ${dataSeeds.length} data ${dataSeeds.length === 1 ? "seed" : "seeds"}, whose runs are taken as independent`}:`,
     ...found.map(({ task, metric, difference, from }) =>
       difference === null
         ? `${task}: unknown: ${from}`

@@ -74,7 +74,7 @@ export async function writeComparison(
   const ofCurve = curve.length > 0 && { curve, curves: curvesOf(curve, tasks, methods) };
   const found = { ...summarized, tuning, ...ofCurve };
   const frozen = frozenIn(output, { ...found, runs }, options.margin);
-  const variance = await varianceOf(tasks, methods, runs);
+  const variance = await varianceOf(tasks, methods, runs, options.mainMetrics);
   const comparison = { ...found, ...(frozen && { frozen }), variance };
   const ofRows = await allRowTests(comparison, runs, options);
   const isOverRows = ({ test }: RowTest) => test === "bootstrap";

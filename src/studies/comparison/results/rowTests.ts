@@ -1,9 +1,11 @@
 // The tests over the rows that runs predicted: over seeds and rows, with equivalence, and over rows alone.
 import { isDeepStrictEqual } from "node:util";
+import { group } from "d3-array";
 import { BidoraError, type CallContext, formatCount, formatSeconds } from "../../../base/index.js";
 import {
   bareMetric,
   type ComparedMetric,
+  type ComparedRun,
   type MethodPair,
   type RowTest,
   seedsName,
@@ -11,7 +13,7 @@ import {
 import { type MeasuredExamples, partWith, percentiles } from "../../../tasks/metrics/parts/index.js";
 import { type Uncorrected, withHolm } from "../../statistics/holm.js";
 import { differenceOf, judged, type Resampled, resampled, resamplesFor } from "../../statistics/pairedBootstrap.js";
-import { testedPairs } from "../../statistics/pairedScores.js";
+import { resultsOf, testedPairs } from "../../statistics/pairedScores.js";
 import { meanOverRuns, type OverRuns, twoLevelDifferences } from "../../statistics/twoLevel.js";
 import type { PredictedRun } from "./predictedRuns.js";
 import { lossOfRows, type Scoring } from "./scoring.js";
@@ -53,6 +55,8 @@ export function rowTests(
   const isKnown = areKnown(sides);
   if (!isKnown) context.onNote?.(`${main.name} on ${task} is not tested over rows, because it is no mean over them.`);
   const ofMain = isKnown ? testsOf(main, sides, (given) => [...overSeedsAndRows(given, margin), overRows(given)]) : [];
+  if (margin !== undefined && isKnown && !ofMain.some(({ test }) => test === "equivalence"))
+    context.onNote?.(`No methods are tested for equivalence on ${task}: this needs two that have two seeds in common.`);
   const losses = loss && compared.map((one) => lossSide(one, loss));
   const ofLoss = loss && losses && areKnown(losses) ? testsOf(loss, losses, overSeedsAndRows) : [];
   if (losses?.includes(undefined) && ofMain.some(({ test }) => test === "two-level"))
@@ -145,7 +149,7 @@ function overSeedsAndRows({ name, options, seeds, facts, a, b }: Given, margin?:
 }
 
 /** What is compared: the methods, and the rows and runs behind their scores. */
-function pairFacts({ a, b }: Pair, metric: string, runs: readonly PredictedRun[]) {
+function pairFacts({ a, b, repeated }: Pair, metric: string, runs: readonly PredictedRun[]) {
   const [one, other] = [a[0]!.method, b[0]!.method];
   return {
     a: one,
@@ -153,7 +157,9 @@ function pairFacts({ a, b }: Pair, metric: string, runs: readonly PredictedRun[]
     metric,
     pairs: a[0]!.measured.length,
     differing: differingRows(a, b),
-    unmatched: runs.filter(({ run: { method } }) => method === one || method === other).length - 2 * a.length,
+    unmatched:
+      runs.filter(({ run: { method } }) => method === one || method === other).length - 2 * (a.length + repeated),
+    ...(repeated > 0 && { repeated }),
   };
 }
 
@@ -171,6 +177,8 @@ export interface Side extends MeasuredExamples {
   readonly method: string;
   /** The name of its seeds. */
   readonly seed: string;
+  /** As `resultsOf`. */
+  readonly results: string | undefined;
   /** The value over all rows, if the run has it more exactly than its rows. */
   readonly scored?: Pick<Resampled, "whole">;
 }
@@ -181,7 +189,7 @@ export function sideOf({ run, rows }: PredictedRun, scoring: Scoring): Side | un
   if (isMeanOfRows) return lossSide({ run, rows }, main);
   const metric = metricsOfRuns?.get(run.folder) ?? scoring.metric;
   const measured = rows.map(({ reference, prediction }, i) => metric.measure(reference, prediction as object, i + 1));
-  return { method: run.method, seed: seedsName(run), ...partWith(bareMetric(main.name), { metric, measured }) };
+  return { ...placeOf(run), ...partWith(bareMetric(main.name), { metric, measured }) };
 }
 
 /** The loss of a run; undefined if it did not keep it for each row, as runs of earlier versions. */
@@ -189,20 +197,29 @@ export function lossSide({ run, rows }: PredictedRun, { name }: ComparedMetric):
   const measured = rows.flatMap(({ loss, weight = 1 }) => (loss === undefined ? [] : { loss, weight }));
   const whole = run.metrics[name];
   if (measured.length < rows.length || whole === undefined) return undefined;
-  return { method: run.method, seed: seedsName(run), metric: lossOfRows, measured, scored: { whole } };
+  return { ...placeOf(run), metric: lossOfRows, measured, scored: { whole } };
 }
+
+const placeOf = (run: ComparedRun) => ({ method: run.method, seed: seedsName(run), results: resultsOf(run) });
 
 interface Pair {
   readonly a: readonly Side[];
   readonly b: readonly Side[];
+  /** How many pairs of runs are left out since they are equal to those of another seed. */
+  readonly repeated: number;
 }
 
-/** The pairs of methods that have seeds in common, with their runs with these seeds. */
+/** The pairs of methods that have seeds in common, with their runs with these seeds, of equal ones the first. */
 function pairsOf(tested: readonly MethodPair[], sides: readonly Side[]): Pair[] {
   return tested.flatMap(([one, other]) => {
     const bySeed = new Map(sides.filter(({ method }) => method === other).map((side) => [side.seed, side]));
-    const a = sides.filter(({ method, seed }) => method === one && bySeed.has(seed));
-    return a.length === 0 ? [] : { a, b: a.map(({ seed }) => bySeed.get(seed)!) };
+    const all = sides.filter(({ method, seed }) => method === one && bySeed.has(seed));
+    const alike = group(all, ({ results, seed }) => {
+      const others = bySeed.get(seed)!.results;
+      return results === undefined || others === undefined ? seed : `${results} ${others}`;
+    });
+    const a = [...alike.values()].map(([first]) => first!);
+    return a.length === 0 ? [] : { a, b: a.map(({ seed }) => bySeed.get(seed)!), repeated: all.length - a.length };
   });
 }
 

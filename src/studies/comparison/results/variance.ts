@@ -16,11 +16,12 @@ import { readPredictedRuns } from "./predictedRuns.js";
 import { lossSide, type Side, sideOf } from "./rowTests.js";
 import { scoringOf } from "./scoring.js";
 
-/** Entries for the main metric and the loss of each method on each task. */
+/** Entries for the main metric and the loss of each method on each task. @param mains the main metrics that were asked for, by task */
 export async function varianceOf(
   tasks: readonly ComparedTask[],
   methods: readonly string[],
   runs: readonly CollectedRun[],
+  mains: Readonly<Record<string, string>> = {},
 ): Promise<VarianceEntry[]> {
   const entries: VarianceEntry[] = [];
   for (const { name: task, metrics } of tasks) {
@@ -30,7 +31,7 @@ export async function varianceOf(
       const own = runs.filter((run) => run.task === task && run.method === method);
       for (const metric of names) {
         const entry = entryOf(own, metric);
-        if (entry) entries.push({ task, method, metric, ...entry, rows: await rowVariance(own, metric) });
+        if (entry) entries.push({ task, method, metric, ...entry, rows: await rowVariance(own, metric, mains[task]) });
       }
     }
   }
@@ -54,8 +55,12 @@ const RESAMPLES = 2000;
  * The variance of a run's score over samples of the rows, averaged over runs; null where rows do not have the loss, as in runs of earlier
  * versions, and where the metric is undefined in too many samples.
  */
-async function rowVariance(runs: readonly CollectedRun[], metric: string): Promise<number | null> {
-  const scoring = scoringOf(runs);
+async function rowVariance(
+  runs: readonly CollectedRun[],
+  metric: string,
+  mainMetric: string | undefined,
+): Promise<number | null> {
+  const scoring = scoringOf(runs, mainMetric);
   const { main, loss } = scoring;
   const predicted = await readPredictedRuns(runs, scoring);
   const sides = predicted.map((one) =>

@@ -29,6 +29,8 @@ export interface Spec {
   /** Seeds of the rows, each of which is combined with each seed; none if one seed draws everything. */
   readonly dataSeeds: readonly number[];
   readonly tasks: readonly SpecTask[];
+  /** Those and the tasks that this call leaves out: runs on them are summarized, too. */
+  readonly allTasks: readonly SpecTask[];
   /** Run settings from flags. */
   readonly byFlag: RunSettings;
   readonly common: RunSettings;
@@ -80,12 +82,17 @@ export function readSpec(flags: ComparisonSettings, file: string | undefined, fo
   const ofTasks = isOpen ? openTasks(found.tasks, wanted) : tasksOf(listed, common, byFlag, defined);
   const methods = found && methodsIn.length === 0 ? found.methods.map(({ name }) => name) : namesIn(settings.methods);
   const variants = variantsOf(methods, defined);
+  const tasks = selected(ofTasks, wanted).map((task) => withMainMetric(task, given.mainMetric, rest.mainMetric));
+  const leftOut = ofTasks
+    .filter((task) => !tasks.some(({ name }) => name === task.name))
+    .map((task) => withMainMetric(task, undefined, rest.mainMetric));
   return {
     variants,
     defined,
     seeds,
     dataSeeds,
-    tasks: selected(ofTasks, wanted).map((task) => withMainMetric(task, given.mainMetric, rest.mainMetric)),
+    tasks,
+    allTasks: [...tasks, ...leftOut],
     byFlag,
     common,
     mustApply: given.methods ? byFlag : Object.assign({}, common, ...ofTasks.map((task) => task.settings)),
@@ -175,15 +182,16 @@ export interface RequestedResults {
 
 /** The results that a comparison should have, and the conditions to report with them. */
 export function requestedResults(spec: Spec): RequestedResults & { readonly conditions: object } {
-  const { tasks, variants, defined, reach, margin, pairs, budget, jobs, tuning, curve, seeds, dataSeeds } = spec;
+  const { tasks, allTasks, variants, defined, reach, margin, pairs, budget, jobs, tuning, curve, seeds, dataSeeds } =
+    spec;
   return {
     tasks: tasks.map(({ name }) => name),
-    titles: Object.fromEntries(tasks.flatMap(({ name, title }) => (title === name ? [] : [[name, title]]))),
+    titles: Object.fromEntries(allTasks.flatMap(({ name, title }) => (title === name ? [] : [[name, title]]))),
     methods: variants.map(({ name }) => name),
     reach,
     defined,
     mainMetrics: Object.fromEntries(
-      tasks.flatMap(({ name, mainMetric }) => (mainMetric === undefined ? [] : [[name, mainMetric]])),
+      allTasks.flatMap(({ name, mainMetric }) => (mainMetric === undefined ? [] : [[name, mainMetric]])),
     ),
     margin,
     pairs,

@@ -2,6 +2,7 @@
 import { own, UsageError } from "../../../base/index.js";
 import { checkValue, flagOf } from "../../../base/settings/index.js";
 import type { RunKey, RunSettings } from "../../../tasks/config/index.js";
+import { LENGTH_SETTINGS } from "../plan/budget.js";
 import { type GivenPoints, gridPoints } from "../plan/grid.js";
 import { comparisonOptions } from "./compareOptions.js";
 import { type DefinedMethod, type Variant, variantsOf } from "./variants.js";
@@ -26,6 +27,23 @@ export const isTuned = ({ points, perMethod }: Tuning): boolean => points.length
 export const tunedKeys = ({ points, perMethod }: Tuning): string[] => [
   ...new Set([points, ...perMethod.values()].flat().flatMap(Object.keys)),
 ];
+
+/** Settings on which the number of a run's steps depends, or the number of rows in a step. */
+const OF_LENGTH: ReadonlySet<string> = new Set<RunKey>([
+  ...LENGTH_SETTINGS,
+  ...(["batchSize", "gradientAccumulation", "dropLast", "maxLength", "searchFraction", "searchFolds"] as const),
+  ...(["unrollSteps", "hypergradient", "hypergradientTerms", "upper", "upperRowsInRetrain"] as const),
+]);
+
+/**
+ * The settings that follow from a tuned length: how often early stopping evaluates, and the steps within a budget.
+ * @param budget `steps=N`, `rows=N` or `seconds=N`: seconds depend on every setting
+ */
+export function followingKeys(tuned: readonly string[], budget: string | undefined): string[] {
+  const isLength = tuned.some((key) => OF_LENGTH.has(key) || budget?.startsWith("seconds"));
+  if (!isLength) return [];
+  return ["evalEvery", ...(budget === undefined ? [] : LENGTH_SETTINGS)];
+}
 
 interface TuningSettings {
   readonly tune?: GivenPoints | undefined;
