@@ -17,6 +17,8 @@ export interface Scorer<Reference, Prediction> {
   readonly main: string;
   /** All metrics. @throws BidoraError `METRIC_ROWS`, `METRIC_NOT_FINITE` */
   readonly metric: Metric<Reference, Prediction>;
+  /** The values that there are of these examples, if not all that the metric declares. */
+  readonly names?: readonly string[];
 }
 
 /** What the metrics depend on besides the task. */

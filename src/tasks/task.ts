@@ -92,6 +92,8 @@ export interface Task<
   isLeftOut?(example: X): boolean;
   /** The weight of a labeled example in a mean loss: 1, or the number of its labeled tokens. */
   weight(example: X): number;
+  /** Why examples may have a weight of 0; by default since they have no labeled tokens within the maximum length. */
+  readonly whyWithoutLoss?: string;
   /**
    * The sum of the losses of labeled examples or tokens. Divided by the examples' weights it is the mean loss of transformers' model
    * for the task.
@@ -157,6 +159,8 @@ export interface ContrastiveTask {
    * @throws UsageError naming two splits with different metrics
    */
   checkEvaluated(splits: EvaluatedSplits): void;
+  /** Checks that a level of a search has examples to compare. @throws UsageError if they teach it nothing */
+  checkLevel(examples: readonly EncodedExample[], level: "lower" | "upper"): void;
   /** The parts of a batch, in any order, whose outputs are computed one at a time in training; the loss is that of the whole batch. */
   miniBatches(batch: Batch): readonly Batch[];
   /** Whether the loss of a batch is not the sum of its examples' losses, since it compares them with each other. */
@@ -193,7 +197,9 @@ export interface TaskSource {
   readonly settings: TaskSettings;
   /** Those to train on, if they are known. */
   readonly examples?: readonly Example[];
-  /** Those to evaluate on, if they are known and others than those to train on. */
+  /** Those to train the upper level on, if it has a file of its own. */
+  readonly upper?: readonly Example[] | undefined;
+  /** Those to evaluate on, if they are known and there are any. */
   readonly evaluated?: readonly Example[] | undefined;
 }
 

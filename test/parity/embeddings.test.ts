@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { evaluate } from "../../src/app/commands/models/evaluate.js";
 import { readEmbeddingFormat, transformerFolder } from "../../src/formats/sentenceTransformers.js";
 import { trainEverything } from "../../src/models/adapters/index.js";
 import { loadModel } from "../../src/models/index.js";
@@ -26,6 +27,7 @@ interface LossCase {
 
 interface Golden {
   readonly encodings: Readonly<Record<string, Readonly<Record<string, readonly (readonly number[])[]>>>>;
+  readonly evaluations: Readonly<Record<string, { readonly pearson: number; readonly spearman: number }>>;
   readonly losses: Readonly<Record<string, LossCase>>;
   readonly steps: {
     readonly steps: number;
@@ -56,6 +58,13 @@ const tensorOf = (vectors: readonly (readonly number[])[]) =>
 
 test.each(Object.keys(golden.encodings))("%s embeds texts as sentence-transformers does", async (name) => {
   expectClose(tensorOf(await predicted(name)), tensorOf(golden.encodings[name]!.default!), 1e-5, name);
+});
+
+test.each(Object.keys(golden.evaluations))("%s correlates scores as sentence-transformers does", async (name) => {
+  const { metrics } = await evaluate({ model: join(ROOT, name), data: fileOf("scored"), dtype: "float32" });
+  const { pearson, spearman } = golden.evaluations[name]!;
+  expect(metrics.pearson).toBeCloseTo(pearson, 4);
+  expect(metrics.spearman).toBeCloseTo(spearman, 10);
 });
 
 test("prompts of queries, documents and none", async () => {

@@ -1,9 +1,16 @@
 import { describe, expect, test } from "vitest";
+import { UsageError } from "../../src/base/index.js";
 import type { Phase } from "../../src/base/records/events.js";
 import { TrainedTensor } from "../../src/models/adapters/index.js";
 import { Parameter } from "../../src/models/nn/index.js";
 import * as torch from "../../src/torch/index.js";
-import { byMetric, byUpperLoss, EarlyStopping, type StoppingCriterion } from "../../src/training/loop/earlyStopping.js";
+import {
+  byMetric,
+  byUpperLoss,
+  checkEvaluated,
+  EarlyStopping,
+  type StoppingCriterion,
+} from "../../src/training/loop/earlyStopping.js";
 import type { RunHandle } from "../../src/training/loop/observer.js";
 import { takeSnapshot } from "../../src/training/steps/trainedTensors.js";
 
@@ -90,6 +97,27 @@ describe("early stopping waits for the training", () => {
 
 test("patience counts evaluations", () => {
   for (const patience of [1, 3]) expect(watched({ patience }).runPhase("train", falling).ended).toBe(1 + patience);
+});
+
+test("a metric that an evaluation does not have is refused, naming those that it has", () => {
+  const criterion = byMetric("rewards_margin", { patience: 1, goal: "maximize" });
+  const evaluation = { time: "", event: "evaluation", phase: "train", step: 1, metrics: { loss: 1, kl: 0 } } as const;
+  expect(() => criterion.valueOf(evaluation)).toThrow(
+    new UsageError(
+      "Early stopping goes by rewards_margin, but the evaluation gave only loss, kl: name one of these by --early-stopping-metric.",
+    ),
+  );
+});
+
+test("early stopping needs an evaluation within the steps of all phases", () => {
+  const of = (evalEvery: number, ...steps: number[]) =>
+    checkEvaluated(
+      { earlyStopping: 2, evalEvery },
+      steps.map((count) => ({ steps: count })),
+    );
+  expect(() => of(9, 4, 4)).toThrow("the run of 8 steps has none with --eval-every 9");
+  expect(() => of(8, 4, 4)).not.toThrow();
+  expect(() => checkEvaluated({ earlyStopping: undefined, evalEvery: 9 }, [{ steps: 1 }])).not.toThrow();
 });
 
 describe("a search with its own patience", () => {

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { isInGroup, kindAndLayer, TrainedTensor } from "../../src/models/adapters/index.js";
 import { Parameter } from "../../src/models/nn/index.js";
 import * as torch from "../../src/torch/index.js";
+import { levelsOf } from "../../src/training/loop/levels.js";
 
 const HEAD = ["bert.pooler", "classifier"];
 const PLACES = { adapted: { modules: [] }, headModules: HEAD };
@@ -38,6 +39,26 @@ test.each(Object.keys(MEMBERS) as (keyof typeof MEMBERS)[])(
     expect(found.toSorted()).toEqual([...wanted].toSorted());
   },
 );
+
+test("a weight decay of an upper level without any is refused", () => {
+  const norm = new TrainedTensor(
+    "layer.0.LayerNorm.weight",
+    Parameter.of(torch.zeros([1])),
+    "direction",
+    false,
+    false,
+    true,
+  );
+  const bias = new TrainedTensor("layer.0.query.bias", Parameter.of(torch.zeros([1])), "direction", false);
+  const adapted = { trained: [norm, bias, named("layer.0.query.weight"), named("classifier.weight")], modules: [] };
+  const of = (upper: "norms" | "bias" | "head", upperWeightDecay: number) =>
+    levelsOf({ method: "full", upper, upperWeightDecay }, { adapted: adapted as never, headModules: HEAD });
+  for (const group of ["norms", "bias"] as const) {
+    expect(() => of(group, 0.1)).toThrow(`No effect: --upper-weight-decay 0.1 is not applied to ${group}`);
+    expect(of(group, 0)?.upper).toHaveLength(1);
+  }
+  expect(of("head", 0.1)?.upper).toHaveLength(1);
+});
 
 test("a tensor's kind and layer: its name in the adapter or in its module, and the first number in its path", () => {
   const modules = ["layer.0.ffn.3.query", "embeddings.words"].map((path) => ({ path }));

@@ -6,6 +6,7 @@ import * as torch from "../../src/torch/index.js";
 import { scheduleFactor } from "../../src/torch/optim/index.js";
 import { ReplayableMasks } from "../../src/training/loop/masks.js";
 import { planPhases } from "../../src/training/loop/plans.js";
+import type { BilevelRule } from "../../src/training/steps/bilevelRule.js";
 import { restoreSnapshot, type Snapshot, takeSnapshot } from "../../src/training/steps/trainedTensors.js";
 import { openAdapted, openModel } from "../parity/support/adapted.js";
 import { ofRole } from "../parity/support/bilevel.js";
@@ -133,6 +134,19 @@ describe("levels", () => {
     expect(upper[0]).toBe(plain[0]);
     expect(upper[1]).toBeLessThan(plain[1]);
   });
+});
+
+test.each<[RunSettings, lower: number, upper: number]>([
+  [{ optimizer: "lion" }, 0.99, 0.999],
+  [{ optimizer: "lion", adamBeta2: 0.95 }, 0.95, 0.95],
+  [{ optimizer: "adamw8bit", adamBeta2: 0.9 }, 0.9, 0.9],
+  [{ optimizer: "sgd" }, 0.999, 0.999],
+])("the AdamW of trained weight decays has its own beta2, or a given one: %o", async (settings, ofLower, ofUpper) => {
+  const trained = { method: "dora", upper: "decay", weightDecay: 0.1, maxSteps: 1 } as const;
+  const { plans } = await plansOf({ ...trained, ...settings });
+  const { lower, upper } = (plans[0]!.begin() as BilevelRule).options;
+  expect(lower.options).toMatchObject({ optimizer: settings.optimizer, adamBeta2: ofLower });
+  expect(upper.options).toMatchObject({ optimizer: "adamw", adamBeta2: ofUpper, adamEpsilon: 1e-8 });
 });
 
 describe("the retraining", () => {

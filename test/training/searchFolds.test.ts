@@ -75,6 +75,24 @@ describe("in each stretch one fold is the upper level's and all other rows are t
     }
   });
 
+  test.each([{ searchFolds: 3 }, { searchFraction: 0.5 }])("completions of one prompt stay on one level: %o", (how) => {
+    // KTO's rows of pairs: all chosen completions, then all rejected ones.
+    const rows = [...plain(6), ...plain(6)].map((row, i, all) => ({ ...row, at: all[i % 6]!.at }));
+    for (const shuffle of [true, false]) {
+      const { lower, upper } = searchBatches(
+        rows,
+        settingsOf({ ...how, shuffle, batchSize: 1, maxSteps: 36, seed: 3 }),
+      );
+      const [below, above] = [new Set(take(lower, 12)), new Set(take(upper, 12))];
+      for (const line of lines([...above])) expect(lines([...below])).not.toContain(line);
+      expect(below.size + above.size).toBe(12);
+      for (const level of [below, above]) expect(level.size).toBe(2 * new Set(lines([...level])).size);
+    }
+    const { lower } = searchBatches(rows, settingsOf({ ...how, shuffle: false, batchSize: 1, maxSteps: 36 }));
+    const below = lines(take(lower, 6));
+    for (const [i, line] of below.entries()) expect(line).not.toBe(below[i + 1]);
+  });
+
   test("the seed determines the folds", () => {
     const first = (seed: number) => {
       const settings = settingsOf({ searchFolds: 2, shuffle: true, batchSize: 10, seed });

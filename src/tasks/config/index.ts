@@ -38,6 +38,7 @@ export {
   settingsOf,
   settle,
   unusedSettings,
+  upperSettings,
   withFound,
 } from "./run.js";
 export {

@@ -27,7 +27,7 @@ import { lossOptions } from "./options/losses.js";
 import { methodOptions } from "./options/method.js";
 import { outputOptions } from "./options/output.js";
 import { trainingOptions } from "./options/training.js";
-import { checkUpper, checkUpperDecay, upperFacts, upperOf } from "./upperGroups.js";
+import { checkUpper, checkUpperDecay, upperFacts, upperOf, upperOptimizer } from "./upperGroups.js";
 
 /** Every option of a fine-tuning run, in the order of help and documentation. */
 export const runOptions = {
@@ -206,6 +206,19 @@ function derivedSettings(settings: Values<RunTable>): RunSettings {
     ...retrainLength(settings),
     output: `runs/${[task?.replaceAll("/", "-") ?? "run", method].join("-")}`,
   };
+}
+
+/**
+ * The settings of a run with the optimizer of its upper level. Where that is another one, it has its own defaults in place of the run's
+ * optimizer's. These are known by their values: `run.yaml` does not say what the user gave.
+ */
+export function upperSettings(config: RunConfig): RunConfig {
+  const optimizer = upperOptimizer(config);
+  if (optimizer === config.optimizer) return config;
+  const others = Object.entries(OPTIMIZERS[config.optimizer].defaults ?? {});
+  const taken = others.filter(([key, value]) => config[key as RunKey] === value);
+  const own: RunSettings = { ...withDefaults(trainingOptions, {}), ...OPTIMIZERS[optimizer].defaults };
+  return { ...config, ...Object.fromEntries(taken.map(([key]) => [key, own[key as RunKey]])), optimizer };
 }
 
 /** The retrain phase is as long as the search unless one of its two lengths is given. */

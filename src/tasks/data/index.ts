@@ -35,7 +35,7 @@ export {
 } from "./references.js";
 export type { RerankingExample } from "./rerankingExamples.js";
 export { readSources, type Sources } from "./sources.js";
-export { foldsForSearch, splitForSearch, subsetsOf } from "./subsets.js";
+export { countOfShare, foldsForSearch, splitForSearch, subsetsOf } from "./subsets.js";
 export {
   hasDecimalComma,
   isAbsent,

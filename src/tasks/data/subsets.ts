@@ -71,12 +71,15 @@ interface SplitOptions extends Shuffling {
   readonly groups?: Groups | undefined;
 }
 
+/** A share of some rows, rounded down. In binary, 0.7 of 90 is slightly less than 63. */
+export const countOfShare = (share: number, rows: number): number => Math.floor(Number((share * rows).toFixed(9)));
+
 /**
  * Splits training examples in two, for a bilevel search or a hold-out set.
  * @throws UsageError if one part would have no examples
  */
 export function splitForSearch(examples: number, { fraction, groups, ...shuffling }: SplitOptions): SearchSplit {
-  const cut = Math.floor(fraction * examples);
+  const cut = countOfShare(fraction, examples);
   if (!(cut >= 1 && cut < examples)) {
     throw new UsageError(
       `A search or a hold-out set needs two parts, but a fraction of ${fraction} of ${examples} rows leaves one of them empty.`,

@@ -54,6 +54,7 @@ export function embeddingTask(
     contrastive: {
       isScored,
       checkEvaluated,
+      checkLevel: (examples: readonly EncodedEmbeddingExample[], level) => checkLevel(examples, settings, level),
       miniBatches: (batch: Batch<EncodedEmbeddingExample>) => miniBatchesOf(batch, settings.miniBatchSize),
       comparesExamples: (examples: readonly EncodedEmbeddingExample[]) => lossOf(examples).isInBatch ?? false,
       together: (corpus) => new EmbeddedExamples(corpus),
@@ -62,6 +63,7 @@ export function embeddingTask(
     reference: ({ label, input: [anchor, positive] }) => label?.score ?? [anchor!, positive!],
     encode: (examples, tokenizer, options) => encodeEmbeddingExamples(examples, tokenizer, options, format),
     weight: (example) => lossOf([example]).weight(example),
+    whyWithoutLoss: "they have no negatives, which --loss triplet compares with their positives",
     outputVectors: ({ lengths }) => lengths.length,
     forward(model, { examples, inputIds }, context) {
       const input = modelInput(examples.flatMap(encodedTexts), undefined, inputIds.device);
@@ -140,7 +142,7 @@ function lossNameFor(
 // Settings
 
 /** The task for a model's folder and the settings of a run. @throws UsageError for settings that fit neither model nor examples */
-function configured({ folder, settings: given, width, examples, evaluated }: TaskSource): EmbeddingTask {
+function configured({ folder, settings: given, width, examples, upper, evaluated }: TaskSource): EmbeddingTask {
   const settings = given as EmbeddingSettings;
   const own = readEmbeddingFormat(folder);
   const { pooling = own.pooling, matryoshka = [] } = settings;
@@ -150,6 +152,8 @@ function configured({ folder, settings: given, width, examples, evaluated }: Tas
       `--matryoshka ${matryoshka}: the model's embeddings have ${width} values, fewer than ${wide}.`,
     );
   if (examples) checkLoss(examples as readonly EmbeddingExample[], settings);
+  if (upper) checkLoss(upper as readonly EmbeddingExample[], settings, OF_LEVEL.upper);
+  if (examples && upper) checkOneKind(examples as readonly EmbeddingExample[], upper as readonly EmbeddingExample[]);
   const judged = (evaluated ?? examples) as readonly EmbeddingExample[] | undefined;
   return embeddingTask({ ...own, pooling }, settings, judged?.some(isScored));
 }
@@ -168,27 +172,73 @@ function checkEvaluated({ validation, test, holdout }: EvaluatedSplits): void {
   );
 }
 
-/** @throws UsageError for a loss that does not take the training examples, or that they give nothing to learn */
-function checkLoss(examples: readonly EmbeddingExample[], settings: EmbeddingSettings): void {
+/** @throws UsageError for levels of which one learns from scores and the other does not */
+function checkOneKind(lower: readonly EmbeddingExample[], upper: readonly EmbeddingExample[]): void {
+  const [ofLower, ofUpper] = [lower.some(isScored), upper.some(isScored)];
+  if (ofLower === ofUpper) return;
+  const [scored, other] = ofLower ? ["--train", "--upper-train"] : ["--upper-train", "--train"];
+  throw new UsageError(
+    `The rows of ${scored} have scores and those of ${other} have none, but both levels learn by one loss: use rows of one kind.`,
+  );
+}
+
+/** @throws UsageError for a level whose examples give it nothing to learn */
+function checkLevel(
+  examples: readonly EncodedEmbeddingExample[],
+  settings: EmbeddingSettings,
+  level: keyof typeof OF_LEVEL,
+): void {
+  const rows = examples.map(({ lengths, target }) => ({ texts: lengths.length, score: target?.score }));
+  checkCompared(rows, lossNameFor(examples, settings.loss), settings, OF_LEVEL[level]);
+}
+
+/** Whose examples are at fault, for messages. */
+const OF_LEVEL = { lower: " of the lower level", upper: " of the upper level" } as const;
+
+/**
+ * @param of whose the examples are, if not the whole run's
+ * @throws UsageError for a loss that does not take the training examples, or that they give nothing to learn
+ */
+function checkLoss(examples: readonly EmbeddingExample[], settings: EmbeddingSettings, of = ""): void {
   const haveScores = examples.some(isScored);
   const name = settings.loss ?? (haveScores ? "cosent" : "multiple-negatives-ranking");
-  const { takes, isInBatch } = EMBEDDING_LOSSES[name];
+  const { takes } = EMBEDDING_LOSSES[name];
   if ((takes === "scored pairs") !== haveScores)
     throw new UsageError(
-      `--loss ${name} takes ${takes}, and the training rows ${haveScores ? "have scores" : "have none: name their column with --label-column"}.`,
+      `--loss ${name} takes ${takes}, and the training rows${of} ${haveScores ? "have scores" : "have none: name their column with --label-column"}.`,
     );
   const without = examples.find(({ input }) => input.length < 3);
   if (takes === "triplets" && without)
     throw new UsageError(`--loss ${name} takes triplets, and ${where(without.at)} has no negative.`);
-  if (isInBatch && without) checkBatches(examples.length, name, settings);
-  if (name === "cosent") checkOrder(examples);
+  const rows = examples.map(({ input, label }) => ({ texts: input.length, score: label?.score }));
+  checkCompared(rows, name, settings, of);
   if (name === "cosine") checkScores(examples);
 }
 
+/** What decides whether examples can be compared with each other. */
+interface Compared {
+  /** The number of its texts. */
+  readonly texts: number;
+  readonly score: number | undefined;
+}
+
+/** @throws UsageError for a loss that compares examples, and has none to compare */
+function checkCompared(rows: readonly Compared[], name: EmbeddingLossName, settings: EmbeddingSettings, of: string) {
+  const { isInBatch } = EMBEDDING_LOSSES[name];
+  if (isInBatch && rows.some(({ texts }) => texts < 3)) checkBatches(rows.length, name, settings, of);
+  if (name === "cosent") checkOrder(rows, of);
+}
+
 /** @throws UsageError for batches of one example */
-function checkBatches(rows: number, name: EmbeddingLossName, { batchSize = rows }: EmbeddingSettings): void {
+function checkBatches(
+  rows: number,
+  name: EmbeddingLossName,
+  { batchSize = rows }: EmbeddingSettings,
+  of: string,
+): void {
   if (Math.min(batchSize, rows) > 1) return;
-  const [why, remedy] = rows === 1 ? ["a single training row", "more rows"] : ["--batch-size 1", "larger batches"];
+  const single = `a single training row${of}`;
+  const [why, remedy] = rows === 1 ? [single, "more rows"] : ["--batch-size 1", "larger batches"];
   const isOrdered = EMBEDDING_LOSSES[name].takes === "scored pairs";
   throw new UsageError(
     isOrdered
@@ -198,10 +248,12 @@ function checkBatches(rows: number, name: EmbeddingLossName, { batchSize = rows 
 }
 
 /** @throws UsageError for examples that all have one score */
-function checkOrder(examples: readonly EmbeddingExample[]): void {
-  const [first, ...others] = new Set(examples.map(({ label }) => label?.score));
+function checkOrder(rows: readonly Compared[], of: string): void {
+  const [first, ...others] = new Set(rows.map(({ score }) => score));
   if (others.length === 0)
-    throw new UsageError(`--loss cosent learns from the order of the scores, and all training rows have ${first}.`);
+    throw new UsageError(
+      `--loss cosent learns from the order of the scores, and all training rows${of} have ${first}: add rows with other scores.`,
+    );
 }
 
 const isScored = ({ label }: EmbeddingExample): boolean => label?.score !== undefined;

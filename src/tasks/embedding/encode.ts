@@ -60,15 +60,15 @@ function encodedOf(
   };
 }
 
-/** The prompt of each text: the default one of a text to embed, and where texts are compared, those of queries and documents. */
+/** The prompt of each text: the default one, but those of queries and documents where positives are searched. */
 function promptsFor(
   { input, label }: EmbeddingExample,
   { usesPrompts, promptName }: Pick<EncodeOptions, "usesPrompts" | "promptName">,
   { prompts, defaultPrompt }: EmbeddingFormat,
 ): string[] {
   const named = (name: string | undefined) => (name === undefined ? undefined : own(prompts, name)) ?? "";
-  if (label === undefined) return input.map(() => named(promptName ?? defaultPrompt));
-  if (!usesPrompts || label.score !== undefined) return input.map(() => "");
+  if (label && !usesPrompts) return input.map(() => "");
+  if (label === undefined || label.score !== undefined) return input.map(() => named(promptName ?? defaultPrompt));
   return input.map((_, i) => named(i === 0 ? "query" : "document"));
 }
 

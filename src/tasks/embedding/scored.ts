@@ -27,6 +27,7 @@ const search = retrieval();
 export const embeddingScorer = (isScored: boolean): Scorer<EmbeddingReference, object> => ({
   main: isScored ? "spearman" : "ndcg@10",
   metric,
+  names: Object.keys((isScored ? correlations : search).values),
 });
 
 /** The correlations of scores with cosines, or the metrics of retrieval, depending on what is scored. */

@@ -12,6 +12,7 @@ import {
   lossSettings,
   PREFERENCE_LOSSES,
   type PreferenceLoss,
+  type PreferenceLossName,
   type PreferenceSettings,
 } from "./losses.js";
 import { measuresLoss, preferenceMetric, type ScoredAnswers, stepMetrics } from "./metrics.js";
@@ -41,6 +42,7 @@ export function preferenceTask(given: PreferenceSettings = {}): PreferenceTask {
     read: loadPreferences,
     reference: () => undefined,
     async encode(examples, tokenizer, options) {
+      checkPairs(examples, name);
       const rows = await encodeAnswers(examples, tokenizer, options);
       return takesCompletions ? completionRows(rows) : rows;
     },
@@ -119,18 +121,24 @@ function written({ example, outputs }: ScoredAnswers, { hasReference }: Preferen
 const NAMES = ["chosen", "rejected"] as const;
 
 /** The task with the settings of a run. @throws UsageError for settings that do not fit the rows */
-function configured({ settings, examples, evaluated }: TaskSource): PreferenceTask {
+function configured({ settings, examples = [], upper = [], evaluated = [] }: TaskSource): PreferenceTask {
   const given = settings as PreferenceSettings & { readonly stepSize?: number };
-  const loss: PreferenceLoss = PREFERENCE_LOSSES[given.loss ?? "sigmoid"];
-  for (const example of [...(examples ?? []), ...(evaluated ?? [])] as readonly PreferenceExample[]) {
-    if (loss.takesCompletions || example.input.answers.length === 2) continue;
-    throw new UsageError(
-      `--loss ${given.loss ?? "sigmoid"} takes pairs, but ${where(example.at)} has a single completion: give chosen and rejected, or --loss kto.`,
-    );
-  }
+  const { loss: name = "sigmoid" } = given;
+  const loss: PreferenceLoss = PREFERENCE_LOSSES[name];
+  checkPairs([...examples, ...upper, ...evaluated] as readonly PreferenceExample[], name);
   if (loss.takesCompletions && given.stepSize === 1)
     throw new UsageError(
       "--loss kto compares the completions of a step, and --batch-size 1 leaves one: use 2 or more.",
     );
   return preferenceTask(given);
+}
+
+/** @throws UsageError naming a labeled example of one answer, which a loss of pairs has nothing to compare with */
+function checkPairs(examples: readonly PreferenceExample[], name: PreferenceLossName): void {
+  const { takesCompletions }: PreferenceLoss = PREFERENCE_LOSSES[name];
+  const single = examples.find(({ input, label }) => label !== undefined && input.answers.length === 1);
+  if (takesCompletions || !single) return;
+  throw new UsageError(
+    `--loss ${name} takes pairs, but ${where(single.at)} has a single completion: give chosen and rejected, or --loss kto.`,
+  );
 }

@@ -41,6 +41,7 @@ export function rerankingTask(
     contrastive: {
       isScored: undefined,
       checkEvaluated() {},
+      checkLevel() {},
       miniBatches: (batch) => [batch],
       comparesExamples: () => false,
       together: () => new RankedExamples(),
@@ -74,19 +75,41 @@ function lossFor(areLists: boolean, asked: RerankingLossName | undefined): Reran
 }
 
 /** The task for a model's folder and the settings of a run. @throws UsageError for a loss that the examples don't fit */
-function configured({ folder, settings, examples }: TaskSource): RerankingTask {
+function configured({ folder, settings, examples, upper }: TaskSource): RerankingTask {
   const loss = settings.loss as RerankingLossName | undefined;
   if (examples) checkLoss(examples as readonly RerankingExample[], loss);
+  if (upper) checkLoss(upper as readonly RerankingExample[], loss, " of the upper level");
+  if (examples && upper)
+    checkOneLoss(examples as readonly RerankingExample[], upper as readonly RerankingExample[], loss);
   return rerankingTask(readCrossEncoderFormat(folder), loss);
 }
 
-/** @throws UsageError naming an example that has nothing to compare, or that all documents are alike */
-function checkLoss(examples: readonly RerankingExample[], asked: RerankingLossName | undefined): void {
-  const areLists = examples[0]?.label?.isList ?? false;
+/** Whether examples are positives with negatives. The rows of a file are of one kind. */
+const areListed = ([first]: readonly RerankingExample[]): boolean => first?.label?.isList ?? false;
+
+/** @throws UsageError for levels with different losses, between which a batch of both could not choose */
+function checkOneLoss(
+  lower: readonly RerankingExample[],
+  upper: readonly RerankingExample[],
+  asked: RerankingLossName | undefined,
+): void {
+  const [ofLower, ofUpper] = [lower, upper].map((examples) => lossFor(areListed(examples), asked));
+  if (ofLower === ofUpper) return;
+  throw new UsageError(
+    `The rows of --train have the loss ${ofLower} and those of --upper-train ${ofUpper}, but both levels need one: use rows of one kind, or --loss binary-cross-entropy, which takes both.`,
+  );
+}
+
+/**
+ * @param of whose the examples are, if not the whole run's
+ * @throws UsageError naming an example that has nothing to compare, or that all documents are alike
+ */
+function checkLoss(examples: readonly RerankingExample[], asked: RerankingLossName | undefined, of = ""): void {
+  const areLists = areListed(examples);
   const name = asked ?? lossFor(areLists, asked);
   if (RERANKING_LOSSES[name].takesLists && !areLists)
     throw new UsageError(
-      `--loss ${name} takes rows with query, positive and negatives, and the training rows have scores: leave --loss out, or give such rows.`,
+      `--loss ${name} takes rows with query, positive and negatives, and the training rows${of} have scores: leave --loss out, or give such rows.`,
     );
   const alone = RERANKING_LOSSES[name].takesLists && examples.find(({ input }) => input.length < 3);
   if (alone)
@@ -96,6 +119,6 @@ function checkLoss(examples: readonly RerankingExample[], asked: RerankingLossNa
   const [first, ...others] = new Set(examples.flatMap(({ label }) => label?.scores ?? []));
   if (others.length === 0)
     throw new UsageError(
-      `All documents of the training rows have the relevance ${first}: add others, which the model learns to tell from them.`,
+      `All documents of the training rows${of} have the relevance ${first}: add others, which the model learns to tell from them.`,
     );
 }

@@ -1,3 +1,4 @@
+import { group, max } from "d3-array";
 import { evenSizes } from "../../base/index.js";
 import type { RunConfig } from "../../tasks/config/index.js";
 import {
@@ -186,30 +187,38 @@ type SearchSettings = RunConfig &
   };
 
 /** The batches of both levels of a search, and its number of steps. */
-interface SearchBatches {
+export interface SearchBatches {
   readonly lower: BatchSource;
   readonly upper: BatchSource;
   /** The lower level's rows. In folds each row is the lower level's at some time. */
   readonly lowerRows: Rows;
+  /** The upper level's rows; in folds those of each. */
+  readonly upperRows: readonly Rows[];
   readonly steps: number;
 }
 
 /**
  * Divides rows between the levels of a search: with one split, or in folds that take turns. Examples are never split: rows that are
- * pieces of one example must not be on both levels.
+ * pieces of one example, or completions of one prompt, must not be on both levels.
  * @param upperRows the upper level's; then all of `rows` are the lower level's
  * @throws UsageError if a level has no batch, or if there are more folds than examples
  */
 export function searchBatches(rows: Rows, settings: SearchSettings, upperRows?: Rows): SearchBatches {
   if (upperRows) return onceDivided(rows, upperRows, settings);
-  const examples = [...examplesOf(rows)];
-  const pick = (indices: readonly number[]) => indices.flatMap((index) => examples[index]!);
+  const examples = [...group(examplesOf(rows), ([first]) => first!.at).values()];
+  const pick = (indices: readonly number[]) => inRounds(indices.map((index) => examples[index]!));
   const { searchFraction: fraction, searchFolds: folds, shuffle, seed, dataSeed } = settings;
-  const groups = settings.groups && examples.map(([first]) => settings.groups!.get(first!.at)!);
+  const groups = settings.groups && examples.map(([pieces]) => settings.groups!.get(pieces![0]!.at)!);
   const shuffling = { shuffle, seed, dataSeed, groups };
   if (folds !== undefined) return inTurns(foldsForSearch(examples.length, { folds, ...shuffling }).map(pick), settings);
   const split = splitForSearch(examples.length, { fraction, ...shuffling });
   return onceDivided(pick(split.lower), pick(split.upper), settings);
+}
+
+/** The rows of examples. What is apart of an example stays apart: the first pieces of all come first, then the second ones. */
+function inRounds(examples: readonly (readonly Rows[])[]): Rows {
+  const rounds = max(examples, ({ length }) => length) ?? 0;
+  return Array.from({ length: rounds }, (_, round) => examples.flatMap((pieces) => pieces[round] ?? [])).flat();
 }
 
 function onceDivided(ofLower: Rows, ofUpper: Rows, settings: SearchSettings): SearchBatches {
@@ -219,6 +228,7 @@ function onceDivided(ofLower: Rows, ofUpper: Rows, settings: SearchSettings): Se
     lower,
     upper,
     lowerRows: ofLower,
+    upperRows: [ofUpper],
     steps: settings.maxSteps ?? stepsOf(settings.epochs, lower.batchesPerPass, perStep(settings)),
   };
 }
@@ -257,6 +267,7 @@ function inTurns(folds: readonly Rows[], settings: SearchSettings): SearchBatche
     lower: new SegmentedStream(lower, settings),
     upper: new SegmentedStream(upper, settings),
     lowerRows: folds.flat(),
+    upperRows: folds,
     steps,
   };
 }

@@ -1,4 +1,4 @@
-import { didYouMean, kebabCase, UsageError } from "../../base/index.js";
+import { didYouMean, kebabCase, own, UsageError } from "../../base/index.js";
 import type { Goal, Metrics, Phase, RunEvent } from "../../base/records/index.js";
 import type { TrainedTensor } from "../../models/adapters/index.js";
 import type { RunConfig } from "../../tasks/config/index.js";
@@ -11,6 +11,7 @@ import {
   type Snapshot,
   takeSnapshot,
 } from "../steps/trainedTensors.js";
+import type { PhasePlan } from "./loop.js";
 import type { RunHandle, RunObserver } from "./observer.js";
 
 /** The value that early stopping watches in a phase. */
@@ -43,8 +44,17 @@ interface EarlyStoppingState {
 export const byMetric = (metric: string, options: Pick<StoppingCriterion, "patience" | "goal">): StoppingCriterion => ({
   ...options,
   waits: true,
-  valueOf: (event) => (event.event === "evaluation" ? (event.metrics[metric] ?? Number.NaN) : undefined),
+  valueOf: (event) => (event.event === "evaluation" ? valueIn(event.metrics, metric) : undefined),
 });
+
+/** @throws UsageError for a metric that the evaluated rows do not have, such as a mean over rows of a kind that is missing */
+function valueIn(metrics: Metrics, metric: string): number {
+  const value = own(metrics, metric);
+  if (value !== undefined) return value;
+  throw new UsageError(
+    `Early stopping goes by ${metric}, but the evaluation gave only ${Object.keys(metrics).join(", ")}: name one of these by --early-stopping-metric.`,
+  );
+}
 
 /** Watches a search's mean loss of each pass over the upper level's rows. */
 export const byUpperLoss = (patience: number): StoppingCriterion => ({
@@ -132,8 +142,8 @@ export function stopsBy(
 ): Judge | undefined {
   if (earlyStopping === undefined) return undefined;
   if (asked === undefined) return judgedBy({ choice, labels });
-  const { metric } = choice.task.scorer({ labels, metrics: choice.metrics });
-  const names = [...new Set([...Object.keys(metric.values), "loss"])];
+  const { metric, names: all = Object.keys(metric.values) } = choice.task.scorer({ labels, metrics: choice.metrics });
+  const names = [...new Set([...all, "loss"])];
   const found = names.find((name) => name === asked || kebabCase(name) === asked);
   if (found !== undefined) return { metric: found, goal: goalOf(found, metric) };
   throw new UsageError(
@@ -154,6 +164,18 @@ export function earlyStoppingOf(
   const search = searchPatience === undefined ? criterion : byUpperLoss(searchPatience);
   const criteria = { ...(criterion && { train: criterion, retrain: criterion }), ...(search && { search }) };
   return new EarlyStopping({ criteria, trained });
+}
+
+/** @throws UsageError for early stopping in a run that ends before its first evaluation */
+export function checkEvaluated(
+  { earlyStopping, evalEvery }: Pick<RunConfig, "earlyStopping" | "evalEvery">,
+  plans: readonly Pick<PhasePlan, "steps">[],
+): void {
+  const steps = plans.reduce((all, plan) => all + plan.steps, 0);
+  if (earlyStopping === undefined || evalEvery! <= steps) return;
+  throw new UsageError(
+    `No effect: --early-stopping goes by evaluations, and the run of ${steps} steps has none with --eval-every ${evalEvery}: give a smaller --eval-every.`,
+  );
 }
 
 interface EvaluatorOptions {

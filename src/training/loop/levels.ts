@@ -41,11 +41,23 @@ interface LevelsOptions {
 
 /**
  * The levels of a run; undefined if it has one.
- * @throws UsageError if a level has no tensors
+ * @throws UsageError if a level has no tensors, or for a weight decay of an upper level without any
  */
-export function levelsOf(run: LevelSettings, options: LevelsOptions): TwoLevels | undefined {
+export function levelsOf(
+  run: LevelSettings & { readonly upperWeightDecay?: number | undefined },
+  options: LevelsOptions,
+): TwoLevels | undefined {
   const group = upperOf(run);
   if (group === undefined) return undefined;
+  const levels = levelsWith(group, run, options);
+  const { upperWeightDecay = 0 } = run;
+  if (upperWeightDecay === 0 || levels.upper.some(({ decays }) => decays)) return levels;
+  throw new UsageError(
+    `No effect: --upper-weight-decay ${upperWeightDecay} is not applied to ${group}, as biases and norm weights have none; leave it out.`,
+  );
+}
+
+function levelsWith(group: UpperGroup, run: LevelSettings, options: LevelsOptions): TwoLevels {
   if (group === "scales") return withScales(options.adapted);
   const { trained } = options.adapted;
   if (group === "sources") return weightsAbove(trained, options);

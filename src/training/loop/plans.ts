@@ -7,7 +7,7 @@ import {
   type TrainingHooks,
 } from "../../models/adapters/index.js";
 import type { TaskModel } from "../../models/index.js";
-import { type RunConfig, upperFacts, upperOf, upperOptimizer } from "../../tasks/config/index.js";
+import { type RunConfig, upperFacts, upperOf, upperSettings } from "../../tasks/config/index.js";
 import type { Location } from "../../tasks/data/index.js";
 import type { EncodedExample, Task } from "../../tasks/index.js";
 import type { Ranks } from "../../torch/index.js";
@@ -21,7 +21,7 @@ import { LossScale } from "../steps/lossScale.js";
 import type { StartOutputs } from "../steps/startOutputs.js";
 import { PlainRule, type PlainRuleOptions } from "../steps/stepRule.js";
 import { copiesOf, restoreSnapshot, restoreTensors, type Snapshot } from "../steps/trainedTensors.js";
-import { BatchStream, searchBatches, stepsOf } from "./batches.js";
+import { BatchStream, type SearchBatches, searchBatches, stepsOf } from "./batches.js";
 import { levelsOf, type TwoLevels } from "./levels.js";
 import type { PhasePlan } from "./loop.js";
 import type { ReplayableMasks } from "./masks.js";
@@ -132,14 +132,10 @@ function searchPlan(
   penalty: Penalty | undefined,
   estimator = estimatorOf(setup.levels, settings),
 ): PhasePlan<BilevelRule> {
-  const {
-    lower: lowerBatches,
-    upper: upperBatches,
-    lowerRows,
-    steps,
-  } = searchBatches(setup.rows, { ...shared(setup, settings), groups: setup.groups }, setup.upperRows);
+  const batches = searchBatches(setup.rows, { ...shared(setup, settings), groups: setup.groups }, setup.upperRows);
+  const { lower: lowerBatches, upper: upperBatches, steps } = batches;
   const { group, lower, upper, values, sourceWeights } = setup.levels;
-  sourceWeights?.check(lowerRows);
+  checkLevels(setup, batches);
   const { unrollSteps, gradientAccumulation } = settings;
   const { learningRate, upperLearningRate, upperWeightDecay } = settings;
   return {
@@ -157,7 +153,7 @@ function searchPlan(
           rateOf: ratesOf(settings, learningRate, placesOf(setup)),
           weightDecay: lowerDecay(setup.levels, settings),
         }),
-        upper: levelOf({ ...settings, optimizer: upperOptimizer(settings) }, upper, {
+        upper: levelOf(upperSettings(settings), upper, {
           steps,
           learningRate: upperLearningRate,
           weightDecay: upperWeightDecay,
@@ -174,6 +170,13 @@ function searchPlan(
         isRepeatable: settings.onNonfinite === "skip",
       }),
   };
+}
+
+/** @throws BidoraError for rows that teach a level nothing */
+function checkLevels({ task, levels }: BilevelSetup, { lowerRows, upperRows }: SearchBatches): void {
+  levels.sourceWeights?.check(lowerRows);
+  task.contrastive?.checkLevel(lowerRows, "lower");
+  for (const rows of upperRows) task.contrastive?.checkLevel(rows, "upper");
 }
 
 const estimatorOf = ({ decays }: TwoLevels, settings: RunConfig): HypergradientEstimator =>

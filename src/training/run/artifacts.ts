@@ -80,8 +80,11 @@ function metadataOf(prepared: Prepared): AdapterMetadata {
   };
 }
 
-/** Writes the tokenizer's files and the model card beside the result. */
-export function writeTokenizerAndCard(folder: string, prepared: Prepared, metrics: Metrics): void {
+/**
+ * Writes the tokenizer's files and the model card beside the result.
+ * @param hasBest whether early stopping kept a state
+ */
+export function writeTokenizerAndCard(folder: string, prepared: Prepared, metrics: Metrics, hasBest: boolean): void {
   const { config, adapted, labels, choice, rows, tokenizer } = prepared;
   copyFiles(tokenizer.files(), prepared.folder, folder);
   if (config.chatTemplate !== undefined) writeFileAtomic(join(folder, CHAT_TEMPLATE), tokenizer.chatTemplateText ?? "");
@@ -92,6 +95,7 @@ export function writeTokenizerAndCard(folder: string, prepared: Prepared, metric
     rows,
     parameters: parameterCounts(prepared),
     metrics,
+    hasBest,
     versions: versions(),
     machine: machineFacts(adapted.model.device),
   });
@@ -112,6 +116,8 @@ interface CardFacts {
   readonly rows: RowCounts;
   readonly parameters: { readonly total: number; readonly trained: number };
   readonly metrics: Metrics;
+  /** Whether early stopping kept a state. */
+  readonly hasBest: boolean;
   readonly versions: Versions;
   readonly machine: MachineFacts;
 }
@@ -140,14 +146,14 @@ ${table(
   Object.entries(facts.metrics).map(([name, value]) => [name, value.toPrecision(5)]),
 )}
 
-${chosenBy(config)}Trained ${formatCount(parameters.trained)} of ${formatCount(parameters.total)} parameters on ${machine.processor}, ${machine.threads} threads,
+${chosenBy(facts)}Trained ${formatCount(parameters.trained)} of ${formatCount(parameters.total)} parameters on ${machine.processor}, ${machine.threads} threads,
 with bidora ${versions.bidora} and libtorch ${versions.libtorch}. Every setting is in \`run.yaml\`, every step in \`events.jsonl\`.
 ${searchOf(config)}${METHODS[config.method].adapter === undefined ? "" : usage(config)}`);
 }
 
 /** Scores on rows that were used for selection are biased. */
-const chosenBy = (config: RunConfig): string =>
-  stopsByValidation(config)
+const chosenBy = ({ config, hasBest }: CardFacts): string =>
+  hasBest && stopsByValidation(config)
     ? "Early stopping kept the state that was best on the validation rows: their metrics were used for selection, and are too optimistic for new rows.\n\n"
     : "";
 

@@ -9,7 +9,7 @@ type Rows = readonly Example[];
 
 type HeldOutBy = Pick<
   RunConfig,
-  "method" | "upper" | "upperTrain" | "searchFraction" | "searchFolds" | "shuffle" | "seed"
+  "method" | "upper" | "upperTrain" | "searchFraction" | "searchFolds" | "shuffle" | "seed" | "dataSeed"
 >;
 
 /** What `--holdout-groups` did, or why it is of use. */
@@ -56,11 +56,11 @@ function groupsText(splits: Splits, config: HeldOutBy, task: Pick<Task, "peftTas
 /** The rows of the levels of a search; undefined for folds. */
 function levelsOf(
   { train: { examples }, groups }: Splits,
-  { searchFraction: fraction, searchFolds, shuffle, seed }: HeldOutBy,
+  { searchFraction: fraction, searchFolds, shuffle, seed, dataSeed }: HeldOutBy,
 ): readonly [Rows, Rows] | undefined {
   if (searchFolds !== undefined) return undefined;
   const ofRows = examples.map(({ at }) => groups!.get(at)!);
-  const { lower, upper } = splitForSearch(examples.length, { fraction, shuffle, seed, groups: ofRows });
+  const { lower, upper } = splitForSearch(examples.length, { fraction, shuffle, seed, dataSeed, groups: ofRows });
   const pick = (indices: readonly number[]) => indices.map((index) => examples[index]!);
   return [pick(lower), pick(upper)];
 }

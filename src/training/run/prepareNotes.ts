@@ -3,16 +3,16 @@
 import type { CallContext } from "../../base/index.js";
 import { type AdaptedModel, whyNotPeft } from "../../models/adapters/index.js";
 import { isTooCoarse, type RunConfig, upperFacts, upperOf } from "../../tasks/config/index.js";
-import type { EncodedSplits } from "../../tasks/datasets/index.js";
+import type { EncodedSplits, TaskChoice } from "../../tasks/datasets/index.js";
 import type { Task, TrainedHead } from "../../tasks/index.js";
+import type { Ranks } from "../../torch/index.js";
 import { noteWithoutLoss, usedRows } from "../../use/evaluation/index.js";
 
 /** @throws BidoraError `NO_LOSS` if no row of a split counts in the loss */
 export function noteRowsWithoutLoss(task: Task, data: EncodedSplits, { onNote }: CallContext): void {
-  const evaluated = task.takesTrainOn
-    ? ({ validation: data.validation, test: data.test, "held-out": data.holdout } as const)
-    : {};
-  for (const [what, rows] of Object.entries({ training: data.train, "upper level's": data.upper, ...evaluated })) {
+  const { train: training, upper, validation, test, holdout } = data;
+  const splits = { training, "upper level's": upper, validation, test, "held-out": holdout };
+  for (const [what, rows] of Object.entries(splits)) {
     const note = rows && noteWithoutLoss(task, rows, what);
     if (note !== undefined) onNote?.(note);
   }
@@ -35,16 +35,33 @@ export function noteHead(initialized: readonly string[], own: TrainedHead | unde
 interface Noted {
   readonly config: RunConfig;
   readonly adapted: AdaptedModel;
+  readonly data: EncodedSplits;
+  readonly choice: TaskChoice;
+  readonly ranks: Pick<Ranks, "size">;
 }
 
 /** Notes on the settings, once model and data are known. */
 export function noteSettings(prepared: Noted, context: CallContext): void {
   noteNotForPeft(prepared, context);
+  noteNeverTaken(prepared, context);
   const { hypergradient, dtype } = prepared.config;
   const group = upperOf(prepared.config);
   if (group && !upperFacts(group).isExplicit && isTooCoarse(hypergradient, dtype))
     context.onNote?.(
       `--hypergradient ${hypergradient} loses accuracy in ${dtype}: use exact, or --dtype float32; \`bidora verify-hypergradient\` measures it.`,
+    );
+}
+
+/** A task that arranges its rows has whole steps of them in one order, so that each pass leaves out the same rest. */
+function noteNeverTaken({ config, data, choice, ranks }: Noted, { onNote }: CallContext): void {
+  if (!choice.task.arranged || (upperOf(config) && config.retrainSteps === 0)) return;
+  const { batchSize, gradientAccumulation, upperRowsInRetrain } = config;
+  const rows = data.train.length + (upperRowsInRetrain ? (data.upper?.length ?? 0) : 0);
+  const ofStep = batchSize * gradientAccumulation * ranks.size;
+  const left = rows % ofStep;
+  if (left > 0 && left < rows)
+    onNote?.(
+      `${left} of ${rows} training rows are never trained on: the loss takes whole steps of ${ofStep} rows, in each pass the same ones; a --batch-size that divides ${rows} leaves none out.`,
     );
 }
 

@@ -19,7 +19,7 @@ import {
   saidBy,
   settle,
 } from "../../tasks/config/index.js";
-import { type LabelMap, readSources, type Sources } from "../../tasks/data/index.js";
+import { type Dataset, type LabelMap, readSources, type Sources } from "../../tasks/data/index.js";
 import {
   chosenTask,
   labelsFor,
@@ -98,7 +98,8 @@ export async function readRunData(
   const choice = configuredTask(asked, {
     ...{ folder, width: model.hiddenSize, settings },
     examples: used.train.examples,
-    evaluated: (splits.validation ?? splits.test)?.examples,
+    upper: used.upper?.examples,
+    evaluated: evaluatedExamples(used),
   });
   refuseDropout(config, choice);
   const labels = labelsFor(choice, splits, labelsOfKind(choice.kind, saved?.metadata, own));
@@ -108,6 +109,12 @@ export async function readRunData(
   const maxLength = maxLengthOf(wanted, isGiven, tokenizer, model.maxTokens);
   // The labels come from all rows, even if only some are trained on.
   return { folder, choice, own, splits: used, sources, tokenizer, labels, model, maxLength };
+}
+
+/** All examples that a run is evaluated on; undefined for none. */
+function evaluatedExamples({ validation, test, holdout }: Splits): Dataset["examples"] | undefined {
+  const found = [validation, test, holdout].flatMap((split) => split?.examples ?? []);
+  return found.length > 0 ? found : undefined;
 }
 
 /** @throws UsageError for one file on both levels, whose rows the upper level would not measure on rows that are held out */

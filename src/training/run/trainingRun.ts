@@ -26,7 +26,13 @@ import {
 } from "../checkpoints/checkpoints.js";
 import { checkpointBytes, DiskReserve, LatestState, rescue, withNote } from "../checkpoints/rescue.js";
 import { type FoundCheckpoint, resumePoint } from "../checkpoints/resume.js";
-import { type EarlyStopping, earlyStoppingOf, emitEvaluation, evaluator } from "../loop/earlyStopping.js";
+import {
+  checkEvaluated,
+  type EarlyStopping,
+  earlyStoppingOf,
+  emitEvaluation,
+  evaluator,
+} from "../loop/earlyStopping.js";
 import { NonFiniteBatches, notify, type ResumePoint, runLoop, stepsOfPhases } from "../loop/loop.js";
 import { inOrder, type RunObserver, runLogWriter, type StagedObservers, type Untimed } from "../loop/observer.js";
 import { profiler } from "../observers/profiler.js";
@@ -181,6 +187,7 @@ export class TrainingRun {
 
   async #train(): Promise<Metrics | undefined> {
     const plans = plansOf(this.prepared);
+    if (!this.#from) checkEvaluated(this.prepared.config, plans);
     await this.#emit(startEvent(this.prepared, stepsOfPhases(plans, this.#from)));
     await this.#evaluateStart(plans[0]?.phase);
     const ended = await runLoop({
@@ -223,9 +230,11 @@ export class TrainingRun {
 
   async #writeResults(metrics: Metrics): Promise<void> {
     const { config, loaded } = this.prepared;
-    const chosen = stopsByValidation(config) ? ({ chosenBy: "validation" } as const) : {};
+    // The training may end before an evaluation of a state that has moved.
+    const hasBest = this.#earlyStopping?.snapshot !== undefined;
+    const chosen = hasBest && stopsByValidation(config) ? ({ chosenBy: "validation" } as const) : {};
     this.#writeTrained(config.output);
-    writeTokenizerAndCard(config.output, this.prepared, metrics);
+    writeTokenizerAndCard(config.output, this.prepared, metrics, hasBest);
     await this.#evaluation.write(config.output);
     writeRowRecord(config.output, this.prepared.rowRecord);
     const seconds = (performance.now() - this.#began) / 1000;

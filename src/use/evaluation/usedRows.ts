@@ -24,7 +24,7 @@ export function usedRows(task: Task, rows: Rows, what: string, { onNote }: CallC
 }
 
 /**
- * A note about rows that do not count in the loss, because they have no labeled tokens or these were cut off. They change nothing.
+ * A note about rows that do not count in the loss, such as those whose labeled tokens were cut off. They change nothing.
  * Undefined if there are none.
  * @param what the split: training, validation
  * @throws BidoraError `NO_LOSS` if no row counts in the loss
@@ -32,7 +32,8 @@ export function usedRows(task: Task, rows: Rows, what: string, { onNote }: CallC
 export function noteWithoutLoss(task: Task, rows: Rows, what: string): string | undefined {
   const without = rows.filter((row) => task.weight(row) === 0).length;
   if (without === 0) return undefined;
-  const note = `${without} of ${rows.length} ${what} rows do not count in the loss: they have no labeled tokens within --max-length.`;
+  const { whyWithoutLoss = "they have no labeled tokens within --max-length" } = task;
+  const note = `${without} of ${rows.length} ${what} rows do not count in the loss: ${whyWithoutLoss}.`;
   if (without === rows.length) throw new BidoraError("NO_LOSS", note);
   return note;
 }

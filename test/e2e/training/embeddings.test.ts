@@ -130,6 +130,17 @@ test("an adapter that learned from a score beside anchor and positive is evaluat
   expect(Object.keys(searched)).toContain("recall@1");
 });
 
+test("rows of triplets without negatives are counted in a note", async () => {
+  const [validation, train] = [
+    jsonl({ anchor: "a", positive: "b", negatives: ["c"] }, { anchor: "d", positive: "e", negatives: [] }),
+    file("triplets"),
+  ];
+  const { notes } = await run({ ...SMALL, train, validation, loss: "triplet", method: "lora", maxSteps: 1 });
+  expect(notes).toContain(
+    "1 of 2 validation rows do not count in the loss: they have no negatives, which --loss triplet compares with their positives.",
+  );
+});
+
 test("candidates with the text of the positive are no negatives", async () => {
   const same = jsonl(...["a boat", "the wall", "three words"].map((anchor) => ({ anchor, positive: "old stone" })));
   const { events } = await run({ ...SMALL, train: same, method: "lora" });
@@ -139,6 +150,7 @@ test("candidates with the text of the positive are no negatives", async () => {
 describe("what gives nothing to learn, or another meaning, is refused", () => {
   const judged = [0, 1].map((score) => ({ anchor: "a b", positive: "c d", score }));
   const scored = jsonl({ sentence1: "a", sentence2: "b", score: 4 }, { sentence1: "c", sentence2: "d", score: 1 });
+  const nearlyEqual = jsonl(...[0, 1, 1, 1].map((score, i) => ({ sentence1: `a${i}`, sentence2: "b", score })));
   const equal = jsonl({ sentence1: "a", sentence2: "b", score: 4 }, { sentence1: "c", sentence2: "d", score: 4 });
   const cases: readonly (readonly [what: string, settings: RunSettings, message: string])[] = [
     ["one row in a batch", { train: file("pairs"), batchSize: 1 }, "--batch-size 1 leaves none"],
@@ -157,6 +169,56 @@ describe("what gives nothing to learn, or another meaning, is refused", () => {
     ["a loss of pairs for scores", { train: scored, loss: "triplet" }, "the training rows have scores"],
     ["a loss of scores for pairs", { train: file("pairs"), loss: "cosent" }, "have none"],
     ["triplets without a negative", { train: file("pairs"), loss: "triplet" }, "has no negative"],
+    [
+      "an upper level of one row",
+      { method: "bidora", train: file("pairs"), searchFraction: 0.9 },
+      "a single training row of the upper level leaves none",
+    ],
+    [
+      "a lower level of one row",
+      { method: "bidora", train: file("pairs"), searchFraction: 0.2 },
+      "a single training row of the lower level leaves none",
+    ],
+    [
+      "folds of one row",
+      { method: "bidora", train: file("pairs"), searchFolds: 4 },
+      "a single training row of the upper level leaves none",
+    ],
+    [
+      "an upper level with equal scores",
+      { method: "bidora", train: file("scored"), upperTrain: equal },
+      "all training rows of the upper level have 4",
+    ],
+    [
+      "an upper level's split with equal scores",
+      { method: "bidora", train: nearlyEqual, searchFraction: 0.5, shuffle: false },
+      "all training rows of the upper level have 1",
+    ],
+    [
+      "levels of two kinds",
+      { method: "bidora", train: file("pairs"), upperTrain: scored },
+      "The rows of --upper-train have scores and those of --train have none",
+    ],
+    [
+      "triplets of the upper level without a negative",
+      { method: "bidora", train: file("triplets"), upperTrain: file("pairs"), loss: "triplet" },
+      "has no negative",
+    ],
+    [
+      "triplets without a negative to evaluate on",
+      { train: file("triplets"), validation: file("pairs"), loss: "triplet" },
+      "6 of 6 validation rows do not count in the loss: they have no negatives",
+    ],
+    [
+      "early stopping by what pairs don't have",
+      { validation: file("pairs"), evalEvery: 1, earlyStopping: 1, earlyStoppingMetric: "spearman" },
+      "--early-stopping-metric takes recall@1, recall@10, mrr@10, ndcg@10, map@100, loss for this task; got spearman",
+    ],
+    [
+      "early stopping by what scored pairs don't have",
+      { validation: file("scored"), evalEvery: 1, earlyStopping: 1, earlyStoppingMetric: "ndcg@10" },
+      "--early-stopping-metric takes pearson, spearman, loss for this task; got ndcg@10",
+    ],
     ["a width beyond the model's", { matryoshka: [64] }, "fewer than 64"],
     ["a temperature without effect", { train: scored, loss: "triplet", temperature: 1 }, "--temperature"],
     ["mini-batches as large as a batch", { miniBatchSize: 3 }, "--mini-batch-size"],

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { METRICS } from "../../../src/base/records/metrics.js";
 import { bestPoints, toRuns } from "../../../src/studies/report/runs.js";
 import type { RunSettings } from "../../../src/tasks/config/index.js";
-import { bidora, ROWS, run, write } from "../support.js";
+import { bidora, fresh, list, ROWS, run, SMALL_FLAGS, write } from "../support.js";
 
 const VALIDATION = join(ROWS, "train.jsonl");
 const metricsOf = (output: string) =>
@@ -56,6 +56,38 @@ const WORSE = {
   maxSteps: 12,
   earlyStopping: 1,
 } satisfies RunSettings;
+
+test("early stopping that has kept no state has chosen none", async () => {
+  const of = async (learningRate: number) => {
+    const { events, output } = await run({ ...WORSE, maxSteps: 2, warmupRatio: 0, learningRate });
+    const isInCard = readFileSync(join(output, "README.md"), "utf8").includes("were used for selection");
+    return ["chosenBy" in events.at(-1)!, isInCard];
+  };
+  expect(await of(0)).toEqual([false, false]);
+  expect(await of(0.1)).toEqual([true, true]);
+});
+
+test("early stopping without an evaluation is wrong usage, and nothing is left", async () => {
+  const output = fresh();
+  const found = await bidora(
+    ...[
+      "finetune",
+      ...SMALL_FLAGS,
+      "--validation",
+      VALIDATION,
+      "--method",
+      "bidora",
+      "--max-steps",
+      "4",
+      "--output",
+      output,
+    ],
+    ...["--retrain-steps", "4", "--eval-every", "9", "--early-stopping", "2", "--holdout-fraction", "0.2"],
+  );
+  expect(found.stderr).toContain("the run of 8 steps has none with --eval-every 9: give a smaller --eval-every.");
+  expect(found.status).toBe(2);
+  expect(list(output)).toEqual([]);
+});
 
 test("early stopping neither ends in the warm-up nor goes back to the state before the first update", async () => {
   const { events, output, metrics } = await run({ ...WORSE, earlyStoppingMetric: "loss" });

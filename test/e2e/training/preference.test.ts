@@ -127,6 +127,26 @@ test("chats have the row's tools in their prompt", async () => {
   expect(await text({ ...row, tools })).toContain("look");
 });
 
+test("rows that whole steps of KTO leave out in each pass are counted in a note", async () => {
+  const notesOf = async (settings: RunSettings) =>
+    (await run({ ...SMALL, loss: "kto", maxSteps: 1, ...settings })).notes;
+  const said = (left: number, ofStep: number) =>
+    `${left} of 10 training rows are never trained on: the loss takes whole steps of ${ofStep} rows, in each pass the same ones; a --batch-size that divides 10 leaves none out.`;
+  expect(await notesOf({ batchSize: 4 })).toEqual([said(2, 4)]);
+  expect(await notesOf({ batchSize: 3, gradientAccumulation: 2 })).toEqual([said(4, 6)]);
+  expect(await notesOf({ batchSize: 5 })).toEqual([]);
+  expect(await notesOf({ loss: "sigmoid", batchSize: 4 })).toEqual([]);
+});
+
+test("early stopping by a reward that the validation rows lack fails at the first evaluation", async () => {
+  const good = PAIRS.map(({ prompt, chosen }) => ({ prompt, completion: chosen, label: true }));
+  const settings = { ...SMALL, loss: "kto", validation: jsonl(...good), maxSteps: 2 } as const;
+  const watched = { evalEvery: 1, earlyStopping: 1, earlyStoppingMetric: "rewards_margin" } as const;
+  await expect(run({ ...settings, ...watched })).rejects.toThrow(
+    "goes by rewards_margin, but the evaluation gave only loss",
+  );
+});
+
 describe("refused", () => {
   const refusal = async (row: object, ...flags: string[]) => {
     const output = fresh("refused");
@@ -159,6 +179,25 @@ describe("refused", () => {
     expect(await refusal(good, "--loss", "cosent")).toContain("cosent");
     expect(await refusal(good, "--loss", "kto", "--batch-size", "1")).toContain("--batch-size 1");
     expect(await refusal(good, "--text-columns", "a,b")).toContain("--text-columns");
+  });
+
+  test("a single completion among pairs, in whatever rows it is", async () => {
+    const { prompt, chosen } = good;
+    const completion = { prompt, completion: chosen, label: true };
+    const single = jsonl(completion);
+    const cases: readonly RunSettings[] = [
+      { validation: single },
+      { validation: train, test: single },
+      { method: "bidora", upperTrain: single },
+      { train: jsonl(...PAIRS, completion), holdoutFraction: 0.2, shuffle: false },
+    ];
+    for (const settings of cases) {
+      const found = run({ ...SMALL, maxSteps: 1, ...settings });
+      await expect(found).rejects.toThrow(/--loss sigmoid takes pairs, but .* line \d has a single completion/);
+    }
+    const asked = { model: MODEL, task: "preference", data: single, dtype: "float32" } as const;
+    await expect(evaluated(asked)).rejects.toThrow("line 1 has a single completion");
+    expect(await evaluated({ ...asked, data: jsonl(completion, completion), loss: "kto" })).toHaveProperty("loss");
   });
 
   test("a single completion to evaluate on, before the run", async () => {

@@ -84,6 +84,12 @@ test("accumulated batches take the steps of one large batch", async () => {
   }
 });
 
+test("a loss that takes lists and scores has both in one run", async () => {
+  const settings = { ...SMALL, method: "bidora", upperTrain: file("scored"), loss: "binary-cross-entropy" } as const;
+  const { events } = await run({ ...settings, maxSteps: 1, retrainSteps: 1 });
+  expect(stepsOf(events).map(({ phase }) => phase)).toEqual(["search", "retrain"]);
+});
+
 test("a run evaluates as evaluate does, stops early by ndcg@10, and keeps each query's scores", async () => {
   const settings = { ...SMALL, train: file("scored"), validation: file("scored"), method: "lora" } as const;
   const { output, metrics, events } = await run({ ...settings, evalEvery: 1, earlyStopping: 1, maxSteps: 30 });
@@ -163,6 +169,21 @@ describe("what gives nothing to learn, or another meaning, is refused", () => {
       "a list without negatives",
       { train: listed({ negatives: ["d"] }, { negatives: [] }) },
       "line 2 has none: remove the row",
+    ],
+    [
+      "levels with two losses",
+      { method: "bidora", upperTrain: file("scored") },
+      "The rows of --train have the loss listwise and those of --upper-train binary-cross-entropy",
+    ],
+    [
+      "a list of the upper level without negatives",
+      { method: "bidora", upperTrain: listed({ negatives: ["d"] }, { negatives: [] }) },
+      "line 2 has none: remove the row",
+    ],
+    [
+      "one label of the upper level",
+      { method: "bidora", train: file("scored"), upperTrain: scored(1, 1) },
+      "All documents of the training rows of the upper level have the relevance 1",
     ],
     ["one label", { train: scored(1, true, "1") }, "All documents of the training rows have the relevance 1"],
     [

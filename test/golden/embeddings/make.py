@@ -1,7 +1,7 @@
 """Writes the golden files of embeddings: python test/golden/packed.py test/golden/embeddings/make.py, after make.py. Needs sentence-transformers.
 
-Folders as sentence-transformers saves them (version 6), and as versions 0 to 5 did; embeddings of texts; and, in float64, losses with gradients and
-the weights after some steps.
+Folders as sentence-transformers saves them (version 6), and as versions 0 to 5 did; embeddings of texts; correlations of its evaluator; and, in float64,
+losses with gradients and the weights after some steps.
 """
 
 import json
@@ -18,6 +18,7 @@ import torch
 from safetensors.torch import save_file
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer import losses, modules
+from sentence_transformers.sentence_transformer.evaluation import EmbeddingSimilarityEvaluator
 from sentence_transformers.base.modules import Normalize, Transformer
 
 HERE = Path(__file__).parent
@@ -193,10 +194,18 @@ def write_steps() -> dict:
     return STEPS | {"rows": "negatives", "losses": values, "file": "steps.safetensors"}
 
 
+def correlations(model: SentenceTransformer) -> dict:
+    (first, second), scores = columns("scored")
+    found = EmbeddingSimilarityEvaluator(first, second, scores.tolist(), write_csv=False)(model)
+    return {name: float(found[f"{name}_cosine"]) for name in ("pearson", "spearman")}
+
+
 def main() -> None:
     encodings = {}
+    evaluations = {}
     for name in FOLDERS:
         model = write_folder(name)
+        evaluations[name] = correlations(model)
         encodings[name] = {"default": model.encode(TEXTS, batch_size=4).tolist()}
         if name == "bert-mean":
             encodings[name] |= {prompt: model.encode(TEXTS, prompt_name=prompt).tolist() for prompt in PROMPTS}
@@ -205,7 +214,7 @@ def main() -> None:
         (HERE / f"{kind}.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows(kind)))
     (HERE / "texts.jsonl").write_text("".join(json.dumps({"text": one}, ensure_ascii=False) + "\n" for one in TEXTS))
     versions = {module.__name__: module.__version__ for module in (torch, sentence_transformers)}
-    write_json(HERE / "golden.json", {"madeWith": versions, "encodings": encodings, "losses": write_losses(), "steps": write_steps()})
+    write_json(HERE / "golden.json", {"madeWith": versions, "encodings": encodings, "evaluations": evaluations, "losses": write_losses(), "steps": write_steps()})
 
 
 if __name__ == "__main__":

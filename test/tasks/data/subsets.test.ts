@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { BatchOrder, foldsForSearch, splitForSearch, subsetsOf } from "../../../src/tasks/data/index.js";
+import { BatchOrder, countOfShare, foldsForSearch, splitForSearch, subsetsOf } from "../../../src/tasks/data/index.js";
 
 const rows = Array.from({ length: 20 }, (_, i) => i);
 const DRAWN = { shuffle: true, seed: 3 };
@@ -53,6 +53,17 @@ describe("training rows", () => {
       subsetsOf(rows, { ...DRAWN, trainLimit: 10 }).train,
     );
     expect(few.holdout?.length).toBe(2);
+  });
+
+  it("a share is not one row short by how the computer writes it", () => {
+    // In binary, 0.7 · 90 is 62.99999999999999.
+    expect(splitForSearch(90, { ...DRAWN, fraction: 0.7 }).lower).toHaveLength(63);
+    expect(subsetsOf(Array.from({ length: 90 }), { ...DRAWN, holdoutFraction: 0.3 }).holdout).toHaveLength(27);
+    for (const tenths of [1, 3, 6, 7, 8, 9])
+      for (let tens = 1; tens < 200; tens++) expect(countOfShare(tenths / 10, 10 * tens)).toBe(tenths * tens);
+    expect(countOfShare(0.7, 91)).toBe(63);
+    expect(countOfShare(0.999, 1000)).toBe(999);
+    expect(countOfShare(0.999, 999)).toBe(998);
   });
 
   it("more rows than there are, and none, are refused", () => {

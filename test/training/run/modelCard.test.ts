@@ -3,7 +3,12 @@ import type { RowCounts } from "../../../src/base/records/index.js";
 import { type RunSettings, resolveRun } from "../../../src/tasks/config/index.js";
 import { renderModelCard } from "../../../src/training/run/artifacts.js";
 
-const cardOf = (settings: RunSettings, labels: readonly string[] = [], rows: RowCounts = { train: 1 }): string =>
+const cardOf = (
+  settings: RunSettings,
+  labels: readonly string[] = [],
+  rows: RowCounts = { train: 1 },
+  hasBest = true,
+): string =>
   renderModelCard({
     config: resolveRun({ model: "M", task: "sequence-classification", train: "t.csv", ...settings }),
     isForPeft: true,
@@ -11,6 +16,7 @@ const cardOf = (settings: RunSettings, labels: readonly string[] = [], rows: Row
     rows,
     parameters: { total: 2, trained: 1 },
     metrics: { accuracy: 1 },
+    hasBest,
     versions: { bidora: "1", node: "1", libtorch: "1", onednn: "1", blas: "1" } as never,
     machine: { processor: "p", threads: 1 } as never,
   });
@@ -29,6 +35,7 @@ test("a model card says if validation rows were used for selection", () => {
   expect(cardOf(early)).toMatch(sentences);
   expect(cardOf({ evalEvery: 5 })).not.toMatch(sentences);
   expect(cardOf({ ...early, holdoutFraction: 0.2 })).not.toMatch(sentences);
+  expect(cardOf(early, [], { train: 1 }, false)).not.toMatch(sentences);
 });
 
 test("a model card describes a search with non-default settings", () => {

@@ -68,6 +68,11 @@ describe("held-out rows that stand in rows that are trained on", () => {
     const taken = Array.from({ length: 20 }, () => batches.next().value as readonly (typeof examples)[number][]).flat();
     const early = split({ holdoutFraction: 0.2, holdoutGroups: true });
     expect(lines(taken)).toEqual(lines(early.splits.holdout!.examples as typeof examples));
+    const ofSeeds = (seeds: RunSettings) =>
+      split({ method: "bidora", searchFraction: 0.8, holdoutGroups: 6, ...seeds }).notes;
+    const drawn = [1, 2, 3, 4].map((dataSeed) => ofSeeds({ dataSeed }));
+    expect(new Set(drawn.map((one) => one.join())).size).toBeGreaterThan(1);
+    for (const [i, found] of drawn.entries()) expect(found).toEqual(ofSeeds({ seed: i + 1 }));
     const folds = split({ method: "bidora", searchFolds: 3, holdoutGroups: true });
     expect(folds.notes[0]).toContain("the folds are as equal as these allow");
     const ungrouped = searchBatches(encoded, config).upper.upcoming();
