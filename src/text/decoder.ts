@@ -1,5 +1,5 @@
 // Decodes tokens: all at once, as a stream, the end of a long text only, or to bytes.
-import { isJsonObject, type JsonObject } from "../base/records/index.js";
+import { isJsonObject, type JsonObject, type JsonValue } from "../base/records/index.js";
 import type { NativeTokenizer } from "./native.js";
 import { addedTokensOf } from "./tokenizerJson.js";
 
@@ -98,10 +98,15 @@ export class TextStream {
   /** How many of them have had their text returned. */
   #returned = 0;
 
+  /** @param before tokens behind which the text goes on, without their own text */
   constructor(
     private readonly decoder: Pick<TokenDecoder, "decode" | "isSettled">,
     private readonly options: DecodeOptions = {},
-  ) {}
+    before: readonly number[] = [],
+  ) {
+    this.#ids.push(...before);
+    this.#returned = before.length;
+  }
 
   /** Adds tokens. @returns the text that has become certain, perhaps an empty string */
   async put(...ids: readonly number[]): Promise<string> {
@@ -138,11 +143,13 @@ const MARGIN = 16;
 /**
  * The end of the text of tokens: what the newest may have changed, and at least `length` characters before that. Decodes no more
  * tokens than needed.
+ * @param before tokens behind which the text goes on, without their own text
  */
 export async function textEnd(
   decoder: Pick<TokenDecoder, "decode" | "runStart">,
   ids: readonly number[],
   length: number,
+  before: readonly number[] = [],
 ): Promise<string> {
   const fresh = await decoder.decode(ids.slice(-CHARACTER));
   const wanted = length + fresh.length + CHARACTER;
@@ -150,7 +157,9 @@ export async function textEnd(
     const text = await decoder.decode(ids.slice(decoder.runStart(ids, ids.length - count)));
     if (text.length >= wanted + MARGIN) return text.slice(-wanted);
   }
-  return decoder.decode(ids);
+  if (before.length === 0) return decoder.decode(ids);
+  const [own, all] = await Promise.all([decoder.decode(before), decoder.decode([...before, ...ids])]);
+  return all.slice(own.length);
 }
 
 const utf8 = new TextEncoder();
@@ -161,6 +170,8 @@ export class TokenBytes {
   readonly #added: ReadonlyMap<number, boolean>;
   readonly #isByteLevel: boolean;
   readonly #hasFallback: boolean;
+  /** How many spaces a text leaves out at its start. */
+  readonly #stripped: number;
   /** Whether a text is the bytes of its tokens, one after the other. */
   readonly areJoined: boolean;
 
@@ -175,6 +186,7 @@ export class TokenBytes {
     this.#added = new Map(addedTokensOf(spec).map(({ id, special }) => [id as number, special === true] as const));
     this.#isByteLevel = steps.includes('"ByteLevel"');
     this.#hasFallback = steps.includes('"ByteFallback"');
+    this.#stripped = strippedBy(spec.decoder);
     this.areJoined = this.#isByteLevel || this.#hasFallback || steps.includes('"Metaspace"');
   }
 
@@ -188,9 +200,43 @@ export class TokenBytes {
     const text = this.tokenizer.tokenText(id) ?? "";
     if (this.#added.has(id)) return utf8.encode(text);
     if (this.#isByteLevel) return Uint8Array.from(text, (character) => BYTE_OF.get(character) ?? 0);
-    const byte = this.#hasFallback ? /^<0x([0-9A-F]{2})>$/.exec(text)?.[1] : undefined;
-    return byte === undefined ? utf8.encode(text.replaceAll("▁", " ")) : Uint8Array.of(Number.parseInt(byte, 16));
+    return this.#byteOf(id) ?? utf8.encode(text.replaceAll("▁", " "));
   }
+
+  /** The bytes of a token at the start of a text. */
+  atStart(id: number): Uint8Array {
+    const bytes = this.of(id);
+    const spaces = bytes.findIndex((byte) => byte !== SPACE);
+    return bytes.subarray(Math.min(this.#stripped, spaces < 0 ? bytes.length : spaces));
+  }
+
+  /**
+   * The last of some tokens that has whole characters, in a list: further tokens decode as behind all. None if no text loses spaces at
+   * its start.
+   */
+  contextIn(ids: readonly number[]): readonly number[] {
+    if (this.#stripped === 0) return [];
+    const last = ids.findLast((id) => !this.isSpecial(id) && !this.#byteOf(id));
+    return last === undefined ? [] : [last];
+  }
+
+  /** The byte of a token for a single one. */
+  #byteOf(id: number): Uint8Array | undefined {
+    const byte = this.#hasFallback ? /^<0x([0-9A-F]{2})>$/.exec(this.tokenizer.tokenText(id) ?? "")?.[1] : undefined;
+    return byte === undefined ? undefined : Uint8Array.of(Number.parseInt(byte, 16));
+  }
+}
+
+const SPACE = 0x20;
+
+/** How many spaces a decoder leaves out at the start of a text: those that tokenizers put there. */
+function strippedBy(decoder: JsonValue | undefined): number {
+  if (!isJsonObject(decoder)) return 0;
+  const { type, decoders, start, prepend_scheme, add_prefix_space } = decoder;
+  if (Array.isArray(decoders)) return decoders.reduce<number>((sum, step) => sum + strippedBy(step), 0);
+  if (type === "Metaspace")
+    return prepend_scheme === "never" || add_prefix_space === false ? 0 : Number.POSITIVE_INFINITY;
+  return type === "Strip" && typeof start === "number" ? start : 0;
 }
 
 /** The byte for which a character stands in byte-level vocabularies: a printable one for itself, others for those from U+0100 on, in order. */

@@ -185,7 +185,7 @@ function inUse(why: string, flag = "--output"): BidoraError {
 /** The files of an adapter or a model. */
 const MODEL: readonly string[] = [
   ...ADAPTER_FILES,
-  ...[WEIGHTS_FILE, CONFIG_FILE, ...TOKENIZER_FILES],
+  ...[WEIGHTS_FILE, CONFIG_FILE, GENERATION_CONFIG, ...TOKENIZER_FILES],
   ...Object.values(SENTENCE_TRANSFORMERS),
 ];
 
@@ -203,7 +203,6 @@ const FOLDERS: Readonly<Record<string, (name: string) => boolean>> = {
 const OWN: ReadonlySet<string> = new Set([
   ...[
     MARKER,
-    GENERATION_CONFIG,
     RUN_FILE,
     EVENTS,
     METRICS,

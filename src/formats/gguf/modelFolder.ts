@@ -24,8 +24,10 @@ import {
   writeFileAtomic,
 } from "../../base/records/index.js";
 import { writeCrossEncoderFormat } from "../crossEncoder.js";
+import { PLAIN_FORMAT, writeEmbeddingFormat } from "../sentenceTransformers.js";
 import { type GgufFile, openGguf } from "./file.js";
 import { configOf, endTokens } from "./modelConfig.js";
+import { poolingOf } from "./pooling.js";
 import { rerankerConfig } from "./rerankerConfig.js";
 import { type RerankerArchitecture, rerankerArchitecture, rerankerFormat } from "./rerankers.js";
 import { pairTokenizerOf } from "./tokenizer/pairTokenizer.js";
@@ -40,7 +42,7 @@ const GGUF_SOURCE = "gguf.json";
 export const readGgufSource = (folder: string): JsonObject => readOptionalJsonObject(join(folder, GGUF_SOURCE));
 
 /** Version of the conversion below; folders of an older version are not reused. */
-const CONVERSION = 3;
+const CONVERSION = 4;
 const SHARD = /-\d{5}-of-(\d{5})\.gguf$/i;
 
 /**
@@ -150,12 +152,19 @@ function rerankerContents(file: GgufFile, architecture: RerankerArchitecture): C
 
 function write(folder: string, file: GgufFile, source: JsonObject): void {
   const reranker = rerankerArchitecture(file);
-  if (reranker) writeCrossEncoderFormat(folder, rerankerFormat(file, reranker));
   const contents = reranker ? rerankerContents(file, reranker) : modelContents(file);
+  if (reranker) writeCrossEncoderFormat(folder, rerankerFormat(file, reranker));
+  else writePooling(folder, file, contents[CONFIG_FILE]!);
   for (const [name, content] of Object.entries({ ...contents, [GGUF_SOURCE]: source })) {
     writeFileAtomic(join(folder, name), `${JSON.stringify(content, undefined, 2)}\n`);
   }
   symlinkSync(source.path as string, join(folder, GGUF_FILE));
+}
+
+/** A file says which pooling its model has, and not whether embeddings are normalized. */
+function writePooling(folder: string, { metadata }: GgufFile, { hidden_size: width }: JsonObject): void {
+  const pooling = poolingOf(metadata);
+  if (pooling) writeEmbeddingFormat(folder, { ...PLAIN_FORMAT, pooling }, width as number);
 }
 
 /**

@@ -74,15 +74,19 @@ export class TextWriter {
   readonly #isWritten: (token: number) => boolean;
   #held = "";
 
-  /** @param shown special tokens that the text has; none if not given */
+  /**
+   * @param shown special tokens that the text has; none if not given
+   * @param before tokens behind which the text goes on
+   */
   constructor(
     tokenizer: Tokenizer,
     private readonly stops: StopStrings,
     shown?: ReadonlySet<number>,
+    before: readonly number[] = [],
   ) {
     const bytes = shown && new TokenBytes(tokenizer);
     this.#isWritten = (token) => !bytes || shown.has(token) || !bytes.isSpecial(token);
-    this.#stream = new TextStream(tokenizer, { skipSpecialTokens: !shown });
+    this.#stream = new TextStream(tokenizer, { skipSpecialTokens: !shown }, before);
   }
 
   /** @returns the text that has become certain */
@@ -160,9 +164,12 @@ export class StopStrings {
     return found.length > 0 ? Math.min(...found) : undefined;
   }
 
-  /** Whether the newest token completes a stop string. Decodes only the end of the text. */
-  async isCompleted(tokens: readonly number[]): Promise<boolean> {
-    const text = await textEnd(this.tokenizer, tokens, this.#longest);
+  /**
+   * Whether the newest token completes a stop string. Decodes only the end of the text.
+   * @param before tokens behind which the text goes on
+   */
+  async isCompleted(tokens: readonly number[], before: readonly number[] = []): Promise<boolean> {
+    const text = await textEnd(this.tokenizer, tokens, this.#longest, before);
     return this.find(text.replace(UNFINISHED, "")) !== undefined;
   }
 
@@ -203,9 +210,10 @@ export async function splitStops(
   tokenizer: Tokenizer,
   strings: readonly string[],
 ): Promise<{ readonly stop: readonly string[]; readonly stopTokens: readonly number[] }> {
+  const bytes = new TokenBytes(tokenizer);
   const encoded = await tokenizer.tokensOf(strings);
-  const ids = await Promise.all(
-    encoded.map(async ({ ids }) => (ids.length === 1 && (await tokenizer.decode(ids)) === "" ? ids[0] : undefined)),
+  const ids = encoded.map(({ ids: [id, ...more] }) =>
+    more.length === 0 && id !== undefined && bytes.isSpecial(id) ? id : undefined,
   );
   return { stop: strings.filter((_, i) => ids[i] === undefined), stopTokens: ids.filter((id) => id !== undefined) };
 }

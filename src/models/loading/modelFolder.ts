@@ -1,9 +1,9 @@
-// A whole model as transformers writes it: config.json and model.safetensors.
+// A whole model as transformers writes it: config.json, model.safetensors and a language model's generation_config.json.
 
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { BidoraError, CONFIG_FILE, WEIGHTS_FILE } from "../../base/index.js";
-import { type JsonObject, type JsonValue, withFloatsOf, writeFileAtomic } from "../../base/records/index.js";
+import { BidoraError, CONFIG_FILE, GENERATION_CONFIG, WEIGHTS_FILE } from "../../base/index.js";
+import { copyFiles, type JsonObject, type JsonValue, withFloatsOf, writeFileAtomic } from "../../base/records/index.js";
 import {
   type BitsandbytesFormat,
   packedEntries,
@@ -55,10 +55,11 @@ interface ModelFolder {
 /** Widest first. */
 const FLOATS: readonly torch.DType[] = ["float64", "float32", "bfloat16", "float16"];
 
-/** Writes config.json and model.safetensors as transformers does, and sentence-transformers' files. `folder` must exist. */
+/** Writes the files that transformers writes, and sentence-transformers' files. `folder` must exist. */
 export function writeModelFolder(folder: string, options: ModelFolder): void {
   writeSentenceTransformersFiles(folder, options);
   writeModelConfig(folder, options);
+  writeGenerationConfig(folder, options);
   writeSafetensors(join(folder, WEIGHTS_FILE), [...entriesOf(options), ...poolerEntries(options)], { format: "pt" });
 }
 
@@ -78,6 +79,12 @@ export function writeModelConfig(folder: string, options: ModelFolder, extra: Js
   const config = { ...modelConfig(readConfig(options.source), options), ...extra };
   const source = readFileSync(join(options.source, CONFIG_FILE), "utf8") + QUANTIZATION_FLOATS;
   writeFileAtomic(join(folder, CONFIG_FILE), `${withFloatsOf(source, config)}\n`);
+}
+
+/** A language model generates by the settings of its checkpoint. */
+function writeGenerationConfig(folder: string, { source, model }: ModelFolder): void {
+  const isGenerating = model.outputLayer instanceof OutputLinear;
+  if (isGenerating && existsSync(join(source, GENERATION_CONFIG))) copyFiles([GENERATION_CONFIG], source, folder);
 }
 
 /**

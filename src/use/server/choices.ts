@@ -24,6 +24,8 @@ export interface ChoicesCall {
   readonly grammar: Grammar | undefined;
   /** Special tokens that the text has; none if not given. */
   readonly shown?: ReadonlySet<number> | undefined;
+  /** Of each prompt, the tokens behind which its texts go on; without them texts begin by themselves. */
+  readonly before?: readonly (readonly number[])[] | undefined;
   /** Called when nothing is computed any more, perhaps long before the last piece is read; perhaps several times. */
   onComputed(): void;
 }
@@ -55,7 +57,7 @@ export async function* choicePieces(
     signal.throwIfAborted();
     const jobs = jobsOf(call, stops, AbortSignal.any([signal, leaving.signal]), steps);
     engine.submit(jobs);
-    yield* written(steps, jobs.length, () => new TextWriter(tokenizer, stops, call.shown));
+    yield* written(steps, writersOf(call, tokenizer, stops));
   } finally {
     signal.removeEventListener("abort", onAbort);
     leaving.abort();
@@ -65,19 +67,19 @@ export async function* choicePieces(
 }
 
 function jobsOf(
-  { adapter, prompts, n, settings, seed, logprobs, grammar, onComputed }: ChoicesCall,
+  { adapter, prompts, n, settings, seed, logprobs, grammar, before, onComputed }: ChoicesCall,
   stops: StopStrings,
   signal: AbortSignal,
   steps: Channel<JobStep & { readonly index: number }>,
 ): Job[] {
-  const isStopped = stops.isEmpty ? undefined : (tokens: readonly number[]) => stops.isCompleted(tokens);
   let left = prompts.length * n;
   const onError = (error: unknown): void => {
     steps.end(error);
     onComputed();
   };
-  return prompts.flatMap((prompt, p) =>
-    Array.from({ length: n }, (_, k): Job => {
+  return prompts.flatMap((prompt, p) => {
+    const isStopped = stops.isEmpty ? undefined : (tokens: readonly number[]) => stops.isCompleted(tokens, before?.[p]);
+    return Array.from({ length: n }, (_, k): Job => {
       const index = p * n + k;
       const onStep = (step: JobStep): void => {
         steps.push({ ...step, index });
@@ -85,18 +87,19 @@ function jobsOf(
       };
       const own = { ...prompt, uniform: uniforms(seed, index), constraint: grammar?.constraint() };
       return { adapter, settings, isStopped, logprobs, signal, prompt: own, onStep, onError };
-    }),
-  );
+    });
+  });
 }
+
+const writersOf = ({ prompts, n, shown, before }: ChoicesCall, tokenizer: Tokenizer, stops: StopStrings) =>
+  prompts.flatMap((_, p) => Array.from({ length: n }, () => new TextWriter(tokenizer, stops, shown, before?.[p])));
 
 /** Adds the text of each choice, until all have ended. */
 async function* written(
   steps: AsyncIterable<JobStep & { readonly index: number }>,
-  count: number,
-  newWriter: () => TextWriter,
+  writers: readonly TextWriter[],
 ): AsyncGenerator<ChoicePiece> {
-  const writers = Array.from({ length: count }, newWriter);
-  let left = count;
+  let left = writers.length;
   for await (const step of steps) {
     yield { ...step, text: await writers[step.index]!.write(step) };
     if (step.finish !== undefined && --left === 0) return;

@@ -106,8 +106,9 @@ export class TextPlans {
     const scored = top === undefined ? undefined : { top, ofPrompt: echo };
     const prompts = await this.#prompts(request, given, count, scored, signal);
     const echoes = echo ? await this.#echoes(given, prompts, signal) : undefined;
-    const call = await this.#call(request, prompts, count.wanted, scored, signal);
-    return planOf(request, call, (answered) => new CompletionForm(answered, given.length, echoes, this.#bytes));
+    const before = prompts.map(({ ids }) => this.#bytes.contextIn(ids));
+    const call = { ...(await this.#call(request, prompts, count.wanted, scored, signal)), before };
+    return planOf(request, call, (answered) => new CompletionForm(answered, before, echoes, this.#bytes));
   }
 
   async #prompts(
@@ -192,9 +193,9 @@ export class TextPlans {
 
   async #echoIds(ids: readonly number[]): Promise<EchoedPrompt> {
     let end = 0;
-    const offsets = ids.map((id) => {
+    const offsets = ids.map((id, i) => {
       const from = end;
-      end += charactersIn(this.#bytes.of(id));
+      end += charactersIn(i === 0 ? this.#bytes.atStart(id) : this.#bytes.of(id));
       return from;
     });
     return { text: await this.#tokenizer.decode(ids, { skipSpecialTokens: false }), ids, offsets };

@@ -19,6 +19,7 @@ import { openGgufWeights } from "../../../src/formats/gguf/weights.js";
 import { writeGguf } from "../../../src/formats/gguf/writer.js";
 import { resolveModel } from "../../../src/formats/resolveModel.js";
 import { openSafetensors } from "../../../src/formats/safetensors/safetensors.js";
+import { isSentenceTransformer, PLAIN_FORMAT, readEmbeddingFormat } from "../../../src/formats/sentenceTransformers.js";
 import { ARCHITECTURES } from "../../../src/models/architectures.js";
 import { architectureOf, loadModel } from "../../../src/models/index.js";
 import { TASKS } from "../../../src/tasks/index.js";
@@ -212,6 +213,21 @@ describe("a GGUF file as a model", () => {
     expect(readJsonObject(join(where, "generation_config.json"))).toEqual({ eos_token_id: [2, 1] });
   });
 
+  it.each([
+    [1, "mean"],
+    [2, "cls"],
+    [3, "last"],
+  ])("embeds texts by the file's pooling: %i is %s", async (type, pooling) => {
+    const path = await resolveModel(changed("smollm", { "llama.pooling_type": count(type) }));
+    expect(readEmbeddingFormat(path)).toEqual({ ...PLAIN_FORMAT, pooling });
+    expect(readJsonObject(join(path, "1_Pooling", "config.json")).word_embedding_dimension).toBe(32);
+  });
+
+  it.each([undefined, 0])("is a language model with pooling %s", async (type) => {
+    const changes = type === undefined ? {} : { "llama.pooling_type": count(type) };
+    expect(isSentenceTransformer(await resolveModel(changed("smollm", changes)))).toBe(false);
+  });
+
   it("adds start and end tokens if the file says so", async () => {
     const flags = { "tokenizer.ggml.add_bos_token": yes, "tokenizer.ggml.add_eos_token": yes };
     const tokenizer = await loadTokenizer(await resolveModel(changed("smollm", flags)));
@@ -330,6 +346,16 @@ describe("a GGUF file as a model", () => {
       "more tokens than embeddings",
       { "tokenizer.ggml.tokens": { type: "array", of: "string", values: Array(999).fill("x") } },
       /tokens has 999 entries, but 'token_embd.weight' has \d+ rows/,
+    ],
+    [
+      "a reranker's pooling without a classifier",
+      { "llama.pooling_type": count(4) },
+      /llama.pooling_type is 4 \(rank\), which a model without a classifier does not have; expected 1 \(mean\), 2/,
+    ],
+    [
+      "an unknown pooling",
+      { "llama.pooling_type": count(5) },
+      /llama.pooling_type is 5; expected 1 \(mean\), 2 \(cls\)/,
     ],
     ["part of a split model", { "split.count": count(2) }, /one of 2 parts of a model/],
     [

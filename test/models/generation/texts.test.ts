@@ -96,3 +96,14 @@ test("a special token among the stop strings is matched as a token", async () =>
     stopTokens: [end],
   });
 });
+
+test.each(["sentence-piece", "sentence-piece-legacy"])(
+  "a space among the stop strings of %s is no special token",
+  async (name) => {
+    const folder = join(GOLDEN, "chat", "tokenizers", name);
+    const own = await loadTokenizer(folder);
+    const { stop, stopTokens } = await splitStops(own, [" ", "▁", "</s>"]);
+    expect(stop).toEqual([" ", "▁"]);
+    expect(stopTokens).toEqual([own.tokenId("</s>")]);
+  },
+);

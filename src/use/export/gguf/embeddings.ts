@@ -1,20 +1,12 @@
 /** What a GGUF file says of how a model embeds texts, and what it can't say. */
 
 import { isJsonObject } from "../../../base/records/index.js";
-import { count, type GgufPair, type TokenizerParts, wordSettings } from "../../../formats/gguf/index.js";
-import type { EmbeddingFormat, Pooling } from "../../../formats/index.js";
+import { type TokenizerParts, wordSettings } from "../../../formats/gguf/index.js";
+import type { EmbeddingFormat } from "../../../formats/index.js";
 import { maxLengthOf } from "../../../tasks/index.js";
 import type { Tokenizer } from "../../../text/index.js";
 import type { OpenModel } from "../../inference/open.js";
 import type { Form } from "./form.js";
-
-/** llama.cpp's numbers (`enum llama_pooling_type`); it also has none, 0, and rank, 4. */
-const POOLING_TYPES: Readonly<Record<Pooling, number>> = { mean: 1, cls: 2, last: 3 };
-
-export const poolingPair = ({ name }: Pick<Form, "name">, { pooling }: EmbeddingFormat): GgufPair => [
-  `${name}.pooling_type`,
-  count(POOLING_TYPES[pooling]),
-];
 
 /** The most tokens of a text or a pair, as in `predict`: the adapter's, or the folder's. */
 export function limitOf(

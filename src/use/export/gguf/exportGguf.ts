@@ -6,6 +6,7 @@ import {
   fileTypeNumber,
   type GgufEntry,
   type GgufPair,
+  poolingPair,
   RERANKER_TYPES,
   text,
   tokenizerMetadata,
@@ -20,7 +21,7 @@ import { loadTokenizer } from "../../../text/index.js";
 import { type FoundModel, findModel, foldersOf, open, trainedTemplate } from "../../inference/open.js";
 import type { Exported, ModelToExport } from "../exporting.js";
 import { writableDecoder } from "./decoders.js";
-import { limitOf, notesOnEmbeddings, poolingPair } from "./embeddings.js";
+import { limitOf, notesOnEmbeddings } from "./embeddings.js";
 import { writableEncoder } from "./encoders.js";
 import { exportError, type Writable } from "./form.js";
 import { freeDestination, ggufName, writeBoth } from "./modelfile.js";
@@ -74,7 +75,7 @@ export async function exportGguf(
     ["general.type", text("model")],
     ["general.name", text(destination.name)],
     ...form.pairs,
-    ...(embedding ? [poolingPair(form, embedding)] : []),
+    ...(embedding ? [poolingPair(form.name, embedding)] : []),
     ...(reranking ? rankingPairs(form, writable, reranking, opened.labels) : []),
     ["general.file_type", count(fileTypeNumber(outtype))],
     ["general.quantization_version", count(QUANTIZATION_VERSION)],

@@ -1,7 +1,7 @@
 /** What a GGUF file says of a reranker, and what llama.cpp must not compute differently. */
 
 import type { GgufPair, TokenizerParts } from "../../../formats/gguf/index.js";
-import { count, rerankerPairs } from "../../../formats/gguf/index.js";
+import { rankPair, rerankerPairs } from "../../../formats/gguf/index.js";
 import type { CrossEncoderFormat } from "../../../formats/index.js";
 import type { BertConfig, ModernBertConfig } from "../../../models/families/index.js";
 import type { TaskModel } from "../../../models/index.js";
@@ -10,9 +10,6 @@ import * as torch from "../../../torch/index.js";
 import { tokenNotes } from "./embeddings.js";
 import { exportError, type Form, type Writable } from "./form.js";
 
-/** llama.cpp's `LLAMA_POOLING_TYPE_RANK`: the head's output of the first token, in ModernBERT of the mean. */
-const RANK = 4;
-
 /** The metadata that only rerankers have. @param labels the name of the output */
 export const rankingPairs = (
   { name }: Pick<Form, "name">,
@@ -20,7 +17,7 @@ export const rankingPairs = (
   { activation }: CrossEncoderFormat,
   labels: readonly string[],
 ): GgufPair[] => [
-  [`${name}.pooling_type`, count(RANK)],
+  rankPair(name),
   ...rerankerPairs(name, { labels, activation, hiddenActivation: (config as BertConfig).activation }),
 ];
 

@@ -18,16 +18,22 @@ const WORDS = { prefix: "cmpl", whole: "text_completion", event: "text_completio
 export class CompletionForm extends ResponseForm {
   readonly #choices: readonly ChoiceText[];
 
-  /** @param prompts their number @param echoes the prompts to repeat; undefined for none */
+  /**
+   * @param before of each prompt, the tokens behind which its texts go on
+   * @param echoes the prompts to repeat; undefined for none
+   */
   constructor(
     answered: Answered,
-    prompts: number,
+    before: readonly (readonly number[])[],
     echoes: readonly EchoedPrompt[] | undefined,
     private readonly bytes: TokenBytes,
   ) {
     super(WORDS, answered);
     const { n } = answered;
-    this.#choices = Array.from({ length: prompts * n }, (_, i) => new ChoiceText(echoes?.[Math.floor(i / n)], bytes));
+    this.#choices = Array.from({ length: before.length * n }, (_, i) => {
+      const prompt = Math.floor(i / n);
+      return new ChoiceText(echoes?.[prompt], bytes, before[prompt]?.length === 0);
+    });
   }
 
   *choices(pieces: ReadonlyMap<number, readonly ChoicePiece[]>): Iterable<object> {
@@ -61,13 +67,17 @@ class ChoiceText {
   /** The prompt's tokens so far. */
   #scored: readonly (TokenLogprobs | undefined)[] = [undefined];
   #hasEchoed: boolean;
+  /** Whether the next token begins a text that goes on behind nothing. */
+  #isAtStart: boolean;
   /** In code points. */
   #length: number;
 
   constructor(
     private readonly echo: EchoedPrompt | undefined,
     private readonly bytes: TokenBytes,
+    isFirst: boolean,
   ) {
+    this.#isAtStart = isFirst;
     this.#hasEchoed = echo === undefined;
     this.#length = echo ? Array.from(echo.text).length : 0;
   }
@@ -93,7 +103,9 @@ class ChoiceText {
 
   #place(id: number): number {
     const at = this.#length;
-    if (!this.bytes.isSpecial(id)) this.#length += charactersIn(this.bytes.of(id));
+    if (this.bytes.isSpecial(id)) return at;
+    this.#length += charactersIn(this.#isAtStart ? this.bytes.atStart(id) : this.bytes.of(id));
+    this.#isAtStart = false;
     return at;
   }
 }

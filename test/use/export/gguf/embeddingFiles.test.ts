@@ -1,8 +1,9 @@
 // What the GGUF file of a model that embeds texts contains, and what is said about it.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { type ExportSettings, exportModel } from "../../../../src/app/commands/models/export.js";
+import { load } from "../../../../src/app/commands/models/load.js";
 import { type JsonObject, readJsonObject } from "../../../../src/base/records/json.js";
 import { dequantize, type ReadableType } from "../../../../src/formats/gguf/elements.js";
 import { type GgufFile, openGguf } from "../../../../src/formats/gguf/file.js";
@@ -20,6 +21,11 @@ async function exported(model: string, settings: ExportSettings = {}) {
   const output = join(newFolder(), "out", "model.gguf");
   const { notes = [] } = await exportModel({ model, to: "gguf", outtype: "f32", output, ...settings });
   return { file: openGguf(output), notes, output };
+}
+
+async function embeddingsOf(model: string) {
+  await using opened = await load({ model, dtype: "float32" });
+  return (await opened.predict(["old stone wall", "a yellow boat at the gate"])).map(({ embedding }) => embedding);
 }
 
 function valuesOf(file: GgufFile, name: string): Float32Array {
@@ -72,6 +78,16 @@ describe("the file", () => {
     expect([plain.count("llama.context_length"), plain.has("llama.pooling_type")]).toEqual([64, false]);
     const { metadata } = (await exported(embedsTexts(model, { pooling: "last", maxLength: 12 }))).file;
     expect([metadata.count("llama.context_length"), metadata.count("llama.pooling_type")]).toEqual([12, 3]);
+  });
+
+  test.each(["mean", "cls", "last"] as const)("of a decoder is read with its pooling, %s", async (pooling) => {
+    vi.stubEnv("XDG_CACHE_HOME", newFolder());
+    const folder = tinyModel(join(newFolder(), "model"), "smollm", {
+      model_type: "llama",
+      architectures: ["LlamaForCausalLM"],
+    });
+    const { output } = await exported(embedsTexts(folder, { pooling }));
+    expect(await embeddingsOf(output)).toEqual(await embeddingsOf(folder));
   });
 
   test("keeps positions and token types in float32, which llama.cpp adds to float32", async () => {
