@@ -284,11 +284,9 @@ export async function openForInference(
   }
 }
 
-/** Refuses a head that was never trained, since its predictions would be random. */
+/** Refuses a head whose weights are in no file, since its predictions would be random. An update or a bias alone does not make them known. */
 export function refuseUntrainedHead({ initialized }: LoadedModel, adapter: SavedAdapter | undefined): void {
-  const untrained = initialized.filter(
-    (path) => !adapter || ![...adapter.tensors.keys()].some((name) => name.startsWith(`${path}.`)),
-  );
+  const untrained = initialized.filter((path) => !adapter?.tensors.has(`${path}.weight`));
   if (untrained.length === 0) return;
   throw new BidoraError(
     "HEAD",

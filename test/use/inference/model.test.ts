@@ -8,10 +8,12 @@ import { load } from "../../../src/app/commands/models/load.js";
 import { merge } from "../../../src/app/commands/models/merge.js";
 import { type PredictSettings, predict } from "../../../src/app/commands/models/predict.js";
 import { openSafetensors, saveSafetensors } from "../../../src/formats/safetensors/safetensors.js";
-import { loraConfig } from "../../../src/models/adapters/index.js";
+import { loraConfig, type SavedAdapter } from "../../../src/models/adapters/index.js";
 import * as adapterFiles from "../../../src/models/adapters/peft/adapterFolder.js";
+import type { LoadedModel } from "../../../src/models/index.js";
 import { liveHandles } from "../../../src/torch/index.js";
 import type { InputRow } from "../../../src/use/inference/model.js";
+import { refuseUntrainedHead } from "../../../src/use/inference/open.js";
 import { temporaryFolders } from "../../formats/temporaryFolder.js";
 import { GOLDEN } from "../../parity/goldenFiles.js";
 import { tinyAdapter, tinyModel } from "../export/gguf/tinyModels.js";
@@ -353,6 +355,21 @@ describe("rows and models that do not fit", () => {
       /holds a model, not an adapter: pass it as the model/,
     );
   });
+
+  test.each(["lora_A.weight", "lora_B.weight", "bias"])(
+    "a head's layer of which an adapter has the %s alone",
+    (name) => {
+      const refused = (...names: readonly string[]) =>
+        expect(() =>
+          refuseUntrainedHead(
+            { initialized: ["pooler.dense"] } as unknown as LoadedModel,
+            { tensors: new Map(names.map((one) => [`pooler.dense.${one}`, {}])) } as unknown as SavedAdapter,
+          ),
+        );
+      refused(name).toThrow("Neither the model nor the adapter has weights for pooler.dense");
+      refused(name, "weight").not.toThrow();
+    },
+  );
 
   test("a base model that was moved away, and none at all", async () => {
     const folder = newFolder();
