@@ -13,6 +13,7 @@ import {
   writeFileAtomic,
 } from "../base/records/index.js";
 import { readConfig } from "./readConfig.js";
+import { otherSetting } from "./sentenceTransformers.js";
 
 /** What makes a score of a model's output. */
 export type ScoreActivation = "sigmoid" | "identity" | "tanh";
@@ -77,8 +78,10 @@ export function readCrossEncoderFormat(folder: string): CrossEncoderFormat {
   refuseModules(folder);
   refusePrompt(folder);
   const [said] = activationsIn(folder);
-  const { maxLength, lowercases } = transformerOf(folder);
-  if (lowercases) throw unsupported(join(folder, SENTENCE_TRANSFORMERS.transformer), "do_lower_case");
+  const { maxLength, lowercases, other } = transformerOf(folder);
+  const path = join(folder, SENTENCE_TRANSFORMERS.transformer);
+  if (lowercases) throw unsupported(path, "do_lower_case");
+  if (other !== undefined) throw unsupported(path, `the setting ${other}`);
   return { activation: said ? activationOf(said) : PLAIN_RERANKER.activation, maxLength };
 }
 
@@ -106,11 +109,22 @@ function refusePrompt(folder: string): void {
   throw unsupported(path, `the default prompt ${JSON.stringify(name)}`);
 }
 
-function transformerOf(folder: string): { readonly maxLength: number | undefined; readonly lowercases: boolean } {
+interface TransformerFile {
+  readonly maxLength: number | undefined;
+  readonly lowercases: boolean;
+  /** The name of a setting that changes the model or the tokens. */
+  readonly other: string | undefined;
+}
+
+function transformerOf(folder: string): TransformerFile {
   const json = readOptionalJsonObject(join(folder, SENTENCE_TRANSFORMERS.transformer));
   const { model_max_length: ofTokenizer } = readOptionalJsonObject(join(folder, "tokenizer_config.json"));
   const length = [json.max_seq_length, ofTokenizer].find((one) => typeof one === "number" && one < UNLIMITED);
-  return { maxLength: length as number | undefined, lowercases: json.do_lower_case === true };
+  return {
+    maxLength: length as number | undefined,
+    lowercases: json.do_lower_case === true,
+    other: otherSetting(json),
+  };
 }
 
 /** transformers writes 10^30 for a tokenizer without a limit. */

@@ -33,6 +33,8 @@ export interface EmbeddingFormat {
   readonly prompts: Readonly<Record<string, string>>;
   /** The name of the prompt that is used unless another is asked for. */
   readonly defaultPrompt: string | undefined;
+  /** The similarity of two embeddings that the folder names, if not the cosine: of normalized embeddings the dot product is the same. */
+  readonly similarity?: "dot" | undefined;
 }
 
 /** As sentence-transformers uses a model of transformers that says nothing else. */
@@ -98,11 +100,13 @@ export function readEmbeddingFormat(transformer: string): EmbeddingFormat {
   const folder = modulesFolder(transformer);
   if (folder === undefined) return PLAIN_FORMAT;
   const modules = modulesOf(folder, transformer);
+  const normalizes = modules.length > 2;
   return {
     ...poolingOf(folder, modules[1]),
-    normalizes: modules.length > 2,
+    normalizes,
     ...transformerOf(transformer),
     ...promptsOf(folder),
+    ...similarityOf(folder, normalizes),
   };
 }
 
@@ -163,18 +167,26 @@ const TRANSFORMER_FILES = [
   ),
 ];
 
-/** Settings that change what a text's tokens are. */
-const OTHER_SETTINGS = ["processing_kwargs", "query_length", "document_length", "query_expansion"] as const;
+/** Settings that change the model, or what a text's tokens are. */
+const OTHER_SETTINGS = [
+  ...["query_length", "document_length", "query_expansion", "processing_kwargs", "processor_kwargs"],
+  ...["config", "model", "tokenizer"].flatMap((name) => [`${name}_args`, `${name}_kwargs`]),
+  "tokenizer_name_or_path",
+];
 
+/** The first of these settings in a Transformer's file; undefined if there is none. */
+export const otherSetting = (json: JsonObject): string | undefined => OTHER_SETTINGS.find((key) => isSet(json[key]));
+
+/** As in sentence-transformers, `trust_remote_code` in a file has no effect. */
 const isSet = (value: JsonValue | undefined): boolean =>
-  isJsonObject(value) ? Object.keys(value).length > 0 : (value ?? null) !== null;
+  isJsonObject(value) ? Object.keys(value).some((key) => key !== "trust_remote_code") : (value ?? null) !== null;
 
 function transformerOf(folder: string): Pick<EmbeddingFormat, "lowercases" | "maxLength"> {
   const path = TRANSFORMER_FILES.map((name) => join(folder, name)).find((file) => existsSync(file));
   const json = path === undefined ? {} : readOptionalJsonObject(path);
   const { max_seq_length: length, transformer_task: task = "feature-extraction", modality_config: modality } = json;
   if (task !== "feature-extraction") throw unsupported(path!, `the transformer_task ${JSON.stringify(task)}`);
-  const other = OTHER_SETTINGS.find((key) => isSet(json[key]));
+  const other = otherSetting(json);
   if (other !== undefined) throw unsupported(path!, `the setting ${other}`);
   if (modality !== undefined && !isOfTokenStates(modality))
     throw unsupported(path!, `the modality_config ${JSON.stringify(modality)}`);
@@ -206,6 +218,17 @@ function promptsOf(folder: string): Pick<EmbeddingFormat, "prompts" | "defaultPr
   return { prompts, defaultPrompt };
 }
 
+function similarityOf(folder: string, normalizes: boolean): Pick<EmbeddingFormat, "similarity"> {
+  const path = join(folder, SENTENCE_TRANSFORMERS.prompts);
+  const similarity = readOptionalJsonObject(path).similarity_fn_name ?? "cosine";
+  if (similarity === "cosine") return {};
+  if (similarity === "dot" && normalizes) return { similarity };
+  throw new BidoraError(
+    "EMBEDDING_FORMAT",
+    `${path} has the similarity_fn_name ${JSON.stringify(similarity)}, which is not supported: expected cosine, or dot with the module Normalize.`,
+  );
+}
+
 function unsupported(path: string, what: string): BidoraError {
   return new BidoraError(
     "EMBEDDING_FORMAT",
@@ -220,7 +243,7 @@ function unsupported(path: string, what: string): BidoraError {
 export function writeEmbeddingFormat(folder: string, format: EmbeddingFormat, width: number): void {
   const write = (path: string, json: JsonValue) =>
     writeFileAtomic(join(folder, path), `${JSON.stringify(json, undefined, 2)}\n`);
-  const { pooling, normalizes, includesPrompt, lowercases, maxLength, prompts, defaultPrompt } = format;
+  const { pooling, normalizes, includesPrompt, lowercases, maxLength, prompts } = format;
   const paths = ["", MODULE_FOLDERS.pooling, ...(normalizes ? [MODULE_FOLDERS.normalize] : [])];
   for (const path of paths) makeFolder(join(folder, path));
   const modules = paths.map((path, idx) => ({
@@ -241,8 +264,8 @@ export function writeEmbeddingFormat(folder: string, format: EmbeddingFormat, wi
   write(SENTENCE_TRANSFORMERS.prompts, {
     model_type: "SentenceTransformer",
     prompts,
-    default_prompt_name: defaultPrompt ?? null,
-    similarity_fn_name: "cosine",
+    default_prompt_name: format.defaultPrompt ?? null,
+    similarity_fn_name: format.similarity ?? "cosine",
   });
   write(SENTENCE_TRANSFORMERS.modules, modules);
 }

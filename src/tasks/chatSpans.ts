@@ -1,6 +1,7 @@
 /** The characters of a rendered conversation that the loss is computed on. */
 
 import {
+  asConversation,
   type ChatTemplate,
   ChatTemplateError,
   type Conversation,
@@ -31,8 +32,9 @@ export class ChatRenderer {
   constructor(private readonly tokenizer: Tokenizer) {}
 
   /** @throws BidoraError naming an example that the template refuses, or whose tools it ignores */
-  render(conversation: Conversation | readonly Message[], addGenerationPrompt: boolean, at: Location): RenderedChat {
-    return this.rendered(at, (template, options) =>
+  render(given: Conversation | readonly Message[], addGenerationPrompt: boolean, at: Location): RenderedChat {
+    const conversation = asConversation(given);
+    return this.rendered(conversation, at, (template, options) =>
       template.renderWhole(conversation, { ...options, addGenerationPrompt }),
     );
   }
@@ -69,14 +71,16 @@ export class ChatRenderer {
   /** The text of the first messages of a conversation. */
   private start(given: Conversation, messages: number, addGenerationPrompt: boolean, at: Location): string {
     const first = upTo(given, messages);
-    return this.rendered(at, (template, options) => template.render(first, { ...options, addGenerationPrompt })).text;
+    return this.rendered(first, at, (template, options) => template.render(first, { ...options, addGenerationPrompt }))
+      .text;
   }
 
   private rendered(
+    { tools }: Conversation,
     at: Location,
     render: (template: ChatTemplate, options: RenderOptions) => RenderedChat,
   ): RenderedChat {
-    const template = this.tokenizer.chatTemplate();
+    const template = this.tokenizer.chatTemplate(Boolean(tools?.length));
     try {
       return render(template, { now: this.now });
     } catch (error) {

@@ -68,7 +68,7 @@ export class ChatTemplate {
     if (!conversation.tools?.length) return this.render(conversation, options);
     try {
       const rendered = this.render(conversation, options);
-      if (this.render(withoutTools(conversation), options).text !== rendered.text) return rendered;
+      if (this.#textOf(withoutTools(conversation), options) !== rendered.text) return rendered;
     } catch (error) {
       // A template without tools may fail at a call.
       if (!this.#ignores(conversation, options)) throw error;
@@ -76,6 +76,15 @@ export class ChatTemplate {
     throw new ChatTemplateError(
       "it ignores tools: the text is the same with and without them. Use a model whose template has tools, or give a template that has them with --chat-template FILE",
     );
+  }
+
+  /** The text; undefined if the template fails, as one for conversations with tools may at others. */
+  #textOf(conversation: Conversation, options: RenderOptions): string | undefined {
+    try {
+      return this.render(conversation, options).text;
+    } catch {
+      return undefined;
+    }
   }
 
   /** Whether a question is written the same with and without tools. */
@@ -176,13 +185,13 @@ const isTextPart = (part: unknown): part is TextPart =>
 
 /**
  * The chat template in a tokenizer's folder: `chat_template.jinja`, else `chat_template` in `tokenizer_config.json`, where a list has one
- * named `default`.
+ * named `default`, and perhaps `tool_use` for conversations with tools.
  * @throws BidoraError if there is none, or it has a syntax error
  */
-export function chatTemplateOf(settings: TokenizerSettings): ChatTemplate {
+export function chatTemplateOf(settings: TokenizerSettings, hasTools: boolean): ChatTemplate {
   const tokens = SPECIAL_TOKENS.map((role) => [role, specialToken(settings, role)] as const);
   const named = tokens.filter((pair): pair is [(typeof SPECIAL_TOKENS)[number], string] => pair[1] !== undefined);
-  const text = chatTemplateText(settings);
+  const text = chatTemplateText(settings, hasTools);
   if (text !== undefined) return new ChatTemplate(text, new Map(named));
   throw new BidoraError(
     "CHAT_TEMPLATE",
@@ -192,13 +201,14 @@ export function chatTemplateOf(settings: TokenizerSettings): ChatTemplate {
 }
 
 /** The text of the chat template; undefined if there is none. @throws BidoraError for a value of the wrong type */
-export function chatTemplateText({ chatTemplate, config }: TokenizerSettings): string | undefined {
+export function chatTemplateText({ chatTemplate, config }: TokenizerSettings, hasTools: boolean): string | undefined {
   const { chat_template: listed } = config;
   if (chatTemplate !== undefined) return chatTemplate;
   if (typeof listed === "string") return listed;
   if (listed === undefined || listed === null) return undefined;
   const templates = Array.isArray(listed) ? listed.filter(isJsonObject) : [];
-  const found = templates.findLast(({ name }) => name === "default")?.template;
+  const named = (wanted: string) => templates.findLast(({ name }) => name === wanted)?.template;
+  const found = (hasTools ? named("tool_use") : undefined) ?? named("default");
   if (typeof found === "string") return found;
   throw new BidoraError(
     "CHAT_TEMPLATE",

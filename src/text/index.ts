@@ -19,6 +19,16 @@ export { preloadTokenizers } from "./preload.js";
 export type { EncodedWords } from "./splitWords.js";
 export { HAS_LONE_SURROGATE, isWellFormed, RefusedText } from "./surrogates.js";
 export { type Texts, type TokenizeOptions, Tokenizer } from "./tokenizer.js";
-export { addedTokensOf, byteLevelBpe, joinedPieces, metaspace, stepsOf, templateProcessing } from "./tokenizerJson.js";
+export {
+  addedTokensOf,
+  byteLevelBpe,
+  joinedPieces,
+  metaspace,
+  QWEN2_WORDS,
+  sequence,
+  splitByteLevel,
+  stepsOf,
+  templateProcessing,
+} from "./tokenizerJson.js";
 export { SPECIAL_TOKENS } from "./tokenizerSettings.js";
 export { faultInCalls, faultInKwargs, faultInResults, faultInTools } from "./toolFaults.js";

@@ -53,7 +53,8 @@ export class Tokenizer {
   /** The side on which texts are truncated. */
   readonly #side: Side;
   readonly #settings: TokenizerSettings;
-  #chatTemplate: ChatTemplate | undefined;
+  /** By whether conversations have tools. */
+  readonly #chatTemplates = new Map<boolean, ChatTemplate>();
 
   /** The id of the padding token, if the tokenizer has one. */
   readonly padTokenId: number | undefined;
@@ -81,7 +82,7 @@ export class Tokenizer {
     this.modelMaxLength = modelMaxLength(settings.config.model_max_length);
     this.modelInputNames = modelInputNames(settings, isJsonObject(spec.model) ? spec.model.type : undefined);
     this.givesTypes = this.modelInputNames.includes(TOKEN_TYPES);
-    this.#side = truncationSide(settings);
+    this.#side = truncationSide(settings, spec);
   }
 
   /** The size of the vocabulary, with added tokens. */
@@ -95,9 +96,10 @@ export class Tokenizer {
   }
 
   /** The chat template. @throws BidoraError if the tokenizer has none, or one with a syntax error */
-  chatTemplate(): ChatTemplate {
-    this.#chatTemplate ??= chatTemplateOf(this.#settings);
-    return this.#chatTemplate;
+  chatTemplate(hasTools = false): ChatTemplate {
+    const template = this.#chatTemplates.get(hasTools) ?? chatTemplateOf(this.#settings, hasTools);
+    this.#chatTemplates.set(hasTools, template);
+    return template;
   }
 
   /** The `tokenizer.json` that it is made from. */
@@ -107,7 +109,17 @@ export class Tokenizer {
 
   /** The text of the chat template; undefined if there is none. */
   get chatTemplateText(): string | undefined {
-    return chatTemplateText(this.#settings);
+    return chatTemplateText(this.#settings, false);
+  }
+
+  /** Whether the chat template is a list of named ones, which no file or option overrides. */
+  get hasNamedTemplates(): boolean {
+    return this.#settings.chatTemplate === undefined && Array.isArray(this.#settings.config.chat_template);
+  }
+
+  /** The text of the chat template for conversations with tools; undefined if there is none. */
+  get toolTemplateText(): string | undefined {
+    return chatTemplateText(this.#settings, true);
   }
 
   /** The id of the special token with a role, if there is one. */

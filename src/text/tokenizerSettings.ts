@@ -2,7 +2,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { BidoraError, readTextFile } from "../base/index.js";
-import { isJsonObject, type JsonObject, readOptionalJsonObject } from "../base/records/index.js";
+import { isJsonObject, type JsonObject, type JsonValue, readOptionalJsonObject } from "../base/records/index.js";
 import type { Side } from "./layout.js";
 
 export const SPECIAL_TOKENS = [
@@ -23,17 +23,17 @@ interface AddedToken {
   readonly flags: JsonObject;
 }
 
-/** From tokenizer_config.json, special_tokens_map.json and the model's config.json. */
+/** From tokenizer_config.json, special_tokens_map.json, added_tokens.json and the model's config.json. */
 export interface TokenizerSettings {
   readonly config: JsonObject;
+  /** The tokens of `added_tokens_decoder`, else of added_tokens.json, in the order of their ids. */
+  readonly addedTokens: readonly AddedToken[];
   /** The special tokens that the files name, by role. */
   readonly specialTokens: ReadonlyMap<SpecialToken, AddedToken>;
-  /** Tokens without a role: `additional_special_tokens`, and `added_tokens_decoder` in the order of its ids. */
+  /** Special tokens with a role of the model's own (`image_token`), or with none (`additional_special_tokens`). */
   readonly extraTokens: readonly AddedToken[];
   /** The tokenizer's class without `Fast`, or else the model's type: `BertTokenizer`, `roberta`. */
   readonly kind: string | undefined;
-  /** The tokenizer's class without `Fast`, and the model's type. */
-  readonly className: string | undefined;
   readonly modelType: string | undefined;
   /** Whether the class is a general one, which uses tokenizer.json unchanged. */
   readonly isGeneral: boolean;
@@ -43,33 +43,49 @@ export interface TokenizerSettings {
 
 /** @throws BidoraError if one of the files is not JSON */
 export async function readTokenizerSettings(folder: string): Promise<TokenizerSettings> {
-  const config = readOptionalJsonObject(join(folder, "tokenizer_config.json"), "TOKENIZER");
-  const map = readOptionalJsonObject(join(folder, "special_tokens_map.json"), "TOKENIZER");
-  const model = readOptionalJsonObject(join(folder, "config.json"), "TOKENIZER");
+  const read = (name: string) => readOptionalJsonObject(join(folder, name), "TOKENIZER");
+  const [config, model] = [read("tokenizer_config.json"), read("config.json")];
+  const isComplete = config.added_tokens_decoder !== undefined;
+  const map = isComplete ? {} : read("special_tokens_map.json");
   const specialTokens = new Map<SpecialToken, AddedToken>();
   for (const role of SPECIAL_TOKENS) {
-    const token = addedToken(config[role]) ?? addedToken(map[role]);
+    const token = addedToken(map[role] ?? config[role]);
     if (token !== undefined) specialTokens.set(role, token);
   }
-  const classes = [config.tokenizer_class, model.tokenizer_class];
-  const named = classes.find((name) => typeof name === "string");
-  const kind = [...classes, model.model_type].find(isSpecific);
+  const extraTokens = extraTokensOf(config, map);
+  const specials = [...specialTokens.values(), ...extraTokens];
+  const { model_type: modelType } = model;
   return {
     config,
+    addedTokens: isComplete ? tokensIn(config.added_tokens_decoder) : olderTokens(read("added_tokens.json"), specials),
     specialTokens,
-    extraTokens: extraTokens(config, map),
-    kind: kind?.replace(/Fast$/, ""),
-    className: named?.replace(/Fast$/, ""),
-    modelType: typeof model.model_type === "string" ? model.model_type : undefined,
-    isGeneral: isGeneral(named),
+    extraTokens,
+    ...classOf([config.tokenizer_class, model.tokenizer_class], modelType),
+    modelType: typeof modelType === "string" ? modelType : undefined,
     chatTemplate: await readOptionalText(folder, "chat_template.jinja"),
   };
+}
+
+/** Model types whose class transformers takes instead of another one that is named. */
+const OWN_CLASSES: ReadonlyMap<unknown, string> = new Map([["qwen2", "Qwen2Tokenizer"]]);
+
+function classOf(classes: readonly unknown[], modelType: unknown): Pick<TokenizerSettings, "kind" | "isGeneral"> {
+  const named = classes.find((name) => typeof name === "string");
+  const own = isGeneral(named) ? undefined : OWN_CLASSES.get(modelType);
+  const kind = [own, ...classes, modelType].find(isSpecific);
+  return { kind: kind?.replace(/Fast$/, ""), isGeneral: isGeneral(named) };
 }
 
 /** The token of a role: from the files, else the default of the tokenizer's class in transformers. */
 export function specialToken(settings: TokenizerSettings, role: SpecialToken): string | undefined {
   const named = settings.specialTokens.get(role)?.content;
   return named ?? (settings.isGeneral ? undefined : decoderTokens(settings.kind)[role]);
+}
+
+/** The special tokens by role: those of the folder, else the defaults. */
+export function roles(defaults: DefaultTokens, settings: TokenizerSettings): ReadonlyMap<SpecialToken, string> {
+  const named = [...settings.specialTokens].map(([role, token]) => [role, token.content] as const);
+  return new Map([...(Object.entries(defaults) as [SpecialToken, string][]), ...named]);
 }
 
 /** Whether a name says more than a general class does. */
@@ -89,16 +105,43 @@ function addedToken(value: unknown): AddedToken | undefined {
   return { content: value.content, flags };
 }
 
-function extraTokens(config: JsonObject, map: JsonObject): AddedToken[] {
-  const decoder = isJsonObject(config.added_tokens_decoder) ? Object.values(config.added_tokens_decoder) : [];
-  const listed = config.additional_special_tokens ?? config.extra_special_tokens ?? map.additional_special_tokens;
-  return [...decoder, ...(Array.isArray(listed) ? listed : [])].map(addedToken).filter((t) => t !== undefined);
+/** The tokens in a list, or in an object by any name. */
+function tokensIn(given: unknown): AddedToken[] {
+  const values = isJsonObject(given) ? Object.values(given) : Array.isArray(given) ? given : [];
+  return values.map(addedToken).filter((token) => token !== undefined);
+}
+
+/** `extra_special_tokens` is the later name of `additional_special_tokens`. */
+function extraTokensOf(config: JsonObject, map: JsonObject): AddedToken[] {
+  const later = tokensIn(config.extra_special_tokens);
+  const earlier = tokensIn(config.additional_special_tokens ?? map.additional_special_tokens);
+  const listed = later.length > 0 ? later : earlier;
+  return [...tokensIn(ownRoles(config, map)), ...listed, ...tokensIn(map.extra_special_tokens)];
+}
+
+/** Tokens with a role that only some models have, such as `image_token`. Those of tokenizer_config.json without flags come last. */
+function ownRoles(config: JsonObject, map: JsonObject): readonly JsonValue[] {
+  const isOwn = (key: string) => key.endsWith("_token") && !(SPECIAL_TOKENS as readonly string[]).includes(key);
+  const valuesIn = (settings: JsonObject) =>
+    Object.keys(settings).flatMap((key) => (isOwn(key) ? [settings[key]!] : []));
+  const isText = (value: JsonValue) => typeof value === "string";
+  const own = valuesIn(config);
+  return [...own.filter((value) => !isText(value)), ...valuesIn(map), ...own.filter(isText)];
+}
+
+/** The tokens of added_tokens.json, which has the id of each. */
+function olderTokens(ids: JsonObject, specials: readonly AddedToken[]): AddedToken[] {
+  const byId = Object.entries(ids).sort(([, a], [, b]) => Number(a) - Number(b));
+  return byId.map(([content]) => {
+    const special = specials.some((token) => token.content === content);
+    return { content, flags: { single_word: false, lstrip: false, rstrip: false, normalized: !special, special } };
+  });
 }
 
 export const TOKEN_TYPES = "token_type_ids";
 
 /** Tokenizer classes and model types that have token types by default, without `Tokenizer` and punctuation. */
-const TYPED = new Set(["bert", "electra", "deberta", "debertav2"]);
+const TYPED = new Set(["bert", "convbert", "electra", "deberta", "debertav2"]);
 
 /**
  * The inputs of the model: those listed in tokenizer_config.json, else those of the tokenizer's class in transformers. General classes
@@ -130,6 +173,7 @@ export const BERT: DefaultTokens = {
   cls_token: "[CLS]",
   mask_token: "[MASK]",
 };
+export const DEBERTA_V2: DefaultTokens = { bos_token: "[CLS]", eos_token: "[SEP]", ...BERT };
 export const ROBERTA: DefaultTokens = {
   bos_token: "<s>",
   eos_token: "</s>",
@@ -139,6 +183,7 @@ export const ROBERTA: DefaultTokens = {
   cls_token: "<s>",
   mask_token: "<mask>",
 };
+export const MPNET: DefaultTokens = { ...ROBERTA, unk_token: "[UNK]" };
 export const ESM: DefaultTokens = {
   unk_token: "<unk>",
   cls_token: "<cls>",
@@ -151,9 +196,19 @@ export const GPT2: DefaultTokens = {
   eos_token: "<|endoftext|>",
   unk_token: "<|endoftext|>",
 };
-const LLAMA: DefaultTokens = { bos_token: "<s>", eos_token: "</s>", unk_token: "<unk>" };
-const QWEN: DefaultTokens = { eos_token: "<|endoftext|>", unk_token: "<|endoftext|>", pad_token: "<|endoftext|>" };
-const GEMMA: DefaultTokens = { bos_token: "<bos>", eos_token: "<eos>", unk_token: "<unk>", pad_token: "<pad>" };
+export const LLAMA: DefaultTokens = { bos_token: "<s>", eos_token: "</s>", unk_token: "<unk>" };
+export const QWEN2: DefaultTokens = {
+  eos_token: "<|endoftext|>",
+  unk_token: "<|endoftext|>",
+  pad_token: "<|endoftext|>",
+};
+export const GEMMA: DefaultTokens = {
+  bos_token: "<bos>",
+  eos_token: "<eos>",
+  unk_token: "<unk>",
+  pad_token: "<pad>",
+  mask_token: "<mask>",
+};
 
 /** By the class's name or the model's type, without `Tokenizer` and punctuation. */
 const DECODERS: ReadonlyMap<string, DefaultTokens> = new Map([
@@ -161,8 +216,8 @@ const DECODERS: ReadonlyMap<string, DefaultTokens> = new Map([
   ["llama", LLAMA],
   ["mistral", LLAMA],
   ["phi3", LLAMA],
-  ["qwen2", QWEN],
-  ["qwen3", QWEN],
+  ["qwen2", QWEN2],
+  ["qwen3", QWEN2],
   ["gemma", GEMMA],
   ["gemma2", GEMMA],
   ["gemma3text", GEMMA],
@@ -183,8 +238,10 @@ export function modelMaxLength(value: unknown): number | undefined {
   );
 }
 
-export function truncationSide({ config }: TokenizerSettings): Side {
-  const side = config.truncation_side ?? "right";
+/** The side of a text that is truncated: as tokenizer_config.json says, else tokenizer.json. */
+export function truncationSide({ config }: TokenizerSettings, { truncation }: JsonObject): Side {
+  const { direction } = isJsonObject(truncation) ? truncation : {};
+  const side = config.truncation_side ?? (direction === "Left" ? "left" : "right");
   if (side === "right" || side === "left") return side;
   throw new BidoraError(
     "TOKENIZER",

@@ -2,72 +2,53 @@
 import { join } from "node:path";
 import { BidoraError, readTextFile } from "../base/index.js";
 import { type JsonObject, readJsonObject, readOptionalJsonObject } from "../base/records/index.js";
-import { byteLevelBpe, templateProcessing } from "./tokenizerJson.js";
-import {
-  BERT,
-  type DefaultTokens,
-  ESM,
-  GPT2,
-  ROBERTA,
-  type SpecialToken,
-  type TokenizerSettings,
-} from "./tokenizerSettings.js";
-/** A tokenizer.json for BERT's WordPiece, from `vocab.txt`. */
+import { rebuilt, type TokenizerClass, tokenizerClass } from "./tokenizerClasses.js";
+import { templateProcessing } from "./tokenizerJson.js";
+import { ESM, roles, type SpecialToken, type TokenizerSettings } from "./tokenizerSettings.js";
+
+/**
+ * A tokenizer.json for the WordPiece of BERT or MPNet, from `vocab.txt`.
+ * @throws BidoraError `TOKENIZER` for a class that splits texts differently or has other pieces
+ */
 export async function wordPiece(folder: string, settings: TokenizerSettings): Promise<JsonObject> {
+  const of = requireClass(folder, "vocab.txt", settings.kind ?? "bert");
   const lines = readTextFile(join(folder, "vocab.txt"), "TOKENIZER").split(/\r\n|\r|\n/);
   if (lines.at(-1) === "") lines.pop();
   const vocab = new Map(lines.map((token, id) => [token, id]));
-  const special = roles(BERT, settings);
-  const { idOf, added } = await addedTokens(folder, vocab, special, settings);
-  const [cls, sep] = [special.get("cls_token")!, special.get("sep_token")!];
-  const unknown = special.get("unk_token");
-  const { config } = settings;
-  return {
-    version: "1.0",
-    added_tokens: added,
-    normalizer: {
-      type: "BertNormalizer",
-      clean_text: true,
-      handle_chinese_chars: config.tokenize_chinese_chars ?? true,
-      strip_accents: config.strip_accents ?? null,
-      lowercase: config.do_lower_case ?? true,
-    },
-    pre_tokenizer: { type: "BertPreTokenizer" },
-    post_processor: { type: "BertProcessing", cls: [cls, idOf(cls)], sep: [sep, idOf(sep)] },
-    model: {
-      type: "WordPiece",
-      ...(unknown !== undefined && { unk_token: unknown }),
-      continuing_subword_prefix: "##",
-      max_input_chars_per_word: 100,
-      vocab: Object.fromEntries(vocab),
-    },
-  };
+  const { added } = await addedTokens(folder, vocab, of, settings);
+  return rebuilt(of, { version: "1.0", added_tokens: added, model: { vocab: Object.fromEntries(vocab) } }, settings);
 }
 
-/** A tokenizer.json for RoBERTa's or GPT-2's byte-level BPE, from `vocab.json` and `merges.txt`. */
+/**
+ * A tokenizer.json for the byte-level BPE of RoBERTa, GPT-2 or Qwen, from `vocab.json` and `merges.txt`.
+ * @throws BidoraError `TOKENIZER` for another class
+ */
 export async function byteLevel(folder: string, settings: TokenizerSettings): Promise<JsonObject> {
   const vocab = new Map(Object.entries(readJsonObject(join(folder, "vocab.json"), "TOKENIZER")) as [string, number][]);
-  const roberta = isRoberta(settings.kind, vocab);
-  const special = roles(roberta ? ROBERTA : GPT2, settings);
-  const { idOf, added } = await addedTokens(folder, vocab, special, settings);
-  const addPrefixSpace = settings.config.add_prefix_space ?? false;
-  const [cls, sep] = [special.get("cls_token") ?? "", special.get("sep_token") ?? ""];
-  return {
-    version: "1.0",
-    added_tokens: added,
-    pre_tokenizer: { type: "ByteLevel", add_prefix_space: addPrefixSpace, trim_offsets: true, use_regex: true },
-    post_processor: roberta
-      ? {
-          type: "RobertaProcessing",
-          cls: [cls, idOf(cls)],
-          sep: [sep, idOf(sep)],
-          trim_offsets: settings.config.trim_offsets ?? true,
-          add_prefix_space: addPrefixSpace,
-        }
-      : aroundTexts(special, idOf, settings),
-    ...byteLevelBpe({ vocab: Object.fromEntries(vocab), merges: await readMerges(join(folder, "merges.txt")) }),
-  };
+  const isRoberta = vocab.has("<s>") && vocab.has("</s>");
+  const of = requireClass(folder, "vocab.json", settings.kind ?? (isRoberta ? "roberta" : "gpt2"));
+  const special = roles(of.defaults, settings);
+  const { idOf, added } = await addedTokens(folder, vocab, of, settings);
+  const model = { vocab: Object.fromEntries(vocab), merges: await readMerges(join(folder, "merges.txt")) };
+  const post_processor = aroundTexts(special, idOf, settings);
+  return rebuilt(of, { version: "1.0", added_tokens: added, post_processor, model }, settings);
 }
+
+function requireClass(folder: string, file: keyof typeof KINDS, kind: string): TokenizerClass {
+  const found = tokenizerClass(kind);
+  if (found?.vocabulary === file) return found;
+  throw new BidoraError(
+    "TOKENIZER",
+    `${folder} has a ${file} for ${kind}, which is not ${KINDS[file]}; a tokenizer.json is needed, which ` +
+      "transformers' save_pretrained writes if the class supports it.",
+  );
+}
+
+/** Whose vocabulary a file may be. */
+const KINDS = {
+  "vocab.txt": "BERT's WordPiece",
+  "vocab.json": "the byte-level BPE of RoBERTa, GPT-2 or Qwen",
+} as const;
 
 /** The special tokens that a decoder's settings add around a text. As in transformers, they have no effect if there is a tokenizer.json. */
 function aroundTexts(
@@ -81,24 +62,13 @@ function aroundTexts(
   return start === undefined && end === undefined ? null : templateProcessing({ start, end }, idOf);
 }
 
-/** By the name of the class or model; if neither is known, by RoBERTa's special tokens in the vocabulary. */
-function isRoberta(kind: string | undefined, vocab: ReadonlyMap<string, number>): boolean {
-  if (kind !== undefined && /roberta|bart|longformer/i.test(kind)) return true;
-  if (kind !== undefined && /gpt|^opt$/i.test(kind)) return false;
-  return vocab.has("<s>") && vocab.has("</s>");
-}
-
-/** The special tokens by role: those of the folder, else the defaults. */
-function roles(defaults: DefaultTokens, settings: TokenizerSettings): ReadonlyMap<SpecialToken, string> {
-  const named = [...settings.specialTokens].map(([role, token]) => [role, token.content] as const);
-  return new Map([...(Object.entries(defaults) as [SpecialToken, string][]), ...named]);
-}
+const SPECIAL = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
 
 /** Tokens that are matched before a text is split. They keep their ids in the vocabulary; others get ids after it. */
 async function addedTokens(
   folder: string,
   vocab: ReadonlyMap<string, number>,
-  special: ReadonlyMap<SpecialToken, string>,
+  { defaults, masksSpace = false }: Pick<TokenizerClass, "defaults" | "masksSpace">,
   settings: TokenizerSettings,
 ) {
   const later = Object.entries(readOptionalJsonObject(join(folder, "added_tokens.json"), "TOKENIZER")) as [
@@ -106,15 +76,16 @@ async function addedTokens(
     number,
   ][];
   const ids = new Map([...vocab, ...later]);
-  const plain = { single_word: false, lstrip: false, rstrip: false };
-  const flags = new Map<string, JsonObject>(
-    later.map(([token]) => [token, { ...plain, normalized: true, special: false }]),
-  );
-  const asSpecial = { ...plain, normalized: false, special: true };
-  for (const content of special.values()) flags.set(content, asSpecial);
-  for (const token of [...settings.extraTokens, ...settings.specialTokens.values()]) {
-    flags.set(token.content, { ...asSpecial, ...token.flags });
+  const flags = new Map<string, JsonObject>();
+  const add = (content: string, given: JsonObject) => {
+    if (!flags.has(content)) flags.set(content, { ...SPECIAL, ...given });
+  };
+  for (const token of settings.addedTokens) add(token.content, token.flags);
+  for (const [role, content] of roles(defaults, settings)) {
+    const lstrip = role === "mask_token" && masksSpace;
+    add(content, { lstrip, ...settings.specialTokens.get(role)?.flags });
   }
+  for (const token of settings.extraTokens) add(token.content, token.flags);
   for (const content of flags.keys()) if (!ids.has(content)) ids.set(content, ids.size);
   const added = [...flags]
     .map(([content, given]) => ({ id: ids.get(content)!, content, ...given }))
@@ -150,7 +121,7 @@ export async function proteinLetters(folder: string, settings: TokenizerSettings
   const lines = text.replace(LINE_END_AT_END, "").split(LINE_END);
   const vocab = new Map(lines.map((line, id) => [line.trim(), id]));
   const special = roles(ESM, settings);
-  const { idOf, added } = await addedTokens(folder, vocab, special, settings);
+  const { idOf, added } = await addedTokens(folder, vocab, { defaults: ESM }, settings);
   const [cls, eos] = [special.get("cls_token")!, special.get("eos_token")!];
   const unknown = special.get("unk_token");
   return {

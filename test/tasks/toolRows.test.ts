@@ -1,5 +1,5 @@
 // Rows with tools: their tokens and masks as from transformers, and what is refused by row.
-import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { loadLanguage } from "../../src/tasks/data/index.js";
@@ -91,6 +91,26 @@ describe("a row with tools", () => {
     const [[withTools], [without]] = [await prompts({ ...parts, completion: null }), await prompts({ prompt: [user] })];
     expect(withTools!.length).toBeGreaterThan(without!.length + 100);
     expect(asWhole!.ids.slice(0, withTools!.length)).toEqual(withTools);
+  });
+
+  it("is rendered with the template named tool_use, others with default, unless a file has the template", async () => {
+    const folder = freshPath("named");
+    cpSync(join(chat, "tokenizers/byte-level"), folder, { recursive: true });
+    const template = join(folder, "chat_template.jinja");
+    rmSync(template);
+    const chat_template = [
+      { name: "tool_use", template: "T{{ tools | length }}{% for m in messages %}{{ m.content }}{% endfor %}" },
+      { name: "default", template: "D{% for m in messages %}{{ m.content }}{% endfor %}" },
+    ];
+    const settings = join(folder, "tokenizer_config.json");
+    writeFileSync(settings, JSON.stringify({ ...JSON.parse(readFileSync(settings, "utf8")), chat_template }));
+    const path = fileOf({ tools: [weather], messages: [user] }, { messages: [user] });
+    const { examples } = await loadLanguage(path, { labels: "optional" });
+    const texts = async (tokenizer: Tokenizer) =>
+      Promise.all((await encodePrompts(examples, tokenizer)).map((ids) => tokenizer.decode(ids!)));
+    expect(await texts(await loadTokenizer(folder))).toEqual(["T1Weather?", "DWeather?"]);
+    writeFileSync(template, "F{{ tools }}");
+    expect((await texts(await loadTokenizer(folder))).map(([first]) => first)).toEqual(["F", "F"]);
   });
 
   it("passes its chat_template_kwargs to the template", async () => {

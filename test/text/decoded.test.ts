@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { StopStrings } from "../../src/models/generation/generateTexts.js";
-import { loadTokenizer, TextStream, type Tokenizer } from "../../src/text/index.js";
+import { loadTokenizer, TextStream, TokenBytes, type Tokenizer } from "../../src/text/index.js";
 
 const folder = fileURLToPath(new URL("../golden", import.meta.url));
 /** By tokenizer: tokens, and the texts of the first token, the first two tokens, and so on. */
@@ -37,6 +37,30 @@ describe.each(Object.entries(golden))("tokens of %s", (name, sequences) => {
       const stream = new TextStream(tokenizer);
       expect((await stream.put(...ids)) + (await stream.end())).toBe(texts.at(-1));
     }
+  });
+});
+
+describe("a text that goes on", () => {
+  it("is decoded behind the last token with whole characters", async () => {
+    const tokenizer = await loadTokenizer(`${folder}/chat/tokenizers/sentence-piece`);
+    const idsOf = async (text: string) => (await tokenizer.encode([text])).inputIds;
+    const [, word = 0] = await idsOf("the");
+    const special = tokenizer.eosTokenId as number;
+    const [half, ...rest] = (await idsOf("東")).slice(-3) as [number, number, number];
+    const bytes = new TokenBytes(tokenizer);
+    expect(bytes.contextIn([special, word, special, half])).toEqual([word]);
+    expect(bytes.contextIn([special, half])).toEqual([]);
+    const stream = new TextStream(tokenizer, {}, [word]);
+    expect([await stream.put(word), await stream.put(half), await stream.put(...rest, word)]).toEqual([
+      " the",
+      "",
+      "東 the",
+    ]);
+  });
+
+  it("needs no context where no text loses a space at its start", async () => {
+    const tokenizer = await loadTokenizer(`${folder}/chat/tokenizers/byte-level`);
+    expect(new TokenBytes(tokenizer).contextIn((await tokenizer.encode(["the"])).inputIds)).toEqual([]);
   });
 });
 

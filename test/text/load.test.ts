@@ -44,7 +44,7 @@ describe("the files of a folder", () => {
   });
 
   it("override tokenizer.json by tokenizer_config.json", async () => {
-    const path = folder({ "tokenizer_config.json": { do_lower_case: false } });
+    const path = folder({ "tokenizer_config.json": { tokenizer_class: "BertTokenizer", do_lower_case: false } });
     cpSync(`${golden}/bert-uncased-fast/tokenizer.json`, join(path, "tokenizer.json"));
     const [lower, cased] = [await loadTokenizer(`${golden}/bert-uncased-fast`), await loadTokenizer(path)];
     expect(await lower.encode(["THE"])).toEqual(await lower.encode(["the"]));
@@ -87,6 +87,17 @@ it("folders without a valid tokenizer are refused in one sentence", async () => 
   await expect(loadTokenizer(japanese)).rejects.toThrow(
     "a vocab.txt for BertJapaneseTokenizer, which is not BERT's WordPiece",
   );
+  const files = { "vocab.json": { a: 0, b: 1 }, "merges.txt": "a b\n" };
+  for (const [kind, config] of [
+    ["camembert", { "config.json": { model_type: "camembert" } }],
+    ["LlamaTokenizer", { "tokenizer_config.json": { tokenizer_class: "LlamaTokenizerFast" } }],
+  ] as const) {
+    await expect(loadTokenizer(folder({ ...files, ...config }))).rejects.toThrow(
+      `a vocab.json for ${kind}, which is not the byte-level BPE of RoBERTa, GPT-2 or Qwen; a tokenizer.json is needed`,
+    );
+  }
+  const layout = folder({ "vocab.txt": vocab, "config.json": { model_type: "layoutlmv2" } });
+  await expect(loadTokenizer(layout)).rejects.toThrow("a vocab.txt for layoutlmv2, which is not BERT's WordPiece");
   const merges = folder({ "vocab.json": { a: 0, b: 1 }, "merges.txt": "#version: 0.2\na b c\n" });
   await expect(loadTokenizer(merges)).rejects.toThrow("merges.txt line 2");
 });
@@ -120,6 +131,15 @@ describe("tokens that tokenizer.json lacks", () => {
     const [tokens] = await tokenizer.tokensOf(["a<tool></s><pad><e>"]);
     expect(tokens?.ids).toEqual([1, 5, 2, 4, 3]);
     expect([tokenizer.padTokenId, tokenizer.size]).toEqual([4, 6]);
+  });
+
+  it("have the roles of special_tokens_map.json first, unless added_tokens_decoder is complete", async () => {
+    const config = { tokenizer_class: "PreTrainedTokenizerFast", eos_token: "</s>", pad_token: "<e>" };
+    const eosWith = async (more: object) => {
+      const files = { "tokenizer.json": spec, "special_tokens_map.json": { eos_token: "<e>" } };
+      return (await loadTokenizer(folder({ ...files, "tokenizer_config.json": { ...config, ...more } }))).eosTokenId;
+    };
+    expect([await eosWith({}), await eosWith({ added_tokens_decoder: {} })]).toEqual([3, 2]);
   });
 
   it("are refused together with split_special_tokens", async () => {

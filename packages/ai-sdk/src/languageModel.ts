@@ -193,7 +193,9 @@ function joined(pieces: readonly CallPiece[]): ReadCall[] {
 /** The prompt as the model reads it, and the number of its tokens. */
 async function inputOf({ tokenizer }: Model, prompt: string | Conversation): Promise<Input> {
   if (typeof prompt !== "string") {
-    const { text } = tokenizer.chatTemplate().render(prompt, { addGenerationPrompt: true });
+    const { text } = tokenizer
+      .chatTemplate(Boolean(prompt.tools?.length))
+      .render(prompt, { addGenerationPrompt: true });
     return { prompt, tokens: await countOf(tokenizer, text) };
   }
   const before = (await tokenizer.prefixIds()).length;

@@ -1,10 +1,11 @@
 /** Exports an adapter as a plain LoRA for PEFT: the truncated singular value decomposition of each weight's change. */
-
-import { fillFolder, holdOutput, refuseOccupied, removeOwnFiles } from "../../base/records/index.js";
+import { dirname } from "node:path";
+import { CHAT_TEMPLATE } from "../../base/index.js";
+import { copyFiles, fillFolder, holdOutput, refuseOccupied, removeOwnFiles } from "../../base/records/index.js";
 import type { HubContext } from "../../formats/hub/index.js";
 import { type AdapterMetadata, inferenceMetadata, toLora, writeAdapter } from "../../models/adapters/index.js";
 import type { NamedTask } from "../../tasks/index.js";
-import { findModel, foldersOf, open } from "../inference/open.js";
+import { findModel, foldersOf, open, trainedTemplate } from "../inference/open.js";
 import { describeLoss, type Exported, type ModelToExport, refuseBadMatrices, requireAdapter } from "./exporting.js";
 
 interface PeftSettings extends ModelToExport {
@@ -24,8 +25,11 @@ export async function exportPeft(
     const { adapted, adapter } = await open(found, { task, dtype: "float32" });
     refuseBadMatrices(found.folder, adapted!);
     const lora = toLora(adapted!, settings.rank);
-    const fill = (folder: string): void =>
+    const fill = (folder: string): void => {
+      const template = trainedTemplate(found);
+      if (template !== undefined) copyFiles([CHAT_TEMPLATE], dirname(template), folder);
       writeAdapter(folder, { ...adapter!, ...lora, metadata: metadataOf(adapter!.metadata) });
+    };
     await fillFolder(path, fill, () => removeOwnFiles(path));
     return { path, note: describeLoss(lora), relativeError: lora.relativeError };
   });

@@ -35,7 +35,7 @@ export async function openCallGrammar(
   tokenizer: Tokenizer,
   { tools, isSingle, endTokens, vocabSize, signal }: RequiredCalls,
 ): Promise<Grammar> {
-  const writing = requireCallFormat(tokenizer).writing(tokenizer.chatTemplateText ?? "");
+  const writing = requireCallFormat(tokenizer).writing(tokenizer.toolTemplateText ?? "");
   if (!writing)
     throw new BidoraError(
       "TOOLS",

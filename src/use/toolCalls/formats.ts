@@ -15,13 +15,13 @@ const FORMATS: readonly CallFormat[] = [harmony, gemma, mistral, granite, hermes
 
 /** The form of a model's calls; undefined for one that is not read. */
 export function callFormatOf({
-  chatTemplateText: template,
-}: Pick<Tokenizer, "chatTemplateText">): CallFormat | undefined {
+  toolTemplateText: template,
+}: Pick<Tokenizer, "toolTemplateText">): CallFormat | undefined {
   return template === undefined ? undefined : FORMATS.find((format) => format.isOf(template));
 }
 
 /** @throws BidoraError `TOOLS` for a model whose calls are not read */
-export function requireCallFormat(tokenizer: Pick<Tokenizer, "chatTemplateText">): CallFormat {
+export function requireCallFormat(tokenizer: Pick<Tokenizer, "toolTemplateText">): CallFormat {
   const format = callFormatOf(tokenizer);
   if (format) return format;
   throw new BidoraError(

@@ -1,5 +1,5 @@
 // --chat-template: a template of the user's own, which the result keeps and which is used with it.
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { load } from "../../../src/app/commands/models/load.js";
@@ -59,6 +59,34 @@ test("an adapter keeps the template, which is used with it", async () => {
     messages: [{ role: "user", content: "w" }],
   });
   expect(choices).toHaveLength(1);
+});
+
+test("an adapter's own template goes before the base's named ones; a GGUF LoRA, which has no place for it, says so", async () => {
+  const [named, output, onnx, lora] = ["named", "own", "onnx", "lora"].map(freshPath) as [
+    string,
+    string,
+    string,
+    string,
+  ];
+  cpSync(base, named, { recursive: true });
+  rmSync(join(named, "chat_template.jinja"));
+  const settings = join(named, "tokenizer_config.json");
+  const chat_template = [{ name: "default", template: "a" }];
+  const given = existsSync(settings) ? JSON.parse(readFileSync(settings, "utf8")) : {};
+  writeFileSync(settings, JSON.stringify({ ...given, chat_template }));
+  const training = ["--model", named, ...train.slice(2), ...one, "--chat-template", template, "--output", output];
+  expect((await bidora("finetune", ...training)).status).toBe(0);
+  const exported = (to: string, path: string) => bidora("export", "--adapter", output, "--to", to, "--output", path);
+  expect((await exported("onnx", onnx)).status).toBe(0);
+  const written = JSON.parse(readFileSync(join(onnx, "tokenizer_config.json"), "utf8"));
+  expect(written.chat_template).toBe(readFileSync(template, "utf8"));
+  expect((await exported("peft-lora", lora)).status).toBe(0);
+  const model = await load({ adapter: lora });
+  expect(model.tokenizer.chatTemplateText).toBe(readFileSync(template, "utf8"));
+  model.dispose();
+  const gguf = await exported("gguf-lora", `${freshPath("lora")}.gguf`);
+  expect([gguf.stderr, gguf.status]).toEqual([expect.anything(), 0]);
+  expect(`${gguf.stdout}${gguf.stderr}`).toContain("--chat-template-file");
 });
 
 test("a run that continues an adapter has its template, unless the user gives another one", async () => {

@@ -55,6 +55,13 @@ test("an adapter has the names of AutoModel, and merged it is a folder of senten
   expect(stdout).toMatch(/^embeddings +cls pooling; up to 12 tokens$/m);
 });
 
+test("the dot product of normalized embeddings is their similarity in the folder that is written too", async () => {
+  const model = changed("embeddings/bert-mean", "config_sentence_transformers.json", { similarity_fn_name: "dot" });
+  const { output } = await run({ ...SMALL, model, method: "full", maxSteps: 1 });
+  expect(json(join(output, "config_sentence_transformers.json"))).toMatchObject({ similarity_fn_name: "dot" });
+  expect(readEmbeddingFormat(output)).toMatchObject({ normalizes: true, similarity: "dot" });
+});
+
 test("full training leaves such a folder, which --overwrite removes with its modules", async () => {
   const { output } = await run({ ...SMALL, method: "full" });
   expect(list(output)).toEqual(expect.arrayContaining(["1_Pooling", "2_Normalize", "modules.json"]));
@@ -235,12 +242,27 @@ describe("what gives nothing to learn, or another meaning, is refused", () => {
     ["another kind of model", "config_sentence_transformers.json", { model_type: "SparseEncoder" }, "SparseEncoder"],
     ["a default prompt that is missing", "config_sentence_transformers.json", { default_prompt_name: "x" }, '"x"'],
     ["cut embeddings", "config_sentence_transformers.json", { truncate_dim: 8 }, "truncate_dim 8"],
+    ["distances", "config_sentence_transformers.json", { similarity_fn_name: "euclidean" }, '_name "euclidean", which'],
     ["other tokens", "sentence_bert_config.json", { query_length: 8 }, "query_length"],
+    [
+      "another attention",
+      "sentence_bert_config.json",
+      { config_kwargs: { is_decoder: true } },
+      "setting config_kwargs",
+    ],
+    ["another tokenizer", "sentence_bert_config.json", { tokenizer_name_or_path: "x" }, "tokenizer_name_or_path"],
     ["another output", "sentence_bert_config.json", { transformer_task: "fill-mask" }, "fill-mask"],
   ];
   test.each(folders)("%s in a model's folder", async (_what, name, change, message) => {
     const model = changed("embeddings/bert-mean", name, change);
     await expect(predicted({ model, input: file("texts") })).rejects.toThrow(message);
+  });
+
+  test("dot products of embeddings that are not normalized", async () => {
+    const model = changed("embeddings/bert-cls-prompt", "config_sentence_transformers.json", {
+      similarity_fn_name: "dot",
+    });
+    await expect(predicted({ model, input: file("texts") })).rejects.toThrow("expected cosine, or dot with the module");
   });
 
   test("a folder without the pooling that modules.json names", async () => {

@@ -198,6 +198,8 @@ describe("refused", () => {
     const asked = { model: MODEL, task: "preference", data: single, dtype: "float32" } as const;
     await expect(evaluated(asked)).rejects.toThrow("line 1 has a single completion");
     expect(await evaluated({ ...asked, data: jsonl(completion, completion), loss: "kto" })).toHaveProperty("loss");
+    const [row] = await predicted({ model: MODEL, task: "preference", input: single, dtype: "float32" });
+    expect(row).toHaveProperty("completion");
   });
 
   test("a single completion to evaluate on, before the run", async () => {

@@ -240,6 +240,17 @@ describe("what gives nothing to learn, or another meaning, is refused", () => {
     expect((await bidora("inspect", folder)).stdout + (await bidora("inspect", folder)).stderr).toContain(value);
   });
 
+  test("a folder with settings of its own for the tokenizer", async () => {
+    const folder = fresh("model");
+    cpSync(MODEL, folder, { recursive: true });
+    const settings = (tokenizer_args: object) =>
+      writeFileSync(join(folder, "sentence_bert_config.json"), JSON.stringify({ tokenizer_args }));
+    settings({ do_lower_case: false });
+    await expect(scores({ model: folder })).rejects.toThrow("has the setting tokenizer_args, which is not supported");
+    settings({ trust_remote_code: true });
+    expect(await scores({ model: folder })).toEqual(await scores({ model: MODEL }));
+  });
+
   test("a folder whose scores come from the words yes and no", async () => {
     const folder = fresh("model");
     cpSync(MODEL, folder, { recursive: true });

@@ -1,7 +1,8 @@
 // Calls in the form of each kind of model: found by its template, read whole, and read in pieces of any size with the same result.
-import { readFileSync } from "node:fs";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, test } from "vitest";
+import { loadTokenizer } from "../../../src/text/index.js";
 import { wholeCalls } from "../../../src/use/toolCalls/callReading.js";
 import type { CallFormat, ReadPiece } from "../../../src/use/toolCalls/format.js";
 import { callFormatOf, newCallId, requireCallFormat } from "../../../src/use/toolCalls/formats.js";
@@ -12,6 +13,7 @@ import { hermes } from "../../../src/use/toolCalls/hermes.js";
 import { llama } from "../../../src/use/toolCalls/llama.js";
 import { mistral } from "../../../src/use/toolCalls/mistral.js";
 import { GOLDEN } from "../../support/golden.js";
+import { freshPath } from "../../support/workFolder.js";
 
 const TOOLS = ["get_weather", "clock"];
 
@@ -185,11 +187,23 @@ test("whole calls are put together of their parts", () => {
   ]);
 });
 
+test("a model's form is found by its template for conversations with tools", async () => {
+  const folder = freshPath("named");
+  cpSync(join(GOLDEN, "llama/lm"), folder, { recursive: true });
+  const chat_template = [
+    { name: "default", template: "" },
+    { name: "tool_use", template: readFileSync(join(GOLDEN, "chat/templates/qwen3.jinja"), "utf8") },
+  ];
+  const settings = join(folder, "tokenizer_config.json");
+  writeFileSync(settings, JSON.stringify({ ...JSON.parse(readFileSync(settings, "utf8")), chat_template }));
+  expect(nameOf(callFormatOf(await loadTokenizer(folder)) as CallFormat)).toBe("hermes");
+});
+
 test("a model's form is found by its template", () => {
   const formOf = (name: string) =>
     nameOf(
       callFormatOf({
-        chatTemplateText: readFileSync(join(GOLDEN, "chat/templates", `${name}.jinja`), "utf8"),
+        toolTemplateText: readFileSync(join(GOLDEN, "chat/templates", `${name}.jinja`), "utf8"),
       }) as CallFormat,
     );
   const forms = {
@@ -207,7 +221,7 @@ test("a model's form is found by its template", () => {
     smollm2: undefined,
   };
   expect(Object.fromEntries(Object.keys(forms).map((name) => [name, formOf(name)]))).toEqual(forms);
-  expect(() => requireCallFormat({ chatTemplateText: "x" })).toThrow(/no calls of tools in a form that is read/);
+  expect(() => requireCallFormat({ toolTemplateText: "x" })).toThrow(/no calls of tools in a form that is read/);
   expect(newCallId(hermes)).toMatch(/^call_[0-9a-f]{24}$/);
   expect(newCallId(mistral)).toMatch(/^[a-zA-Z0-9]{9}$/);
 });

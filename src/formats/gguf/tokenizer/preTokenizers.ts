@@ -3,6 +3,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { didYouMean, own } from "../../../base/index.js";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../../base/records/index.js";
+import { QWEN2_WORDS, sequence, splitByteLevel } from "../../../text/index.js";
 import { ggufError } from "../types.js";
 
 /** How a byte-level BPE tokenizer splits text before merging, with the settings that go with it. */
@@ -15,36 +16,27 @@ interface Splitting {
   readonly addsStart: boolean;
 }
 
-const LLAMA3 =
-  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
-const QWEN2 = LLAMA3.replace("\\p{N}{1,3}", "\\p{N}");
+/** Qwen's, with up to three digits in a word. */
+const LLAMA3 = QWEN2_WORDS.replace("|\\p{N}|", "|\\p{N}{1,3}|");
 const TEKKEN =
   "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+" +
   "|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*" +
   "|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
-const byteLevel = (usesRegex: boolean): JsonObject => ({
-  type: "ByteLevel",
-  add_prefix_space: false,
-  trim_offsets: true,
-  use_regex: usesRegex,
-});
-const sequence = (...steps: readonly JsonObject[]): JsonObject => ({ type: "Sequence", pretokenizers: steps });
-const split = (expression: string): JsonObject =>
-  sequence({ type: "Split", pattern: { Regex: expression }, behavior: "Isolated", invert: false }, byteLevel(false));
+const BYTE_LEVEL = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
 
 const PLAIN = { normalizer: null, ignoresMerges: false, addsStart: false };
-const gpt2: Splitting = { ...PLAIN, preTokenizer: byteLevel(true) };
+const gpt2: Splitting = { ...PLAIN, preTokenizer: BYTE_LEVEL };
 /** Splits each digit off. */
 const smollm: Splitting = {
   ...PLAIN,
-  preTokenizer: sequence({ type: "Digits", individual_digits: true }, byteLevel(true)),
+  preTokenizer: sequence({ type: "Digits", individual_digits: true }, BYTE_LEVEL),
 };
-const llama3: Splitting = { ...PLAIN, preTokenizer: split(LLAMA3), ignoresMerges: true, addsStart: true };
-const qwen2: Splitting = { ...PLAIN, normalizer: { type: "NFC" }, preTokenizer: split(QWEN2) };
+const llama3: Splitting = { ...PLAIN, preTokenizer: splitByteLevel(LLAMA3), ignoresMerges: true, addsStart: true };
+const qwen2: Splitting = { ...PLAIN, normalizer: { type: "NFC" }, preTokenizer: splitByteLevel(QWEN2_WORDS) };
 /** ModernBERT's. */
 const modernBert: Splitting = { ...gpt2, normalizer: { type: "NFC" } };
-const tekken: Splitting = { ...PLAIN, preTokenizer: split(TEKKEN), ignoresMerges: true, addsStart: true };
+const tekken: Splitting = { ...PLAIN, preTokenizer: splitByteLevel(TEKKEN), ignoresMerges: true, addsStart: true };
 
 /** Pre-tokenizers by `tokenizer.ggml.pre`, llama.cpp's name for them. */
 const SPLITTINGS = {

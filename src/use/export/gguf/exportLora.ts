@@ -10,7 +10,7 @@ import {
 } from "../../../models/adapters/index.js";
 import type { NamedTask } from "../../../tasks/index.js";
 import { loadTokenizer } from "../../../text/index.js";
-import { findModel, foldersOf, open } from "../../inference/open.js";
+import { findModel, foldersOf, open, trainedTemplate } from "../../inference/open.js";
 import { describeLoss, type Exported, refuseBadMatrices, requireAdapter } from "../exporting.js";
 import { type GgufSettings, refuseOtherHeads, writableModel } from "./exportGguf.js";
 import { exportError } from "./form.js";
@@ -30,12 +30,16 @@ export const HEADLESS =
 export const PACKED_BASE =
   "LoftQ started the adapter on a packed base, and llama.cpp's file of the base has other values: use --to gguf, which merges the adapter.";
 
+/** An adapter that was trained with a chat template of its own. */
+export const OTHER_TEMPLATE =
+  "An adapter's file has no chat template, and llama.cpp takes the base model's: give it the adapter's own with --jinja --chat-template-file chat_template.jinja, or use --to gguf, which writes it.";
+
 /** Writes an adapter as a GGUF LoRA, which llama.cpp loads together with the base model's GGUF file, and a Modelfile next to it. */
 export async function exportLora(
   settings: GgufSettings & { readonly rank?: number | undefined },
   task: NamedTask | undefined,
   context?: HubContext,
-): Promise<Exported & { readonly relativeError: number }> {
+): Promise<Exported & { readonly relativeError: number; readonly notes?: readonly string[] }> {
   const output = ggufName(settings.output);
   requireAdapter(settings);
   const { outtype = "f32" } = settings;
@@ -67,7 +71,12 @@ export async function exportLora(
     ["adapter.lora.alpha", number(alpha)],
   ];
   writeBoth(destination, pairs, tensors, (own) => ({ from: baseOf(source), adapter: own, stops }));
-  return { path: destination.path, note: describeLoss(loss), relativeError: loss.relativeError };
+  return {
+    path: destination.path,
+    note: describeLoss(loss),
+    relativeError: loss.relativeError,
+    ...(trainedTemplate(found) !== undefined && { notes: [OTHER_TEMPLATE] }),
+  };
 }
 
 /** @throws BidoraError `EXPORT` for trained tensors that llama.cpp's adapters can't contain, `MERGE` if merging would not help */

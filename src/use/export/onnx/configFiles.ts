@@ -62,13 +62,15 @@ const WITH_TYPES: Readonly<Partial<Record<ModelType, string>>> = {
   "deberta-v2": "DebertaV2Tokenizer",
 };
 
+/** A class with token types that takes the whole tokenizer.json also in transformers: BERT's own would replace parts of it. */
+const WHOLE_WITH_TYPES = "ConvBertTokenizer";
+
 /** A class with which transformers.js gives token types exactly if the tokenizer does. */
 function classOf({ tokenizer_class: given }: JsonObject, { givesTypes }: Tokenizer, opened: ExportedModel): JsonObject {
-  const withTypes = WITH_TYPES[modelTypeOf(opened.architecture)];
-  if (withTypes === undefined) return {};
+  if (WITH_TYPES[modelTypeOf(opened.architecture)] === undefined) return {};
   const hasTypes = typeof given === "string" && Object.values(WITH_TYPES).includes(given.replace(/Fast$/, ""));
   if (hasTypes === givesTypes) return {};
-  return { tokenizer_class: givesTypes ? withTypes : "PreTrainedTokenizer" };
+  return { tokenizer_class: givesTypes ? WHOLE_WITH_TYPES : "PreTrainedTokenizer" };
 }
 
 /** The special tokens, which transformers.js looks up in no other file: without a padding token it can pad no batch. */
@@ -82,8 +84,7 @@ function specialsOf(tokenizer: Tokenizer): JsonObject {
 
 /** The chat template, which transformers.js reads in no other file. */
 function templateOf({ chat_template: given }: JsonObject, tokenizer: Tokenizer): JsonObject {
-  const isListed = Array.isArray(given) && !tokenizer.files().includes(TEMPLATE);
-  if (isListed) return { chat_template: (given as NamedTemplate[]).map(plainNamed) };
+  if (tokenizer.hasNamedTemplates) return { chat_template: (given as NamedTemplate[]).map(plainNamed) };
   const text = tokenizer.chatTemplateText;
   return text === undefined ? {} : { chat_template: withoutGeneration(text) };
 }

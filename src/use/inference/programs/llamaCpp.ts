@@ -48,7 +48,7 @@ export const llamaCpp: Program = (subject) => {
     return no(["It reads GGUF files.", ...whole], { commands: running(model), notes: openNote(subject) });
   return no(["It reads GGUF files."], {
     commands: loraCommands(subject, adapter),
-    notes: [...openNote(subject), ...loraNotes(adapter.config)],
+    notes: [...openNote(subject), ...loraNotes(adapter), ...templateNotes(adapter)],
   });
 };
 
@@ -135,8 +135,16 @@ function loraCommands(subject: Subject, adapter: AdapterSubject): string[] {
   ];
 }
 
+/** What is said of a chat template that the adapter was trained with, which a GGUF LoRA has no place for. */
+const templateNotes = ({ hasTemplate }: AdapterSubject): string[] =>
+  hasTemplate
+    ? [
+        "The export leaves out the chat template that it was trained with: give llama-server that one with --jinja --chat-template-file.",
+      ]
+    : [];
+
 /** What becomes of the adapter on the way. */
-function loraNotes(config: AdapterConfig): string[] {
+function loraNotes({ config }: AdapterSubject): string[] {
   const { rslora, alphaPattern = {} } = config as Partial<LowRankConfig>;
   if (config.method === "miss" || config.method === "delora")
     return ["Its change of the weights has the adapter's rank: the export writes it as a LoRA, without loss."];

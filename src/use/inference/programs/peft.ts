@@ -14,7 +14,8 @@ export const peft: Program = (subject) => {
     return no(["Its OLoRA fails on GPT-2's Conv1D, whose weights it does not transpose."], {
       commands: [exporting(subject, "peft-lora", "-lora").command],
     });
-  const ofBase = reasonsOfBase(adapter);
+  // PEFT quantizes the base again for an adapter that it started by LoftQ itself.
+  const ofBase = adapter.settings.initLoraWeights === "loftq" ? reasonsOfBase(adapter) : [];
   if (ofBase.length > 0 && quantization(adapter) === undefined)
     return no([...ofBase, "bitsandbytes has no such format."], { commands: [merging(subject)?.command ?? []].flat() });
   const notes = [`It needs PEFT ${leastVersion(adapter)} or newer.`, ...headNote(subject, adapter)];

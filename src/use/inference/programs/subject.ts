@@ -40,6 +40,8 @@ export interface AdapterSubject {
   readonly config: AdapterConfig;
   /** Its adapter_config.json; empty without one. */
   readonly json: JsonObject;
+  /** Whether it was trained with a chat template of its own. */
+  readonly hasTemplate: boolean;
   /** The names of its tensors in the file. */
   readonly tensors: readonly string[];
   /** The base model's name, if the user or the adapter gives one. */
@@ -107,7 +109,11 @@ async function adapterSubject(inspected: AdapterInspection, name: string, model:
     misfit,
     isGguf: false,
     isPacked: false,
-    adapter: { settings, config, json, tensors: tensors.map(({ name }) => name), base, givenBase: model, baseConfig },
+    adapter: {
+      ...{ settings, config, json, base, givenBase: model, baseConfig },
+      hasTemplate: saved.metadata?.chatTemplate === true,
+      tensors: tensors.map(({ name }) => name),
+    },
   };
 }
 

@@ -73,10 +73,13 @@ export const reasonsToMerge = ({ adapter }: Subject): readonly string[] =>
   adapter ? ["An adapter of a model that embeds texts has to be merged."] : [];
 
 /** Why an adapter that LoftQ started needs its own base; nothing for others. */
-export const reasonsOfBase = ({ settings }: AdapterSubject): readonly string[] =>
-  settings.initLoraWeights === "loftq"
-    ? [`LoftQ started it on a base packed as ${settings.baseDtype}: on other weights its answers would be wrong.`]
+export const reasonsOfBase = ({ settings, json }: AdapterSubject): readonly string[] => {
+  if (settings.initLoraWeights === "loftq")
+    return [`LoftQ started it on a base packed as ${settings.baseDtype}: on other weights its answers would be wrong.`];
+  return settings.initLoraWeights === undefined && json.init_lora_weights === "loftq"
+    ? ["LoftQ started it in PEFT, which quantized its base: on other weights its answers would be wrong."]
     : [];
+};
 
 /** Merges the adapter into its base model; undefined for an adapter that can't be merged. */
 export const merging = (subject: Subject): Way | undefined =>

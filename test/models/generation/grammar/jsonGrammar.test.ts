@@ -2,7 +2,7 @@
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, describe, expect, test } from "vitest";
 import { type Grammar, Grammars } from "../../../../src/models/generation/grammar/grammars.js";
-import { jsonGrammar } from "../../../../src/models/generation/grammar/jsonGrammar.js";
+import { type JsonSchema, jsonGrammar } from "../../../../src/models/generation/grammar/jsonGrammar.js";
 import { isAllowed } from "../../../../src/models/generation/search.js";
 import { loadTokenizer, TokenBytes } from "../../../../src/text/index.js";
 import { few } from "../../../support/few.js";
@@ -42,6 +42,8 @@ const SCHEMAS: readonly (readonly [object | boolean, readonly unknown[]])[] = [
   [{ type: "integer", minimum: 7 }, [7, 10, 12345]],
   [{ type: "integer", maximum: -7 }, [-7, -10, -12345]],
   [{ type: "integer", minimum: 0.5, maximum: 3.5 }, [1, 3]],
+  [{ type: "integer", minimum: -1e17, maximum: 1e17 }, [0, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER]],
+  [{ type: "integer", minimum: Number.MAX_SAFE_INTEGER }, [Number.MAX_SAFE_INTEGER]],
   [{ type: "integer", minimum: 98, maximum: 104 }, [98, 99, 100, 104]],
   [{ type: "number" }, [0, -0.5, 1e21, 12.25]],
   [{ type: "number", minimum: 0, maximum: 1 }, [0, 0.25, 1]],
@@ -98,6 +100,17 @@ const SCHEMAS: readonly (readonly [object | boolean, readonly unknown[]])[] = [
     [{ é: null, "x\ny": 1 }],
   ],
 ];
+
+test.each<[JsonSchema, string]>([
+  [{ type: "integer", minimum: 1e16 }, "beyond 9007199254740991"],
+  [{ type: "integer", maximum: -1e17 }, "beyond -9007199254740991"],
+  [{ type: "integer", exclusiveMinimum: Number.MAX_SAFE_INTEGER }, "beyond 9007199254740991"],
+  [{ type: "integer", exclusiveMaximum: Number.MIN_SAFE_INTEGER }, "beyond -9007199254740991"],
+  [{ type: "number", minimum: 1e16 }, "beyond 9007199254740991"],
+  [{ type: "number", maximum: -1e17 }, "beyond -9007199254740991"],
+])("%j is refused: an answer could break it", (schema, message) => {
+  expect(() => jsonGrammar(schema)).toThrow(`The JSON schema has bounds ${message}, which are not exact`);
+});
 
 /** A random number generator (mulberry32). */
 function randomFrom(seed: number): () => number {

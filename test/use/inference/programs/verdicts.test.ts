@@ -35,7 +35,23 @@ function copyOf(path: string, change: object = {}): string {
   return folder;
 }
 
+test("an adapter that was trained with another chat template loses it in a GGUF file of its own", async () => {
+  const path = await adapterOf("lora");
+  const templateNotes = async () =>
+    (await on("llama.cpp", path)).notes.filter((note) => note.includes("the chat template that it was trained with"));
+  expect(await templateNotes()).toEqual([]);
+  writeFileSync(join(path, "bidora.json"), JSON.stringify({ formatVersion: 1, method: "lora", chatTemplate: true }));
+  expect(await templateNotes()).toHaveLength(1);
+});
+
 describe("an adapter that LoftQ started", () => {
+  test("in PEFT is for PEFT, which quantizes its base", async () => {
+    const found = await verdicts(copyOf(await adapterOf("lora"), { init_lora_weights: "loftq" }));
+    expect([found.peft.takes, found.vllm.takes, found.ollama.takes]).toEqual(["yes", "no", "no"]);
+    const why = "LoftQ started it in PEFT, which quantized its base: on other weights its answers would be wrong.";
+    for (const engine of ["vllm", "llama.cpp", "ollama"] as const) expect(found[engine].reasons).toContain(why);
+  });
+
   const started = async (baseDtype: string) => {
     const path = await adapterOf("lora");
     const metadata = { formatVersion: 1, method: "lora", baseDtype, initLoraWeights: "loftq" };
