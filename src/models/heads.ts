@@ -49,11 +49,20 @@ export interface HeadDesign<Config extends ModelConfig = ModelConfig> {
   readonly isPretrained?: boolean;
   /** Whether there is no head: the model is transformers' base class, in which the backbone's names have no prefix. */
   readonly isBare?: boolean;
+  /** How new weights of the linear layer at a path are drawn; by default, with the configuration's deviation. */
+  initialOf?(config: Config, path: string): InitialWeights;
   /**
    * Builds the head, with empty parameters.
    * @param backbone the model, whose embeddings a tied head uses
    */
   build(config: Config, outputs: number, backbone: Backbone): Head;
+}
+
+/** A normal distribution around 0. */
+export interface InitialWeights {
+  readonly deviation: number;
+  /** The most deviations from 0; draws beyond it are replaced by others. */
+  readonly cutoff?: number;
 }
 
 /** The kind of head that a task needs. */

@@ -49,6 +49,8 @@ export interface ModernBertConfig extends ModelConfig {
   readonly pooling: Reads;
   readonly classifierBias: boolean;
   readonly classifierActivation: string;
+  /** The most deviations of a new weight from 0. */
+  readonly initializerCutoff: number;
 }
 
 function parseConfig(json: JsonObject): ModernBertConfig {
@@ -79,13 +81,25 @@ function parseConfig(json: JsonObject): ModernBertConfig {
     padTokenId: read.id("pad_token_id", 50283, vocabSize),
     initializerRange: read.number("initializer_range", 0.02),
     layerTypes: layerTypes(read, layers, (i) => (i % globalEvery ? "sliding_attention" : "full_attention")),
-    reach: Math.floor(read.wholeNumber("local_attention", 128) / 2),
+    reach: read.has("sliding_window")
+      ? read.wholeNumber("sliding_window")
+      : Math.floor(read.wholeNumber("local_attention", 128) / 2),
     ropes: parseRopes(json, read, hiddenSize / heads, maxTokens),
     classifierDropout: read.probability("classifier_dropout", 0),
     pooling: parsePooling(read),
     classifierBias: read.flag("classifier_bias", false),
     classifierActivation: read.text("classifier_activation", "gelu"),
+    initializerCutoff: parseCutoff(read),
   };
+}
+
+/** Of a cutoff below the least, hardly a draw is kept. */
+const LEAST_CUTOFF = 0.01;
+
+function parseCutoff(read: ConfigReader): number {
+  const cutoff = read.isNull("initializer_cutoff_factor") ? 3 : read.positive("initializer_cutoff_factor", 2);
+  if (cutoff >= LEAST_CUTOFF) return cutoff;
+  throw configError(`initializer_cutoff_factor must be at least ${LEAST_CUTOFF}, but is ${cutoff}.`);
 }
 
 function parsePooling(read: ConfigReader): Reads {
@@ -239,13 +253,18 @@ class PredictionHead extends Module {
 }
 
 /** For the states that are read: dense layer, activation, norm, dropout, classifier. */
-const headThatReads = (reads: HeadDesign<ModernBertConfig>["reads"]): HeadDesign<ModernBertConfig> =>
-  classifierAfter(
+const headThatReads = (reads: HeadDesign<ModernBertConfig>["reads"]): HeadDesign<ModernBertConfig> => ({
+  ...classifierAfter<ModernBertConfig>(
     "head",
     (config) => new PredictionHead(config),
     (config) => config.classifierDropout,
     { reads, dropoutPath: "drop" },
-  );
+  ),
+  initialOf: ({ initializerRange, initializerCutoff: cutoff, layers, hiddenSize }, path) => ({
+    deviation: path === "classifier" ? 1 / Math.sqrt(hiddenSize) : initializerRange / Math.sqrt(2 * layers),
+    cutoff,
+  }),
+});
 
 // Model
 

@@ -21,6 +21,7 @@ import { type HeadKind, headDtype } from "../heads.js";
 import { BASE_DTYPES, type BaseDtype, isWithin, isWithinAny, Linear, Norm, type Parameter } from "../nn/index.js";
 import type { TaskModel } from "../taskModel.js";
 import { computeDtypeOf, type Holding, holdings } from "./holdings.js";
+import { initializeLinear, initializeNorm } from "./initialization.js";
 import { tiesOf, WeightSource } from "./weightSource.js";
 
 /** Whether the checkpoint's output layer is kept if it fits. */
@@ -154,11 +155,7 @@ async function load(checkpoint: Checkpoint, options: LoadModelOptions, ranks: to
     if (weights.has(path)) weights.fill(path, buffer, "float32");
     else buffer.fill(torch.keep(torch.onDevice(buffer.tensor, device)));
   }
-  fillHead(headLayers(model, own), initialized, weights, {
-    ...options,
-    device,
-    deviation: model.config.initializerRange,
-  });
+  fillHead(model, headLayers(model, own), initialized, weights, { ...options, device });
   return { model, architecture, initialized, trainedModules };
 }
 
@@ -222,17 +219,19 @@ const missingLayers = (model: TaskModel, weights: WeightSource, options: LoadMod
 
 /** Reads or initializes layers and norms of the head. */
 function fillHead(
+  { config, design }: TaskModel,
   layers: readonly HeadLayer[],
   initialized: readonly string[],
   weights: WeightSource,
-  options: LoadModelOptions & HeadInit,
+  options: LoadModelOptions & { readonly device: string },
 ): void {
   const dtype = headDtype(options.dtype);
+  const initialOf = design.initialOf ?? (() => ({ deviation: config.initializerRange }));
   for (const [path, layer] of layers) {
     if (!initialized.includes(path)) {
       for (const [name, parameter] of layer.ownParameters) weights.fill(`${path}.${name}`, parameter, dtype);
-    } else if (layer instanceof Norm) initializeNorm(layer, dtype, options);
-    else initializeLinear(layer, dtype, options);
+    } else if (layer instanceof Norm) initializeNorm(layer, { ...options, dtype });
+    else initializeLinear(layer, initialOf(config, path), { ...options, dtype });
   }
 }
 
@@ -248,26 +247,4 @@ function mustInitialize(
   if (!parameters.every(([name]) => weights.has(`${path}.${name}`))) return true;
   if (!isWithin(path, outputModule)) return false;
   return initWeights === "new-head" || !parameters.every(([name, p]) => weights.fits(`${path}.${name}`, p));
-}
-
-/** Random numbers come from the CPU, so that a seed gives the same model on every device. */
-interface HeadInit {
-  readonly generator: torch.Generator;
-  readonly device: string;
-  /** The standard deviation of weights. */
-  readonly deviation: number;
-}
-
-/** Normally distributed weights and bias 0, as transformers initializes linear layers. */
-function initializeLinear(layer: Linear, dtype: torch.DType, init: HeadInit): void {
-  const { generator, device, deviation } = init;
-  const drawn = () => torch.normal_(torch.empty(layer.weight.shape, { dtype }), 0, deviation, { generator });
-  layer.weight.fill(torch.scope(() => torch.keep(torch.onDevice(drawn(), device))));
-  layer.bias?.fill(torch.keep(torch.zeros(layer.bias.shape, { dtype, device })));
-}
-
-/** Weight 1 and bias 0. */
-function initializeNorm(norm: Norm, dtype: torch.DType, { device }: HeadInit): void {
-  norm.weight.fill(torch.keep(torch.ones(norm.weight.shape, { dtype, device })));
-  norm.bias?.fill(torch.keep(torch.zeros(norm.bias.shape, { dtype, device })));
 }

@@ -20,7 +20,7 @@ import {
 } from "../../../src/models/adapters/index.js";
 import type { SavedStart } from "../../../src/models/adapters/lowRankConfig.js";
 import { inTurns } from "../../../src/models/adapters/starts/observe.js";
-import { EVALUATION, SeededMasks } from "../../../src/models/nn/index.js";
+import { Embedding, EVALUATION, Module, OutputLinear, SeededMasks } from "../../../src/models/nn/index.js";
 import * as torch from "../../../src/torch/index.js";
 import { expectClose } from "../../parity/goldenFiles.js";
 import { expectSameBits } from "../../torch/sameBits.js";
@@ -275,4 +275,22 @@ test.each([
 ] as const)("refused: %o", (settings, why) => {
   const config = loraConfig({ ...TARGETS, ...settings } as Partial<LowRankConfig>);
   expect(() => inject(new SmallModel(), config, options())).toThrow(why);
+});
+
+describe.each(PARTS)("%s of an output matrix", (start) => {
+  class Tied extends Module {
+    readonly words = this.child("words", new Embedding(12, 8));
+    constructor(isTied: boolean) {
+      super();
+      this.child("lm_head", new OutputLinear(8, 12, isTied ? this.words : undefined));
+    }
+  }
+
+  test("is refused where the embeddings have it too, since PEFT takes the part out of both", () => {
+    const config = loraConfig({ targetModules: ["lm_head"], rank: 2, alpha: 2, initLoraWeights: start });
+    expect(() => inject(new Tied(true), config, options())).toThrow(
+      `init_lora_weights ${start} takes a part out of lm_head, which is the table of the embeddings too: exclude that module.`,
+    );
+    expect(() => inject(new Tied(true), { ...config, initLoraWeights: "default" }, options())).not.toThrow();
+  });
 });

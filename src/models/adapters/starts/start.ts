@@ -2,6 +2,7 @@
 
 import { BidoraError } from "../../../base/index.js";
 import * as torch from "../../../torch/index.js";
+import { OutputLinear } from "../../nn/index.js";
 import type { AdaptedModule } from "../adapted.js";
 import type { Adapter } from "../adapter.js";
 import type { AdapterConfig } from "../adapterConfig.js";
@@ -29,7 +30,7 @@ export const startsFromWeights = (config: AdapterConfig): boolean => {
 
 /**
  * Refuses layers that cannot start as the settings say, before anything is changed.
- * @throws BidoraError `ADAPTER_CONFIG` for an embedding, a packed weight, or a rank that a weight does not have
+ * @throws BidoraError `ADAPTER_CONFIG` for an embedding, a tied or a packed weight, or a rank that a weight does not have
  */
 export function checkStart(slots: readonly Slot[], config: LowRankConfig): void {
   const start = startOf(config);
@@ -37,8 +38,15 @@ export function checkStart(slots: readonly Slot[], config: LowRankConfig): void 
   const embedding = slots.find(({ kind }) => kind === "embedding");
   if (embedding) throw refusal(start, `has no way to start the embedding ${embedding.path}: exclude that module`);
   if (!isPart(start)) return;
+  for (const slot of slots) requireUntied(slot, start);
   for (const slot of slots) requireDense(slot, start);
   for (const slot of slots) requireRank(slot.path, rankAndScale(config, slot.path).rank, slot);
+}
+
+/** @throws BidoraError `ADAPTER_CONFIG` for a weight that the embeddings have too: PEFT takes the part out of both */
+function requireUntied({ path, layer }: Slot, start: string): void {
+  if (layer instanceof OutputLinear && layer.tied)
+    throw refusal(start, `takes a part out of ${path}, which is the table of the embeddings too: exclude that module`);
 }
 
 /** @throws BidoraError `ADAPTER_CONFIG` for a packed weight, of which no part can be taken out */
