@@ -43,7 +43,7 @@ export interface TokenizerClass {
   readonly vocabulary?: "vocab.json" | "vocab.txt";
   /** Whether the mask token takes the space before it, unless the files say otherwise. */
   readonly masksSpace?: boolean;
-  /** The sections of the tokenizer.json that the class sets. Those without a post-processor keep the file's. */
+  /** The sections of the tokenizer.json that it sets; of others, such as a post-processor, the file's are kept. */
   sections(source: Source): JsonObject;
 }
 
@@ -73,10 +73,10 @@ function wordPiece({ model, config, special }: Source): JsonObject {
 }
 
 /** The token of a role with its id, as `BertProcessing` and `RobertaProcessing` have it. */
-const withId = ({ special, idOf }: Source, role: SpecialToken): [string, number] => {
+function withId({ special, idOf }: Source, role: SpecialToken): [string, number] {
   const token = special.get(role) ?? "";
   return [token, idOf(token)];
-};
+}
 
 /** `[CLS] A [SEP] B [SEP]`, with token types. */
 const bertProcessing = (source: Source): JsonObject => ({
@@ -85,23 +85,19 @@ const bertProcessing = (source: Source): JsonObject => ({
   sep: withId(source, "sep_token"),
 });
 
-interface Processing {
-  readonly start?: SpecialToken;
-  readonly end?: SpecialToken;
-  readonly trim_offsets?: JsonValue;
-  readonly add_prefix_space?: JsonValue;
-}
-
 /** `<s> A </s> </s> B </s>`. Offsets are trimmed as byte-level BPE needs it. */
 const robertaProcessing = (
   source: Source,
-  { start = "cls_token", end = "sep_token", trim_offsets = false, add_prefix_space = false }: Processing,
+  start: SpecialToken,
+  end: SpecialToken,
+  more: JsonObject = {},
 ): JsonObject => ({
   type: "RobertaProcessing",
   cls: withId(source, start),
   sep: withId(source, end),
-  trim_offsets,
-  add_prefix_space,
+  trim_offsets: false,
+  add_prefix_space: false,
+  ...more,
 });
 
 const bert: TokenizerClass = {
@@ -116,7 +112,7 @@ const mpnet: TokenizerClass = {
   defaults: MPNET,
   vocabulary: "vocab.txt",
   masksSpace: true,
-  sections: (source) => ({ ...wordPiece(source), post_processor: robertaProcessing(source, { trim_offsets: true }) }),
+  sections: (source) => ({ ...wordPiece(source), post_processor: robertaProcessing(source, "cls_token", "sep_token") }),
 };
 
 // Byte-level BPE
@@ -143,7 +139,8 @@ const roberta: TokenizerClass = {
   vocabulary: "vocab.json",
   sections: (source) => {
     const { trim_offsets = true, add_prefix_space = false } = source.config;
-    return { ...byteLevel(source), post_processor: robertaProcessing(source, { trim_offsets, add_prefix_space }) };
+    const offsets = { trim_offsets, add_prefix_space };
+    return { ...byteLevel(source), post_processor: robertaProcessing(source, "cls_token", "sep_token", offsets) };
   },
 };
 
@@ -158,7 +155,7 @@ const qwen2: TokenizerClass = {
   }),
 };
 
-// SentencePiece's BPE
+// SentencePiece: BPE, then Unigram
 
 /** `legacy` puts a space also after special tokens, not only before a text. */
 const llama: TokenizerClass = {
@@ -185,22 +182,18 @@ const gemma: TokenizerClass = {
   }),
 };
 
-// SentencePiece's Unigram
-
 /** SentencePiece's words; the same step is their decoder. */
 const spaced = (scheme: Parameters<typeof metaspace>[0]): JsonObject => ({ ...metaspace(scheme), split: true });
 
 /** The model with the index of its unknown token. */
-const unigram = ({ vocab }: JsonObject, unknown: JsonValue): JsonObject => ({
-  type: "Unigram",
-  unk_id: unknown,
-  vocab: vocab!,
-  byte_fallback: false,
-});
+const unigram = ({ vocab }: JsonObject, unk_id: JsonValue): JsonObject => {
+  return { type: "Unigram", unk_id, vocab: vocab!, byte_fallback: false };
+};
 
 /** The index of the first piece that fits; undefined if there is none. */
-function indexIn({ vocab }: JsonObject, fits: (piece: JsonValue, score: JsonValue) => boolean): number | undefined {
-  const index = (vocab as [JsonValue, JsonValue][]).findIndex(([piece, score]) => fits(piece, score));
+function indexIn({ vocab }: JsonObject, fits: (piece: unknown, score: unknown) => boolean): number | undefined {
+  const pieces = Array.isArray(vocab) ? vocab : [];
+  const index = pieces.findIndex((each) => Array.isArray(each) && fits(each[0], each[1]));
   return index < 0 ? undefined : index;
 }
 
@@ -213,7 +206,7 @@ function sentencePiece(source: Source, unknown: number): JsonObject {
     normalizer: table ?? null,
     pre_tokenizer: sequence({ type: "WhitespaceSplit" }, words),
     decoder: words,
-    post_processor: robertaProcessing(source, { start: "bos_token", end: "eos_token" }),
+    post_processor: robertaProcessing(source, "bos_token", "eos_token"),
     model: unigram(model, unknown),
   };
 }

@@ -56,6 +56,7 @@ test("missing settings have transformers' defaults", () => {
     pooling: "first",
     classifierBias: false,
     classifierActivation: "gelu",
+    initializerCutoff: 2,
   });
   expect(ropes.full_attention!.frequencies(9)[1]).toBeCloseTo(160000 ** (-1 / 32), 6);
   expect(ropes.sliding_attention!.frequencies(9)[1]).toBeCloseTo(10000 ** (-1 / 32), 6);
@@ -92,11 +93,12 @@ test("older and newer keys for layer types and RoPE", () => {
 
 // With one layer, a token's state depends on another token exactly if it attends to it.
 test.each([
-  [7, 3],
-  [6, 3],
-  [1, 0],
-])("of a window of %i a token sees %i on either side", async (window, reach) => {
-  const config = { num_hidden_layers: 1, layer_types: ["sliding_attention"], local_attention: window };
+  [{ local_attention: 7 }, 3],
+  [{ local_attention: 6 }, 3],
+  [{ local_attention: 1 }, 0],
+  [{ local_attention: 6, sliding_window: 2 }, 2], // from transformers 5.24, which sets local_attention to 4
+])("of a window of %j a token sees %i on either side", async (window, reach) => {
+  const config = { num_hidden_layers: 1, layer_types: ["sliding_attention"], ...window };
   const { model } = await load({ config });
   const states = (ids: number[]) => {
     const last = model.hiddenStates(modelInput(tokenRows([9], ids)), EVALUATION)[1] as torch.Tensor;
@@ -177,6 +179,29 @@ test("the head of a masked language model is kept; a missing one is initialized,
   expect(new Set(kept.toArray()).size).toBeGreaterThan(1);
 });
 
+// What a cutoff leaves of the deviation is from scipy.stats.truncnorm; transformers 5.24 draws such values.
+test.each([
+  [{}, 2, 0.8796],
+  [{ initializer_cutoff_factor: null }, 3, 0.9866],
+  [{ initializer_cutoff_factor: 1 }, 1, 0.5396],
+])("a new head has transformers' distributions: %j", async (settings, cutoff, left) => {
+  const rename = (name: string) => (name.startsWith("model.") ? name : undefined);
+  const { model } = await load({ rename, config: { initializer_range: 0.3, ...settings } });
+  const weights = new Map(model.namedParameters());
+  const { hiddenSize, layers } = model.config;
+  for (const [path, deviation] of [
+    ["head.dense.weight", 0.3 / Math.sqrt(2 * layers)],
+    ["classifier.weight", hiddenSize ** -0.5],
+  ] as const) {
+    const values = weights.get(path)!.tensor.toArray();
+    const found = Math.sqrt(values.reduce((sum, value) => sum + value * value, 0) / values.length);
+    expect(Math.abs(found / (left * deviation) - 1), path).toBeLessThan(values.length > 1000 ? 0.05 : 0.25);
+    const largest = Math.max(...values.map(Math.abs));
+    expect(largest, path).toBeLessThanOrEqual(cutoff * deviation * (1 + 1e-6));
+    expect(largest, path).toBeGreaterThan(0.75 * cutoff * deviation);
+  }
+});
+
 test.each<[Changes, RegExp]>([
   [{ config: { classifier_pooling: "max" } }, /classifier_pooling "max" is not supported; supported are cls, mean\.$/],
   [
@@ -186,6 +211,7 @@ test.each<[Changes, RegExp]>([
   [{ config: { hidden_activation: "relu" } }, /gated activation "relu" is not supported/],
   [{ config: { head_dim: 4 } }, /head_dim 4 is not supported; expected 8 or no such key\.$/],
   [{ config: { norm_bias: true } }, /lacks the weight model\.\S*norm\.bias/],
+  [{ config: { initializer_cutoff_factor: 1e-9 } }, /initializer_cutoff_factor must be at least 0.01, but is 1e-9\.$/],
   [{ config: { rope_scaling: { rope_type: "x" } } }, /rope_type "x" is not supported/],
 ])("refuses %o", async (changes, message) => {
   await expect(load(changes)).rejects.toThrow(message);

@@ -60,9 +60,8 @@ export async function checkTasks(spec: Spec, facts: KnownFacts, options: CheckOp
     ([what, alike]) => `${[...new Set(alike.map(({ task }) => task))].join(", ")}: ${what}`,
   );
   const message = `No run was started. ${sentences.join(" ")}`;
-  throw found.every(({ problem }) => problem instanceof UsageError)
-    ? new UsageError(message)
-    : new BidoraError("COMPARISON", message);
+  if (found.every(({ problem }) => problem instanceof UsageError)) throw new UsageError(message);
+  throw new BidoraError("COMPARISON", message);
 }
 
 async function problemsOf(
