@@ -17,7 +17,7 @@ HERE = pathlib.Path(__file__).parent
 TEXTS = [
     ["Éa AN  中文 the painters' 12345 ﬁne ½ … ＡＢＣ e\u0301 don't\n"],
     [" a, b  c ", "the <mask> [MASK] </s> DOG.x\tY "],
-    ["the <e> cat<e>s  <img>b<i2>", "not (a)"],
+    ["the <e> cat<e>s  <img>b<i2> <E>", "not (a)"],
 ]
 WORDS, BYTES, LLAMA, PIECES = "text/bert-uncased-fast", "text/roberta-fast", "text/llama", "io/gguf/unigram"
 LOWER = {"type": "Lowercase"}
@@ -62,6 +62,7 @@ BERT_CASES = [
         ("electra", of("ElectraTokenizerFast", tokenize_chinese_chars=False)),
         ("mpnet", None),
         ("mpnet", of("MPNetTokenizer", cls_token="[CLS]", sep_token="[SEP]", pad_token="[PAD]", mask_token="[MASK]")),
+        ("mpnet", of(mask_token=None, pad_token=None)),
         (None, {"do_lower_case": True}),
         (None, of("BertTokenizer")),
     )],
@@ -125,7 +126,7 @@ FILE_CASES = [
 PLAIN = {"lstrip": False, "rstrip": False, "single_word": False, "normalized": False, "special": True}
 MASK = {"content": "<mask>"} | PLAIN | {"lstrip": True}
 WORD = {"content": "<e>"} | PLAIN | {"rstrip": True, "special": False}
-DECODER = {"4": MASK, "410": WORD}
+DECODER = {"4": MASK | {"lstrip": False, "rstrip": True}, "410": WORD}
 MAP = {"eos_token": "<mask>", "pad_token": {"content": "<img>"} | PLAIN, "i_token": "<i2>", "additional_special_tokens": ["<e>"]}
 TOKEN_CASES = [
     *[case(BYTES, {}, "roberta", settings | of(cls), **others) for cls in ("RobertaTokenizer", "PreTrainedTokenizerFast") for settings, others in (
