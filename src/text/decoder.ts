@@ -98,7 +98,7 @@ export class TextStream {
   /** How many of them have had their text returned. */
   #returned = 0;
 
-  /** @param before tokens behind which the text goes on, without their own text */
+  /** @param before tokens that the text continues; theirs is not part of it */
   constructor(
     private readonly decoder: Pick<TokenDecoder, "decode" | "isSettled">,
     private readonly options: DecodeOptions = {},
@@ -143,7 +143,7 @@ const MARGIN = 16;
 /**
  * The end of the text of tokens: what the newest may have changed, and at least `length` characters before that. Decodes no more
  * tokens than needed.
- * @param before tokens behind which the text goes on, without their own text
+ * @param before tokens that the text continues; theirs is not part of it
  */
 export async function textEnd(
   decoder: Pick<TokenDecoder, "decode" | "runStart">,
@@ -211,8 +211,8 @@ export class TokenBytes {
   }
 
   /**
-   * The last of some tokens that has whole characters, in a list: further tokens decode as behind all. None if no text loses spaces at
-   * its start.
+   * The last of some tokens that has whole characters, in a list: after it, further tokens decode as after all of them. An empty list if
+   * texts lose no spaces at their start.
    */
   contextIn(ids: readonly number[]): readonly number[] {
     if (this.#stripped === 0) return [];

@@ -32,7 +32,6 @@ interface Source {
   readonly model: JsonObject;
   readonly config: JsonObject;
   readonly special: ReadonlyMap<SpecialToken, string>;
-  idOf(token: string): number;
 }
 
 export interface TokenizerClass {
@@ -72,33 +71,26 @@ function wordPiece({ model, config, special }: Source): JsonObject {
   };
 }
 
-/** The token of a role with its id, as `BertProcessing` and `RobertaProcessing` have it. */
-function withId({ special, idOf }: Source, role: SpecialToken): [string, number] {
-  const token = special.get(role) ?? "";
-  return [token, idOf(token)];
+/** The tokens of roles with their ids, as `BertProcessing` and `RobertaProcessing` have them. */
+function withIds({ spec, special }: Source, ...wanted: readonly SpecialToken[]): [string, number][] {
+  const ids = tokenIds(spec);
+  return wanted.map((role) => {
+    const token = special.get(role) ?? "";
+    return [token, ids.get(token) ?? 0];
+  });
 }
 
 /** `[CLS] A [SEP] B [SEP]`, with token types. */
-const bertProcessing = (source: Source): JsonObject => ({
-  type: "BertProcessing",
-  cls: withId(source, "cls_token"),
-  sep: withId(source, "sep_token"),
-});
+function bertProcessing(source: Source): JsonObject {
+  const [cls, sep] = withIds(source, "cls_token", "sep_token");
+  return { type: "BertProcessing", cls: cls!, sep: sep! };
+}
 
 /** `<s> A </s> </s> B </s>`. Offsets are trimmed as byte-level BPE needs it. */
-const robertaProcessing = (
-  source: Source,
-  start: SpecialToken,
-  end: SpecialToken,
-  more: JsonObject = {},
-): JsonObject => ({
-  type: "RobertaProcessing",
-  cls: withId(source, start),
-  sep: withId(source, end),
-  trim_offsets: false,
-  add_prefix_space: false,
-  ...more,
-});
+function robertaProcessing(source: Source, start: SpecialToken, end: SpecialToken, more: JsonObject = {}): JsonObject {
+  const [cls, sep] = withIds(source, start, end);
+  return { type: "RobertaProcessing", cls: cls!, sep: sep!, trim_offsets: false, add_prefix_space: false, ...more };
+}
 
 const bert: TokenizerClass = {
   model: "WordPiece",
@@ -284,16 +276,15 @@ export function classFor(
 ): TokenizerClass | undefined {
   if (isGeneral || AS_THEY_ARE.includes(modelType) || AS_THEY_ARE.includes(kind)) return undefined;
   const found = tokenizerClass(kind);
-  const { model, normalizer, pre_tokenizer, decoder, post_processor } = spec;
-  if (!isJsonObject(model) || model.type !== found?.model) return undefined;
-  const steps = JSON.stringify([normalizer, pre_tokenizer, decoder, post_processor]);
-  return found === llama && steps.includes('"ByteLevel"') ? undefined : found;
+  if (!isJsonObject(spec.model) || spec.model.type !== found?.model) return undefined;
+  return found === llama && isByteLevel(spec) ? undefined : found;
 }
+
+const isByteLevel = ({ normalizer, pre_tokenizer, decoder, post_processor }: JsonObject): boolean =>
+  JSON.stringify([normalizer, pre_tokenizer, decoder, post_processor]).includes('"ByteLevel"');
 
 /** A tokenizer.json with the sections that a class sets. */
 export function rebuilt(of: TokenizerClass, spec: JsonObject, settings: TokenizerSettings): JsonObject {
-  const ids = tokenIds(spec);
   const special = roles(of.defaults, settings);
-  const source = { spec, model: spec.model as JsonObject, config: settings.config, special };
-  return { ...spec, ...of.sections({ ...source, idOf: (token) => ids.get(token) ?? 0 }) };
+  return { ...spec, ...of.sections({ spec, model: spec.model as JsonObject, config: settings.config, special }) };
 }

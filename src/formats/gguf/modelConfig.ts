@@ -4,6 +4,7 @@ import type { JsonObject } from "../../base/records/index.js";
 import { EMBEDDINGS, type GgufArchitecture, ggufArchitectureOf, OUTPUT } from "./architectures.js";
 import type { GgufFile } from "./file.js";
 import { ArchitectureKeys, type GgufMetadata } from "./metadata.js";
+import { poolingOf } from "./pooling.js";
 import { ropeParameters } from "./rope.js";
 import { ggufError } from "./types.js";
 
@@ -36,7 +37,8 @@ export function configOf(file: GgufFile): JsonObject {
     rms_norm_eps: read.number("attention.layer_norm_rms_epsilon"),
     rope_parameters: rope,
     vocab_size: vocabSize,
-    tie_word_embeddings: !tensors.has(OUTPUT),
+    // A model that embeds texts has no output matrix, tied or not.
+    tie_word_embeddings: !tensors.has(OUTPUT) && poolingOf(metadata) === undefined,
     dtype: "float32",
     ...biases(file, architecture),
     ...tokenIds(metadata, vocabSize),

@@ -76,7 +76,7 @@ export class TextWriter {
 
   /**
    * @param shown special tokens that the text has; none if not given
-   * @param before tokens behind which the text goes on
+   * @param before tokens that the text continues
    */
   constructor(
     tokenizer: Tokenizer,
@@ -166,7 +166,7 @@ export class StopStrings {
 
   /**
    * Whether the newest token completes a stop string. Decodes only the end of the text.
-   * @param before tokens behind which the text goes on
+   * @param before tokens that the text continues
    */
   async isCompleted(tokens: readonly number[], before: readonly number[] = []): Promise<boolean> {
     const text = await textEnd(this.tokenizer, tokens, this.#longest, before);

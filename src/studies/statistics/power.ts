@@ -37,7 +37,10 @@ export const meanSpread = (spreads: readonly Spread[]): Spread => ({
   rowsOfSeed: mean(spreads.map(({ rowsOfSeed }) => rowsOfSeed)),
 });
 
-/** The spread over fewer or more rows: `scale` times as many are behind the given one. That between seeds has each seed's own part in it. */
+/**
+ * The spread over another number of rows. The variance between seeds includes the part that each seed has for itself.
+ * @param scale the number of rows of the given spread, as a multiple of the other
+ */
 export const scaledSpread = ({ seeds, rows, rowsOfSeed }: Spread, scale: number): Spread => ({
   seeds: Math.max(0, seeds - rowsOfSeed) + scale * rowsOfSeed,
   rows: scale * rows,

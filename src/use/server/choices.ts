@@ -24,7 +24,7 @@ export interface ChoicesCall {
   readonly grammar: Grammar | undefined;
   /** Special tokens that the text has; none if not given. */
   readonly shown?: ReadonlySet<number> | undefined;
-  /** Of each prompt, the tokens behind which its texts go on; without them texts begin by themselves. */
+  /** Of each prompt, the tokens that its texts continue; if not given, texts are decoded alone. */
   readonly before?: readonly (readonly number[])[] | undefined;
   /** Called when nothing is computed any more, perhaps long before the last piece is read; perhaps several times. */
   onComputed(): void;

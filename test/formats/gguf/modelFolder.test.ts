@@ -221,11 +221,15 @@ describe("a GGUF file as a model", () => {
     const path = await resolveModel(changed("smollm", { "llama.pooling_type": count(type) }));
     expect(readEmbeddingFormat(path)).toEqual({ ...PLAIN_FORMAT, pooling });
     expect(readJsonObject(join(path, "1_Pooling", "config.json")).word_embedding_dimension).toBe(32);
+    // The file has no output matrix, and its embeddings are not one.
+    expect(readJsonObject(join(path, "config.json")).tie_word_embeddings).toBe(false);
   });
 
   it.each([undefined, 0])("is a language model with pooling %s", async (type) => {
     const changes = type === undefined ? {} : { "llama.pooling_type": count(type) };
-    expect(isSentenceTransformer(await resolveModel(changed("smollm", changes)))).toBe(false);
+    const path = await resolveModel(changed("smollm", changes));
+    expect(isSentenceTransformer(path)).toBe(false);
+    expect(readJsonObject(join(path, "config.json")).tie_word_embeddings).toBe(true);
   });
 
   it("adds start and end tokens if the file says so", async () => {

@@ -62,7 +62,7 @@ export function boundsOf(schema: SchemaObject, isInteger: boolean, path: readonl
     if (!isInteger && !Number.isInteger(value))
       throw wrong(path, `has the bound ${value}; bounds of numbers must be whole`);
     const whole = step > 0 ? Math.ceil(value) : Math.floor(value);
-    // Moved towards zero, it would let through numbers that break the schema.
+    // Clamped, it would let through numbers that break the schema.
     if (whole * step > Number.MAX_SAFE_INTEGER)
       throw wrong(path, `has bounds beyond ${Number.MAX_SAFE_INTEGER * step}, which are not exact: give others`);
     return Math.max(-Number.MAX_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, whole)) + 0;

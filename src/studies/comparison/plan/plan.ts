@@ -1,4 +1,4 @@
-// Whether runs that are there are those that are asked for, made under equal conditions.
+// Whether runs that are there are those that are asked for, and made under equal conditions.
 import { existsSync, readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 import { BidoraError, own, statOf } from "../../../base/index.js";
@@ -14,7 +14,6 @@ import {
   type PlannedRun,
   RUN_FILE,
   type RunConditions,
-  type RunEvent,
   type RunId,
   readPlan,
   type StartEvent,
@@ -27,6 +26,7 @@ import { versions } from "../../../training/run/index.js";
 import { byPair } from "../../statistics/competing.js";
 import type { LauncherName } from "../jobs/launchers.js";
 import type { Cell } from "./cells.js";
+import { type Condition, known, sharedBy } from "./conditions.js";
 import { isSameValue } from "./grid.js";
 
 /** Settings that may differ between two calls for the same run. */
@@ -174,48 +174,6 @@ function filesOf(path: string): string[] {
   return inside.filter((file) => statOf(file)?.isFile()).sort();
 }
 
-type Condition = keyof typeof CONDITIONS;
-
-const isGiven = (value: unknown): value is string | number => typeof value === "string" || typeof value === "number";
-
-/** The conditions without those that are unknown, or mean nothing for the method. */
-const known = (found: Readonly<Record<Condition, unknown>>): RunConditions =>
-  Object.fromEntries(Object.entries(found).filter((entry): entry is [Condition, string | number] => isGiven(entry[1])));
-
-/** The conditions of a run as it was started last. Software and processors are those of all sessions that trained. */
-export function conditionsOf(last: StartEvent, events: readonly RunEvent[]): RunConditions {
-  const { processes, rowsPerStep, settings, idle = [] } = last;
-  const { dtype, baseDtype, magnitudeAxis } = settings;
-  const trained = sessionsIn(events);
-  const sessions = trained.length === 0 ? [last] : trained;
-  const ofEach = (read: (session: StartEvent) => string | undefined) => joined(sessions.map(read));
-  return known({
-    ...{ processes, rowsPerStep, dtype, baseDtype: baseDtype ?? dtype },
-    magnitudeAxis: idle.includes("magnitudeAxis") ? undefined : magnitudeAxis,
-    bidora: ofEach(({ versions }) => versions.bidora),
-    libtorch: ofEach(({ versions }) => versions.libtorch),
-    processor: ofEach(({ machine: { device = "cpu", processor } }) => (device === "cpu" ? processor : device)),
-  });
-}
-
-/** Between the values of a run's sessions. */
-const THEN = " then ";
-
-/** The distinct ones of values as one; undefined if none is known. */
-const joined = (values: readonly (string | undefined)[]): string | undefined =>
-  [...new Set(values)].filter((value) => value !== undefined).join(THEN) || undefined;
-
-/** The beginnings of the sessions with optimizer steps. */
-function sessionsIn(events: readonly RunEvent[]): StartEvent[] {
-  const found = new Set<StartEvent>();
-  let session: StartEvent | undefined;
-  for (const event of events) {
-    if (event.event === "start") session = event;
-    else if (event.event === "step" && session) found.add(session);
-  }
-  return [...found];
-}
-
 interface ConditionedRun extends RunId {
   readonly folder: string;
   readonly conditions?: RunConditions;
@@ -257,14 +215,6 @@ export function refuseMixed(runs: readonly ConditionedRun[]): void {
           start?.idle?.includes(key) ? undefined : start?.settings[key],
         );
   }
-}
-
-/** A condition as runs of one method have to share it: with any processor, and any build of one version. */
-function sharedBy(key: Condition, conditions: RunConditions = {}): string | number | undefined {
-  if (key === "processor") return undefined;
-  const value = conditions[key];
-  if (key !== "bidora" || value === undefined) return value;
-  return joined(`${value}`.split(THEN).map((version) => version.split("+")[0]));
 }
 
 /** A run without a data seed has its seed as such, so that two folders could hold one run. */

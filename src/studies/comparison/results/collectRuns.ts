@@ -32,7 +32,7 @@ import {
   writerOf,
 } from "../../../base/records/index.js";
 import { constantRows } from "../../../training/run/index.js";
-import { conditionsOf } from "../plan/plan.js";
+import { conditionsOf } from "../plan/conditions.js";
 import { type AskedRuns, crossed } from "../spec/spec.js";
 
 /** A finished run of a comparison. */

@@ -16,7 +16,8 @@ import {
 } from "../../../base/records/index.js";
 import { bestPoints } from "../../statistics/bestPoints.js";
 import { mean, sampleDeviation } from "../../statistics/summary.js";
-import { conditionsOf, refuseMixed } from "../plan/plan.js";
+import { conditionsOf } from "../plan/conditions.js";
+import { refuseMixed } from "../plan/plan.js";
 import { eventsIn, hasDiverged, runStateOf } from "./collectRuns.js";
 import { pointOf } from "./gridSearch.js";
 

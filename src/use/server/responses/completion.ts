@@ -19,7 +19,7 @@ export class CompletionForm extends ResponseForm {
   readonly #choices: readonly ChoiceText[];
 
   /**
-   * @param before of each prompt, the tokens behind which its texts go on
+   * @param before of each prompt, the tokens that its texts continue
    * @param echoes the prompts to repeat; undefined for none
    */
   constructor(
@@ -67,7 +67,7 @@ class ChoiceText {
   /** The prompt's tokens so far. */
   #scored: readonly (TokenLogprobs | undefined)[] = [undefined];
   #hasEchoed: boolean;
-  /** Whether the next token begins a text that goes on behind nothing. */
+  /** Whether the next token is the first of a text that continues none. */
   #isAtStart: boolean;
   /** In code points. */
   #length: number;
@@ -75,9 +75,9 @@ class ChoiceText {
   constructor(
     private readonly echo: EchoedPrompt | undefined,
     private readonly bytes: TokenBytes,
-    isFirst: boolean,
+    isAtStart: boolean,
   ) {
-    this.#isAtStart = isFirst;
+    this.#isAtStart = isAtStart;
     this.#hasEchoed = echo === undefined;
     this.#length = echo ? Array.from(echo.text).length : 0;
   }
