@@ -187,6 +187,7 @@ export {
   type Head,
   type HeadDesign,
   type HeadKind,
+  type InitialWeights,
   type LoadedModel,
   type LoadModelOptions,
   loadModel,

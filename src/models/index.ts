@@ -5,7 +5,15 @@ export { type Branches, branchedInput, type TokenSpan } from "./branches.js";
 export { ConfigReader, configError, type LayerType } from "./configReader.js";
 export type { DecoderConfig } from "./decoderConfig.js";
 export type { EncoderConfig } from "./encoder.js";
-export { type Head, type HeadDesign, type HeadKind, linearHead, NO_HEAD, type Reads } from "./heads.js";
+export {
+  type Head,
+  type HeadDesign,
+  type HeadKind,
+  type InitialWeights,
+  linearHead,
+  NO_HEAD,
+  type Reads,
+} from "./heads.js";
 export { DENSE, type MatrixFormats, matrixFormats } from "./loading/holdings.js";
 export {
   checkLayers,

@@ -15,7 +15,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { compare } from "../../../src/app/commands/compare.js";
 import type { ComparisonFile, FrozenPlan } from "../../../src/base/records/index.js";
 import { secondsWithJobs } from "../../../src/studies/comparison/plan/estimates.js";
-import { bidora, changed, fresh, json, write } from "../support.js";
+import { bidora, changed, fresh, json, spawned, write } from "../support.js";
 import { type Result, small } from "./small.js";
 
 const { file, train, validation } = small();
@@ -363,13 +363,18 @@ describe("the command compare", () => {
   });
 });
 
-const planned = { runFile: file, methods: ["lora"], maxSteps: 1 };
 const frozenIn = (output: string) => json<ComparisonFile>(join(output, "comparison.json")).frozen!;
 
-test("a plan is frozen before the runs; the results name its hash, and what departs from it", async () => {
-  const [plan, output, notes] = [join(fresh("plans"), "plan.json"), fresh("frozen"), [] as string[]];
-  const hooks = { onNote: (note: string) => notes.push(note) };
-  await compare({ ...planned, seeds: [0, 1], freeze: plan, dryRun: true, output }, hooks);
+test("a plan is frozen before the runs; the results name its hash, and what departs from it", () => {
+  // In a process of its own: the program that plans must be the build that runs.
+  const planned = (output: string, ...flags: string[]) => {
+    const { status, stderr } = spawned("compare", file, "--max-steps=1", `--output=${output}`, ...flags);
+    expect(status, stderr).toBe(0);
+    return stderr;
+  };
+  const [plan, output, other] = [join(fresh("plans"), "plan.json"), fresh("frozen"), fresh("other")];
+  const frozen = ["--methods=lora", "--seeds=0,1", `--freeze=${plan}`];
+  const notes = planned(output, ...frozen, "--dry-run");
   const { sha256, ...found } = json<FrozenPlan>(plan);
   expect(notes).toContain(`Froze the plan in ${plan}, SHA-256 ${sha256}.`);
   expect(Object.keys(found.runs)).toEqual([0, 1].map((seed) => `sequence-classification/lora/seed-${seed}`));
@@ -377,30 +382,26 @@ test("a plan is frozen before the runs; the results name its hash, and what depa
   expect(Object.values(found.runs)[0]).toMatchObject({ settings: { maxSteps: 1 }, data: expect.any(Object) });
   const before = readFileSync(plan, "utf8");
   // The folder keeps the plan: the flag need not be repeated.
-  await compare({ ...planned, seeds: [0], output }, hooks);
+  planned(output, "--methods=lora", "--seeds=0");
   expect(frozenIn(output)).toEqual({
     sha256,
     departures: ["These planned runs have no results: sequence-classification/lora/seed-1."],
   });
-  await compare({ ...planned, seeds: [0, 1], freeze: plan, output }, hooks);
+  planned(output, ...frozen);
   expect(frozenIn(output)).toEqual({ sha256, departures: [] });
   expect(readFileSync(plan, "utf8")).toBe(before);
   for (const name of ["comparison.md", "comparison.tex", "report.html"])
     expect(readFileSync(join(output, name), "utf8"), name).toContain(sha256);
 
-  await compare(
-    { ...planned, methods: ["lora", "dora"], seeds: [0, 2], margin: 0.1, pairs: ["lora:dora"], output },
-    hooks,
-  );
+  planned(output, "--methods=lora,dora", "--seeds=0,2", "--margin=0.1", "--pairs=lora:dora");
   expect(frozenIn(output).departures).toEqual([
     "These methods are not in the plan: dora.",
     "These seeds are not in the plan: 2.",
-    "The tested pairs are lora:dora, the plan has every two methods.",
+    "The tested pairs are dora:lora, the plan has every two methods.",
     "The margin is 0.1, the plan has none.",
   ]);
 
-  const other = fresh("other");
-  await compare({ ...planned, seeds: [0, 1], freeze: plan, learningRate: 0.5, output: other }, hooks);
+  planned(other, ...frozen, "--learning-rate=0.5");
   expect(frozenIn(other).departures).toEqual([
     expect.stringMatching(
       /^sequence-classification\/lora\/seed-0, sequence-classification\/lora\/seed-1: learningRate 0.5, the plan has /,

@@ -23,7 +23,7 @@ export interface AttentionOptions {
   readonly scale: number;
   /** Dropout of the attention weights. A mask tensor has the shape [rows, H, most queries, most keys]. */
   readonly dropout?: { readonly p: number; readonly mask: DropoutMask } | undefined;
-  /** [H, L, L']: added to the scaled products, as for relative positions. Shorter rows use its upper left part. */
+  /** Added to the scaled products, as for relative positions. Shape [H, L, L']; shorter rows use its upper left part. */
   readonly bias?: torch.Tensor | undefined;
   /**
    * Computes another term that is added to the scaled products.
