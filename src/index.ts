@@ -240,6 +240,7 @@ export {
   type LayerFacts,
   type LayerPart,
   type LoraConfig,
+  type LossFacts,
   LowRank,
   type LowRankConfig,
   type LowRankFactors,

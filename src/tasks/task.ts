@@ -1,6 +1,7 @@
 // What a task is.
 import { having, type Schema } from "../base/index.js";
 import type { CrossEncoderFormat, EmbeddingFormat } from "../formats/index.js";
+import type { LossFacts } from "../models/adapters/index.js";
 import type { HeadKind, TaskModel } from "../models/index.js";
 import type { ForwardContext } from "../models/nn/index.js";
 import type { Tokenizer } from "../text/index.js";
@@ -52,8 +53,8 @@ export interface Task<
   readonly maxLength?: number | undefined;
   /** What only a task has that compares examples with each other. */
   readonly contrastive?: ContrastiveTask;
-  /** The loss and its settings, by their names in a run, for a task that has a choice: evaluation takes them from the adapter. */
-  readonly lossSettings?: Readonly<Record<string, string | number>>;
+  /** The loss of a task that has a choice: evaluation takes it from the adapter. */
+  readonly lossSettings?: LossFacts | undefined;
   /** Whether it compares outputs with those of the model before training: examples get them as `startOutputs`. */
   readonly comparesWithStart?: boolean;
   /** Whether its model trains without dropout. */

@@ -44,6 +44,7 @@ export {
   type AdapterMetadata,
   findAdapterMetadata,
   inferenceMetadata,
+  type LossFacts,
   type StoredMetadata,
   TRAIN_ON,
   writeAdapterMetadata,

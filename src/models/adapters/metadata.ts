@@ -52,6 +52,9 @@ export interface StoredMetadata extends Use {
   readonly adapterConfig?: JsonObject | undefined;
 }
 
+/** A loss and its settings, by their names in a run. */
+export type LossFacts = Readonly<Record<string, string | number | readonly number[]>>;
+
 /** How a model is used: what its outputs mean, and how rows were made into its inputs. */
 interface Use {
   /** The run's method. */
@@ -68,8 +71,8 @@ interface Use {
   readonly pooling?: Pooling | undefined;
   /** Whether embeddings were evaluated on pairs with a score. */
   readonly isScored?: boolean | undefined;
-  /** The loss that it was trained with, and its settings, by their names in a run. */
-  readonly loss?: Readonly<Record<string, string | number>> | undefined;
+  /** The loss that it was trained with. */
+  readonly loss?: LossFacts | undefined;
   readonly baseModel?: string | undefined;
   readonly revision?: string | undefined;
 }
@@ -85,7 +88,7 @@ const use = z.object({
   chatTemplate: z.boolean().optional(),
   pooling: z.enum(POOLINGS).optional(),
   isScored: z.boolean().optional(),
-  loss: z.record(z.string(), z.union([z.string(), z.number()])).optional(),
+  loss: z.record(z.string(), z.union([z.string(), z.number(), z.array(z.number())])).optional(),
   baseModel: z.string().optional(),
   revision: z.string().optional(),
 });

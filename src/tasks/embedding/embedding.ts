@@ -49,6 +49,7 @@ export function embeddingTask(
     peftTaskType: "FEATURE_EXTRACTION",
     outputs: [],
     embedding: format,
+    lossSettings: lossSettingsOf(settings),
     configured,
     maxLength: format.maxLength,
     contrastive: {
@@ -136,8 +137,10 @@ function lossNameFor(
 ): EmbeddingLossName {
   const isScored = examples.some(({ target }) => target?.score !== undefined);
   const fits = asked !== undefined && (EMBEDDING_LOSSES[asked].takes === "scored pairs") === isScored;
-  return fits ? asked : isScored ? "cosent" : "multiple-negatives-ranking";
+  return fits ? asked : usualLoss(isScored);
 }
+
+const usualLoss = (isScored: boolean): EmbeddingLossName => (isScored ? "cosent" : "multiple-negatives-ranking");
 
 // Settings
 
@@ -155,7 +158,14 @@ function configured({ folder, settings: given, width, examples, upper, evaluated
   if (upper) checkLoss(upper as readonly EmbeddingExample[], settings, OF_LEVEL.upper);
   if (examples && upper) checkOneKind(examples as readonly EmbeddingExample[], upper as readonly EmbeddingExample[]);
   const judged = (evaluated ?? examples) as readonly EmbeddingExample[] | undefined;
-  return embeddingTask({ ...own, pooling }, settings, judged?.some(isScored));
+  const loss = settings.loss ?? (examples && usualLoss((examples as readonly EmbeddingExample[]).some(isScored)));
+  return embeddingTask({ ...own, pooling }, { ...settings, loss }, judged?.some(isScored));
+}
+
+/** What evaluation needs for the same loss; undefined if no loss is chosen yet. */
+function lossSettingsOf({ loss, temperature = TEMPERATURE, matryoshka }: EmbeddingSettings): Task["lossSettings"] {
+  if (loss === undefined) return undefined;
+  return { loss, ...(EMBEDDING_LOSSES[loss].usesTemperature && { temperature }), ...(matryoshka && { matryoshka }) };
 }
 
 /** @throws UsageError for splits of which some are pairs with scores and others are not: a run goes by one main metric */
@@ -201,7 +211,7 @@ const OF_LEVEL = { lower: " of the lower level", upper: " of the upper level" } 
  */
 function checkLoss(examples: readonly EmbeddingExample[], settings: EmbeddingSettings, of = ""): void {
   const haveScores = examples.some(isScored);
-  const name = settings.loss ?? (haveScores ? "cosent" : "multiple-negatives-ranking");
+  const name = settings.loss ?? usualLoss(haveScores);
   const { takes } = EMBEDDING_LOSSES[name];
   if ((takes === "scored pairs") !== haveScores)
     throw new UsageError(

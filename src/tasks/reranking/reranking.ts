@@ -36,6 +36,7 @@ export function rerankingTask(
     problem: { type: "regression", outputs: [1, 1], isAssumed: false },
     outputs: ["score"],
     reranking: format,
+    ...(asked && { lossSettings: { loss: asked } }),
     maxLength: format.maxLength,
     configured,
     contrastive: {
@@ -81,7 +82,8 @@ function configured({ folder, settings, examples, upper }: TaskSource): Rerankin
   if (upper) checkLoss(upper as readonly RerankingExample[], loss, " of the upper level");
   if (examples && upper)
     checkOneLoss(examples as readonly RerankingExample[], upper as readonly RerankingExample[], loss);
-  return rerankingTask(readCrossEncoderFormat(folder), loss);
+  const used = examples ? lossFor(areListed(examples as readonly RerankingExample[]), loss) : loss;
+  return rerankingTask(readCrossEncoderFormat(folder), used);
 }
 
 /** Whether examples are positives with negatives. The rows of a file are of one kind. */

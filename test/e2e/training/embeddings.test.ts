@@ -146,6 +146,25 @@ test("rows of triplets without negatives are counted in a note", async () => {
   expect(notes).toContain(
     "1 of 2 validation rows do not count in the loss: they have no negatives, which --loss triplet compares with their positives.",
   );
+  // A loss of 0 would be the best one.
+  const pairs = { model: MODEL, task: "embedding", data: file("pairs"), loss: "triplet" } as const;
+  await expect(evaluated(pairs)).rejects.toThrow(/evaluation rows do not count in the loss: they have no negatives/);
+});
+
+test.each<[string, RunSettings]>([
+  ["another temperature and widths", { temperature: 0.4, matryoshka: [8, 16] }],
+  ["triplets", { loss: "triplet", train: file("triplets") }],
+  ["a loss of pairs both ways", { loss: "multiple-negatives-symmetric-ranking", train: file("pairs") }],
+])("evaluate has the loss that the adapter was trained with: %s", async (_, settings) => {
+  // evaluate puts prompts before the texts, and training does not
+  const noPrompts = { prompts: {}, default_prompt_name: null };
+  const model = changed("embeddings/bert-mean", "config_sentence_transformers.json", noPrompts);
+  const all = { ...SMALL, model, method: "lora", maxSteps: 1, dtype: "float32", ...settings } as const;
+  const { output, metrics } = await run({ ...all, validation: all.train });
+  const loss = (given: object) => evaluated({ model, data: all.train, batchSize: 3, ...given });
+  const [own, usual] = [await loss({ adapter: output }), await loss({ task: "embedding" })];
+  expect(own.loss).toBeCloseTo(metrics.loss as number, 5);
+  expect(usual.loss).not.toBeCloseTo(metrics.loss as number, 1);
 });
 
 test("candidates with the text of the positive are no negatives", async () => {

@@ -52,6 +52,14 @@ test("an adapter brings its trained head, and merged it is a CrossEncoder's fold
   expect((await bidora("inspect", merged)).stdout).toMatch(/^head +reranking: score$/m);
 });
 
+test("evaluate has the loss that the adapter was trained with", async () => {
+  const settings = { ...SMALL, loss: "mse", method: "lora", maxSteps: 1 } as const;
+  const { output, metrics } = await run({ ...settings, validation: settings.train });
+  const loss = (more: object) => evaluated({ model: BARE, adapter: output, data: settings.train, ...more });
+  expect((await loss({})).loss).toBeCloseTo(metrics.loss as number, 5);
+  expect((await loss({ loss: "binary-cross-entropy" })).loss).not.toBeCloseTo(metrics.loss as number, 2);
+});
+
 test("a run goes on from a reranker, with its head and its activation", async () => {
   const settings = { ...SMALL, model: MODEL, learningRate: 0 } as const;
   const { task: _, ...unnamed } = settings;

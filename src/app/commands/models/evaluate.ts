@@ -186,12 +186,13 @@ async function evaluateExamples(
     usesPrompts: true,
     model: open.model.config,
   });
-  const note = task.takesTrainOn ? noteWithoutLoss(task, encoded, "evaluation") : undefined;
+  const used = usedRows(task, encoded, "evaluation", { onNote });
+  const note = noteWithoutLoss(task, used, "evaluation");
   if (note !== undefined) onNote?.(note);
   const { batchSize } = settings;
   // Spelled as in the rows: the label of a word is compared by its name.
   const pass = { task, labels: labels?.names ?? open.labels, batchSize, signal };
-  const rows = arrangedRows(task, usedRows(task, encoded, "evaluation", { onNote }), batchSize);
+  const rows = arrangedRows(task, used, batchSize);
   return evaluateRows(open.model, await referenceRows(open, rows, pass, context), {
     ...pass,
     metrics: choice.metrics,
