@@ -48,12 +48,16 @@ export function sampleSeveral(scores: Float32Array, count: number, uniform: () =
   return Int32Array.from(sampled).sort(byScore);
 }
 
+/** Any lower temperature gives the same tokens, but scores divided by it may be infinite. */
+const LEAST_TEMPERATURE = 1e-30;
+
 /**
  * Sets the scores of tokens that must not be sampled to −∞.
  * @param least the minimum number of tokens to keep
  */
 export function warp(scores: Float32Array, { temperature, topK: k, topP, minP }: SamplingSettings, least = 1): void {
-  if (temperature !== 1) scores.set(scores.map((score) => score / temperature));
+  const divisor = Math.max(temperature, LEAST_TEMPERATURE);
+  if (divisor !== 1) scores.set(scores.map((score) => score / divisor));
   if (k > 0) keepLargest(scores, Math.max(k, least));
   if (topP < 1) keepNucleus(scores, topP, least);
   if (minP !== undefined) keepLikely(scores, minP, least);

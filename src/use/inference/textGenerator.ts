@@ -46,6 +46,8 @@ interface GenerationPlan {
   readonly openGrammar?: ((signal?: AbortSignal) => Promise<Grammar>) | undefined;
   /** Of conversations with tools. */
   readonly calls?: ToolSettings | undefined;
+  /** Whether texts keep their calls of tools. */
+  readonly keepsCalls?: boolean;
   readonly draft?: Draft | undefined;
   readonly cacheDtype?: CacheDtype | undefined;
 }
@@ -64,9 +66,10 @@ export function generationPlan(folder: string, settings: Settings<GenerationTabl
   return { own, generation, maxNewTokens, seed, cacheDtype };
 }
 
+/** Greedy decoding, of texts as they are scored: calls of tools are part of them. */
 export function greedyPlan({ folder, checkpointConfig }: InferenceModel, maxNewTokens?: number): GenerationPlan {
   const own = readGenerationConfig(folder, checkpointConfig);
-  return { own, generation: resolveGeneration({ greedy: true }, own), maxNewTokens, seed: 0 };
+  return { own, generation: resolveGeneration({ greedy: true }, own), maxNewTokens, seed: 0, keepsCalls: true };
 }
 
 interface PromptLimits {
@@ -106,7 +109,7 @@ export class TextGenerator {
     const { signal, stream = 0, name = promptName(0) } = options;
     const { draft, cacheDtype, calls, generation } = this.plan;
     const example = withChoice(exampleOf(prompt, name), calls);
-    const answers = ToolAnswers.of(this.open, example, calls);
+    const answers = this.answersTo(example);
     const [encoded] = (await this.encode([example])) as [Prompt];
     const grammar = (await answers?.grammar(generation, signal)) ?? (await this.plan.openGrammar?.(signal));
     const own = { ...encoded, uniform: uniforms(this.plan.seed, stream), constraint: grammar?.constraint() };
@@ -137,7 +140,7 @@ export class TextGenerator {
   private async *generate(given: readonly LanguageExample[], { signal }: Signal): AsyncGenerator<GeneratedRow> {
     const { calls } = this.plan;
     const examples = given.map((example) => withChoice(example, calls));
-    const answers = examples.map((example) => ToolAnswers.of(this.open, example, calls));
+    const answers = examples.map((example) => this.answersTo(example));
     const prompts = await this.encode(examples);
     const grammar = await this.plan.openGrammar?.(signal);
     // Grammars of calls are opened for a row at a time: there are not many at once.
@@ -155,6 +158,10 @@ export class TextGenerator {
     } finally {
       grammar?.release();
     }
+  }
+
+  private answersTo(example: LanguageExample): ToolAnswers | undefined {
+    return this.plan.keepsCalls ? undefined : ToolAnswers.of(this.open, example, this.plan.calls);
   }
 
   /** @param first how the first prompt's answer is limited, if there is one */

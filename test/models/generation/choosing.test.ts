@@ -105,6 +105,16 @@ test("min-p keeps tokens with that share of the most likely token's probability"
   expect(kept(warped(logs(0.4, 0.2, 0.4), { minP: 0 }))).toEqual([0, 1, 2]);
 });
 
+test("a temperature near 0 leaves the highest score, of finite ones", () => {
+  for (const temperature of [1e-30, 1e-39, 5e-324]) {
+    const scores = Float32Array.of(-20, 11.000001, 11, OFF, 9);
+    expect(sample(scores, { ...SAMPLING, temperature }, 0.999)).toBe(1);
+    expect(scores.every((score, i) => Number.isFinite(score) === (i !== 3))).toBe(true);
+    expect(kept(warped([-2, -1, -3], { temperature, topP: 0.5 }))).toEqual([1]);
+    expect(kept(warped([-2, -1, -3], { temperature, minP: 0.5 }))).toEqual([1]);
+  }
+});
+
 test("temperature, top-k, top-p and min-p apply in this order", () => {
   // Temperature 2 brings 16 : 4 : 1 : 1 to 4 : 2 : 1 : 1; of the first two, the one below two thirds is dropped.
   expect(kept(warped(logs(16, 4, 1, 0.9), { temperature: 2, topK: 2, topP: 0.66 }))).toEqual([0]);

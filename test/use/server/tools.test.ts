@@ -1,6 +1,10 @@
 // Tools in conversations: a model that has learned to call them from rows, and models that must call them.
+import { writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { describe, expect, test } from "vitest";
+import { evaluate } from "../../../src/app/commands/index.js";
+import { load } from "../../../src/app/commands/models/load.js";
+import { freshPath } from "../../support/workFolder.js";
 import { openServer, post } from "./openServer.js";
 import { ADD, toolModel, trainedCaller, WEATHER } from "./toolModels.js";
 
@@ -72,6 +76,28 @@ describe("a model that has learned to call tools", async () => {
     expect(none.choices).toEqual(without.choices);
     expect(none.usage).toEqual(without.usage);
     expect(none.choices[0]!.message).not.toHaveProperty("tool_calls");
+  });
+
+  test("predicts the whole text, calls included, as evaluation scores it", async () => {
+    const own = await load({ model: trained, dtype: "float32" });
+    try {
+      const messages = [user("s")];
+      const [predicted] = await own.predict([{ messages, tools }], { maxNewTokens: 150 });
+      const { tokens, text } = predicted as { tokens: number[]; text: string };
+      expect(text).toBe(await own.tokenizer.decode(tokens));
+      expect(text).toMatch(/^<tool_call>\n\{"name": "add", .*\n<\/tool_call>/);
+      const { toolCalls } = await own.generate({ messages, tools }, { maxNewTokens: 150 });
+      expect(toolCalls).toHaveLength(1);
+      const [data, predictions] = [`${freshPath("rows")}.jsonl`, `${freshPath("predicted")}.jsonl`];
+      const row = { messages: [...messages, { role: "assistant", content: "<tool_call> add" }], tools };
+      writeFileSync(data, `${JSON.stringify(row)}\n`);
+      writeFileSync(predictions, `${JSON.stringify(predicted)}\n`);
+      const scored = await evaluate({ model: trained, data, texts: true, maxNewTokens: 150, dtype: "float32" });
+      const { metrics } = await evaluate({ predictions, task: "causal-lm", data });
+      expect(metrics).toEqual(Object.fromEntries(Object.keys(metrics).map((name) => [name, scored.metrics[name]])));
+    } finally {
+      own.dispose();
+    }
   });
 
   test("is cut off by its length, and says so", async () => {
