@@ -60,12 +60,24 @@ export class ChatTemplate {
   }
 
   /**
-   * The same for a whole conversation, whose tools must be in the text.
-   * @throws ChatTemplateError as `render`, and for a template that ignores the conversation's tools
+   * The same for a whole conversation, whose tools and messages must be in the text.
+   * @throws ChatTemplateError as `render`, and for a template that ignores the conversation's tools, or a role that not all templates have
    */
   renderWhole(given: Conversation | readonly Message[], options: RenderOptions = {}): RenderedChat {
     const conversation = asConversation(given);
-    if (!conversation.tools?.length) return this.render(conversation, options);
+    const rendered = conversation.tools?.length
+      ? this.#withTools(conversation, options)
+      : this.render(conversation, options);
+    for (const { role, instead } of RARE_ROLES)
+      if (hasText(conversation, role) && this.#textOf(withoutText(conversation, role), options) === rendered.text)
+        throw new ChatTemplateError(
+          `it ignores messages of the role ${role}: the text is the same with and without them. ${instead}`,
+        );
+    return rendered;
+  }
+
+  /** @throws ChatTemplateError as `render`, and for a template that ignores the conversation's tools */
+  #withTools(conversation: Conversation, options: RenderOptions): RenderedChat {
     try {
       const rendered = this.render(conversation, options);
       if (this.#textOf(withoutTools(conversation), options) !== rendered.text) return rendered;
@@ -97,6 +109,29 @@ export class ChatTemplate {
     }
   }
 }
+
+/** The roles that templates may ignore, and what to do then. */
+const RARE_ROLES = [
+  { role: "developer", instead: "Use the role system" },
+  {
+    role: "tool",
+    instead: "Use a model whose template has that role, or give a template that has it with --chat-template FILE",
+  },
+] as const;
+
+type RareRole = (typeof RARE_ROLES)[number]["role"];
+
+const hasText = ({ messages }: Conversation, role: RareRole): boolean =>
+  messages.some((message) => message.role === role && contentText(message).trim() !== "");
+
+const contentText = ({ content }: Message): string =>
+  typeof content === "string" ? content : (content ?? []).map(({ text }) => text).join("");
+
+/** The same conversation with empty messages of a role. */
+const withoutText = (conversation: Conversation, role: RareRole): Conversation => ({
+  ...conversation,
+  messages: conversation.messages.map((message) => (message.role === role ? { ...message, content: "" } : message)),
+});
 
 function parsed(source: string): Template {
   try {

@@ -210,6 +210,17 @@ describe("a row with tools", () => {
     await expect(loadLanguage(path)).rejects.toThrow(`${path} line 1: ${fault}`);
   });
 
+  it("is refused by its line if the template ignores a role", async () => {
+    const tokenizer = await tokenizerWith("qwen2.5");
+    const developer = { role: "developer", content: "Be kind." };
+    const path = fileOf({ messages: [user] }, { messages: [developer, user, { role: "assistant", content: "Hi." }] });
+    const ignores = `${path} line 2: the chat template cannot render the conversation: it ignores messages of the role developer`;
+    for (const trainOn of ["assistant", "completion", "all"] as const)
+      await expect(encoded(path, tokenizer, { trainOn })).rejects.toThrow(ignores);
+    const { examples } = await loadLanguage(path);
+    await expect(encodePrompts(examples, tokenizer)).rejects.toThrow(ignores);
+  });
+
   it("is refused if the template ignores tools", async () => {
     const tokenizer = await tokenizerWith("smollm2");
     const row = { tools: [weather], messages: [user, { role: "assistant", content: "Sunny." }] };

@@ -1,8 +1,8 @@
 // Chat templates of ten models against transformers, and what a message may contain. Jinja itself is tested in packages/chat-template.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { describe, expect, it } from "vitest";
-import { ChatTemplate, ChatTemplateError, type Message } from "../../src/text/index.js";
+import { describe, expect, it, vi } from "vitest";
+import { ChatTemplate, ChatTemplateError, type Message, type TextPart } from "../../src/text/index.js";
 
 interface Golden {
   readonly tokens: Readonly<Record<string, string>>;
@@ -91,6 +91,33 @@ describe("a chat template", () => {
     expect(fault({ messages: [user], chatTemplateKwargs: { x: "\ud83d" } })).toThrow(half);
     expect(fault({ messages: [user], chatTemplateKwargs: { x: () => 1 } })).toThrow("x must be a value of JSON");
     expect(fault({ messages: [user], tools: tool([]) })).toThrow("tools[0].function.parameters must be a JSON schema");
+  });
+
+  it.each<[string, Message["role"], string]>([
+    ["qwen2.5", "developer", "Use the role system"],
+    ["phi3", "developer", "Use the role system"],
+    ["tinyllama", "developer", "Use the role system"],
+    ["phi3", "tool", "give a template that has it with --chat-template FILE"],
+  ])("of %s is refused for the role %s, which it ignores", (name, role, instead) => {
+    const template = new ChatTemplate(readFileSync(`${templates}/${name}.jinja`, "utf8"), tokens);
+    const whole = (content: string | TextPart[]) => () => template.renderWhole([{ role, content }, user]);
+    const ignored = `it ignores messages of the role ${role}: the text is the same with and without them. ${instead}`;
+    for (const content of ["Be kind.", [{ type: "text" as const, text: "Be kind." }]]) {
+      expect(whole(content)).toThrow(ChatTemplateError);
+      expect(whole(content)).toThrow(instead);
+    }
+    if (role === "developer") expect(whole("Be kind.")).toThrow(ignored);
+    expect(whole(" ")().text).toBe(template.render([{ role, content: "a" }, user]).text);
+    expect(template.renderWhole([{ role: "system", content: "Be kind." }, user]).text).toContain("Be kind.");
+  });
+
+  it("is not refused for a role whose messages it writes, each rendered once where there are none", () => {
+    const smollm2 = new ChatTemplate(readFileSync(`${templates}/smollm2.jinja`, "utf8"), tokens);
+    for (const role of ["developer", "tool"] as const)
+      expect(smollm2.renderWhole([{ role, content: "Be kind." }, user]).text).toContain(`${role}\nBe kind.`);
+    const render = vi.spyOn(smollm2, "render");
+    smollm2.renderWhole([{ role: "system", content: "Be kind." }, user]);
+    expect(render).toHaveBeenCalledTimes(1);
   });
 
   it("passes the time to the template", () => {

@@ -1,6 +1,6 @@
 // Generates text, streamed in pieces or as complete texts.
 
-import { aWhole, having, options as optionsOf } from "../../base/index.js";
+import { aWhole, BidoraError, having, options as optionsOf } from "../../base/index.js";
 import { TextStream, TokenBytes, type Tokenizer, textEnd } from "../../text/index.js";
 import type { TaskModel } from "../index.js";
 import {
@@ -204,16 +204,31 @@ function extended(text: string, borders: readonly number[], length: number, next
 
 /**
  * Splits stop strings into special tokens, which decoded text does not contain, and other strings.
+ * @param shown special tokens that texts have nevertheless; asked for only if a string has special tokens and more
  * @returns the other strings, and the ids of the special tokens
+ * @throws BidoraError `STOP` for a string that no text can have
  */
 export async function splitStops(
   tokenizer: Tokenizer,
   strings: readonly string[],
+  shown: () => ReadonlySet<number> = () => new Set(),
 ): Promise<{ readonly stop: readonly string[]; readonly stopTokens: readonly number[] }> {
   const bytes = new TokenBytes(tokenizer);
   const encoded = await tokenizer.tokensOf(strings);
   const ids = encoded.map(({ ids: [id, ...more] }) =>
     more.length === 0 && id !== undefined && bytes.isSpecial(id) ? id : undefined,
   );
+  for (const [i, stop] of strings.entries()) {
+    if (ids[i] !== undefined) continue;
+    const special = encoded[i]!.ids.filter((id) => bytes.isSpecial(id) && stop.includes(tokenizer.tokenText(id)!));
+    const never = special.find((id) => !shown().has(id));
+    if (never !== undefined) throw neverFound(stop, tokenizer.tokenText(never)!);
+  }
   return { stop: strings.filter((_, i) => ids[i] === undefined), stopTokens: ids.filter((id) => id !== undefined) };
 }
+
+const neverFound = (stop: string, special: string): BidoraError =>
+  new BidoraError(
+    "STOP",
+    `The stop string ${JSON.stringify(stop)} is never found, since texts are without the special token ${special}: give that token alone.`,
+  );

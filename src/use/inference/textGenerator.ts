@@ -22,7 +22,7 @@ import { generationOptions } from "../../tasks/config/index.js";
 import type { LanguageExample, TextOrMessages } from "../../tasks/data/index.js";
 import { encodePrompts } from "../../tasks/index.js";
 import { promptsOf } from "../evaluation/evaluateTexts.js";
-import type { ReadCall } from "../toolCalls/callReading.js";
+import { type ReadCall, shownMarks } from "../toolCalls/callReading.js";
 import { isRequired } from "../toolCalls/enforcing.js";
 import type { InferenceModel } from "./open.js";
 import { type AnswerPiece, ToolAnswers, type ToolSettings, withChoice } from "./toolAnswers.js";
@@ -89,8 +89,10 @@ export class TextGenerator {
     private readonly limits: PromptLimits,
   ) {}
 
+  /** @throws BidoraError `STOP` for a stop string that no text can have */
   static async of(open: InferenceModel, plan: GenerationPlan, limits: PromptLimits): Promise<TextGenerator> {
-    const stops = await splitStops(open.tokenizer, plan.generation.stop);
+    const shown = () => (plan.keepsCalls ? new Set<number>() : shownMarks(open.tokenizer));
+    const stops = await splitStops(open.tokenizer, plan.generation.stop, shown);
     return new TextGenerator(open, { ...plan, generation: { ...plan.generation, ...stops } }, limits);
   }
 

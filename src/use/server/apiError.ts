@@ -44,6 +44,7 @@ const PARAMS = new Map([
   ["JSON_SCHEMA", "response_format"],
   ["XGRAMMAR_MISSING", "response_format"],
   ["TOOLS", "tools"],
+  ["STOP", "stop"],
 ]);
 
 /** Whether an error is to be reported to who runs the server. */

@@ -138,8 +138,9 @@ export class TextPlans {
         "logprobs are not served with beam search, which the model's settings ask for: give a temperature of 0.",
         "logprobs",
       );
-    const settings: GenerationSettings = { ...resolved, ...(await splitStops(this.#tokenizer, resolved.stop)) };
     const shown = calls?.reading.shown;
+    const stops = await splitStops(this.#tokenizer, resolved.stop, () => shown ?? new Set());
+    const settings: GenerationSettings = { ...resolved, ...stops };
     const grammar = await this.#grammar(request, settings, signal, calls);
     return { adapter: this.served.adapters.get(model), prompts, n, seed, settings, logprobs, grammar, shown };
   }

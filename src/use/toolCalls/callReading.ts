@@ -1,7 +1,17 @@
 /** Reading the calls of answers about tools. */
-import type { TokenBytes, Tokenizer, Tool } from "../../text/index.js";
+import { TokenBytes, type Tokenizer, type Tool } from "../../text/index.js";
 import type { AnswerReader, CallPiece, ReadPiece } from "./format.js";
-import { newCallId, requireCallFormat } from "./formats.js";
+import { callFormatOf, newCallId, requireCallFormat } from "./formats.js";
+
+/** The special tokens of which calls consist; none for a model whose calls are not read. */
+export function shownMarks(
+  tokenizer: Tokenizer,
+  bytes = new TokenBytes(tokenizer),
+  format = callFormatOf(tokenizer),
+): ReadonlySet<number> {
+  const ids = (format?.marks ?? []).map((mark) => tokenizer.tokenId(mark)).filter((id) => id !== undefined);
+  return new Set(ids.filter((id) => bytes.isSpecial(id)));
+}
 
 /** How the answers of a call or request are read. */
 export class CallReading {
@@ -15,8 +25,7 @@ export class CallReading {
     const format = requireCallFormat(tokenizer);
     const names = new Set(tools.map((tool) => tool.function.name));
     const read = { isTool: (name: string) => names.has(name), newId: () => newCallId(format) };
-    const ids = format.marks.map((mark) => tokenizer.tokenId(mark)).filter((id) => id !== undefined);
-    this.shown = new Set(ids.filter((id) => bytes.isSpecial(id)));
+    this.shown = shownMarks(tokenizer, bytes, format);
     this.newReader = () => (isSingle ? new FirstCall(format.reader(read)) : format.reader(read));
   }
 }

@@ -91,10 +91,18 @@ test("the first of several stop strings counts", () => {
 
 test("a special token among the stop strings is matched as a token", async () => {
   const [end] = await idsOf("<other>");
-  expect(await splitStops(tokenizer, ["a", "<other>", "x<other>", "<other><end>"])).toEqual({
-    stop: ["a", "x<other>", "<other><end>"],
-    stopTokens: [end],
-  });
+  expect(await splitStops(tokenizer, ["a", "<other>"])).toEqual({ stop: ["a"], stopTokens: [end] });
+});
+
+test("a special token with other text, which no text has, is refused as a stop string, unless the token is shown", async () => {
+  const [other] = await idsOf("<other>");
+  const never = (stop: string, token: string) =>
+    `The stop string ${JSON.stringify(stop)} is never found, since texts are without the special token ${token}: give that token alone.`;
+  await expect(splitStops(tokenizer, ["a", "<other>\n"])).rejects.toThrow(never("<other>\n", "<other>"));
+  await expect(splitStops(tokenizer, ["x<other>"])).rejects.toMatchObject({ code: "STOP" });
+  const shown = () => new Set([other as number]);
+  expect(await splitStops(tokenizer, ["x<other>"], shown)).toEqual({ stop: ["x<other>"], stopTokens: [] });
+  await expect(splitStops(tokenizer, ["<other><end>"], shown)).rejects.toThrow(never("<other><end>", "<end>"));
 });
 
 test.each(["sentence-piece", "sentence-piece-legacy"])(

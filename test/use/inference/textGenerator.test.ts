@@ -7,6 +7,7 @@ import * as models from "../../../src/models/loading/loadModel.js";
 import { loadTokenizer } from "../../../src/text/index.js";
 import { temporaryFolders } from "../../formats/temporaryFolder.js";
 import { GOLDEN } from "../../parity/goldenFiles.js";
+import { toolModel } from "../server/toolModels.js";
 import { openGenerator } from "./openGenerator.js";
 
 vi.mock("../../../src/models/adapters/peft/adapterFolder.js", { spy: true });
@@ -69,6 +70,18 @@ test("half of a surrogate pair in a prompt, a message or a stop string is refuse
   const generator = await openGenerator({ model, maxNewTokens: 2 });
   await expect(generator.stream("\ude00").next()).rejects.toThrow(half);
   await expect(generator.rows(["a word", "a \ud83d"]).next()).rejects.toThrow(/^Prompt 2: .*has a lone surrogate/);
+});
+
+test("a stop string with a special token and more is refused, from a flag and from the model, but not with a mark of calls", async () => {
+  const never = /is never found, since texts are without the special token \S+: give that token alone\.$/;
+  const other = toolModel("mistral");
+  await expect(openGenerator({ model: other, stop: ["x<other>"] })).rejects.toThrow(never);
+  const path = join(other, "tokenizer.json");
+  writeFileSync(path, readFileSync(path, "utf8").replaceAll("<other>", "[TOOL_CALLS]"));
+  await openGenerator({ model: other, stop: ["x[TOOL_CALLS]"] });
+  writeFileSync(join(other, "generation_config.json"), JSON.stringify({ stop_strings: ["<end>\n"] }));
+  await expect(openGenerator({ model: other })).rejects.toThrow(never);
+  await openGenerator({ model: other, stop: ["<end>", "a"] });
 });
 
 test("texts are what the tokenizer decodes from their tokens, invalid bytes included, and pieces add up to them", async () => {

@@ -58,6 +58,7 @@ describe("parameters", async () => {
     ["stop", "a".repeat(513)],
     ["stop", ["b", "a".repeat(513)]],
     ["stop", "\ud83d"],
+    ["stop", ["<end> a"]],
     ["stream", "yes"],
     ["response_format", { type: "grammar" }],
     ["response_format", { type: "json_schema" }],

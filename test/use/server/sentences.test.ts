@@ -1,7 +1,29 @@
 // Refusals of requests say in one sentence which parameter is wrong, what it takes and what it got.
+import { cpSync } from "node:fs";
+import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { GOLDEN } from "../../support/golden.js";
 import { openServer, post, withTemplate } from "./openServer.js";
+
+test("a message of a role that the chat template ignores is refused", async () => {
+  const model = withTemplate(undefined, "quiet");
+  cpSync(join(GOLDEN, "chat/templates/phi3.jinja"), join(model, "chat_template.jinja"));
+  const { url } = await openServer({ model });
+  const ask = (role: string) => {
+    const messages = [
+      { role, content: "Be kind." },
+      { role: "user", content: "hi" },
+    ];
+    return post(`${url}/v1/chat/completions`, { model: "quiet", messages, max_tokens: 1 });
+  };
+  const { status, json } = await ask("developer");
+  expect([status, json.error?.message]).toEqual([
+    400,
+    "messages: the chat template cannot render the conversation: it ignores messages of the role developer: the text is the same with and without them. Use the role system.",
+  ]);
+  expect((await ask("system")).status).toBe(200);
+});
 
 describe("a request is refused with a sentence", async () => {
   const { url } = await openServer({ model: withTemplate() });
