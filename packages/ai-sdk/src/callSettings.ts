@@ -1,4 +1,5 @@
 /** The AI SDK's call options as bidora's settings. */
+import { randomInt } from "node:crypto";
 import { InvalidArgumentError, type LanguageModelV3CallOptions, type SharedV3Warning } from "@ai-sdk/provider";
 import type { JsonSchema, ModelGenerateSettings } from "bidora";
 
@@ -19,6 +20,9 @@ const OWN: readonly (keyof BidoraCallOptions)[] = [
 
 /** The schema of JSON for which a call gives none. */
 const ANY_OBJECT: JsonSchema = { type: "object" };
+
+/** A seed is chosen below this number where a call gives none. */
+const SEEDS = 2 ** 32;
 
 interface Mapped {
   readonly settings: ModelGenerateSettings;
@@ -51,7 +55,7 @@ export function settingsOf(options: LanguageModelV3CallOptions): Mapped {
       ...(stopSequences.length > 0 && { stop: stopSequences }),
       ...(isGreedy && { greedy: true }),
       ...sampling,
-      ...(isSampled && given({ seed })),
+      ...(isSampled && { seed: seed ?? randomInt(SEEDS) }),
       ...(responseFormat?.type === "json" && { jsonSchema: (responseFormat.schema ?? ANY_OBJECT) as JsonSchema }),
     },
     warnings: [

@@ -11,7 +11,7 @@ import type {
   SharedV3Warning,
 } from "@ai-sdk/provider";
 import type { AnswerPiece, CallPiece, Conversation, Finish, Model, ReadCall } from "bidora";
-import { settingsOf } from "./callSettings.js";
+import { settingsOf, warning } from "./callSettings.js";
 import { asSdkError } from "./errors.js";
 import { messagesOf, textOf } from "./prompts.js";
 import { CallParts, callContent, isJson, toolsOf } from "./tools.js";
@@ -103,7 +103,9 @@ export class BidoraLanguageModel implements LanguageModelV3 {
     const read = isChat ? { messages: messagesOf(prompt), ...(toolChoice !== "none" && { tools }) } : textOf(prompt);
     const mayCall = isChat && toolChoice !== undefined && toolChoice !== "none";
     const settings = mayCall ? { ...plain, toolChoice } : plain;
-    const warnings = [...ofSettings, ...ofTools];
+    const mayNotCall = !isChat && toolChoice !== undefined && toolChoice !== "none";
+    const ofKind = mayNotCall ? [warning("tools", "a completion model calls no tools")] : [];
+    const warnings = [...ofSettings, ...ofTools, ...ofKind];
     const model = await this.open();
     abortSignal?.throwIfAborted();
     try {

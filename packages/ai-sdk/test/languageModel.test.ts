@@ -77,6 +77,8 @@ describe("generateText", () => {
     expect(first.text).toBe(expected.text);
     expect(again.text).toBe(first.text);
     expect(other.text).not.toBe(first.text);
+    const unseeded = () => generateText({ model, prompt: "one", temperature: 3, topK: 0, maxOutputTokens: 12 });
+    expect((await unseeded()).text).not.toBe((await unseeded()).text);
   });
 
   test("takes bidora's further settings, and a seed that greedy decoding has no use for", async () => {
@@ -117,6 +119,12 @@ describe("generateText", () => {
     expect(await warned({ tools: provided, toolChoice: { type: "required" } })).toEqual(["tool search"]);
     expect(await warned({ tools, responseFormat: { type: "json" } })).toEqual(["tools"]);
     expect(await warned({ tools, toolChoice: { type: "none" } })).toEqual([]);
+    const completion = bidora.completionModel(folder);
+    const ofCompletion = async (more: object) =>
+      (await completion.doGenerate({ ...callOf("one"), maxOutputTokens: 1, tools, ...more })).warnings;
+    const unsupported = { type: "unsupported", feature: "tools", details: "a completion model calls no tools" };
+    expect(await ofCompletion({ toolChoice: { type: "auto" } })).toEqual([unsupported]);
+    expect(await ofCompletion({ toolChoice: { type: "none" } })).toEqual([]);
   });
 
   test("several calls at once give what each gives alone", async () => {
