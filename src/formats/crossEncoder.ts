@@ -13,7 +13,7 @@ import {
   writeFileAtomic,
 } from "../base/records/index.js";
 import { readConfig } from "./readConfig.js";
-import { otherSetting } from "./sentenceTransformers.js";
+import { lengthIn, otherSetting } from "./sentenceTransformers.js";
 
 /** What makes a score of a model's output. */
 export type ScoreActivation = "sigmoid" | "identity" | "tanh";
@@ -118,17 +118,12 @@ interface TransformerFile {
 
 function transformerOf(folder: string): TransformerFile {
   const json = readOptionalJsonObject(join(folder, SENTENCE_TRANSFORMERS.transformer));
-  const { model_max_length: ofTokenizer } = readOptionalJsonObject(join(folder, "tokenizer_config.json"));
-  const length = [json.max_seq_length, ofTokenizer].find((one) => typeof one === "number" && one < UNLIMITED);
   return {
-    maxLength: length as number | undefined,
+    maxLength: lengthIn(folder, json.max_seq_length),
     lowercases: json.do_lower_case === true,
     other: otherSetting(json),
   };
 }
-
-/** transformers writes 10^30 for a tokenizer without a limit. */
-const UNLIMITED = 1e9;
 
 function unsupported(path: string, what: string): BidoraError {
   return new BidoraError(

@@ -192,9 +192,18 @@ function transformerOf(folder: string): Pick<EmbeddingFormat, "lowercases" | "ma
     throw unsupported(path!, `the modality_config ${JSON.stringify(modality)}`);
   return {
     lowercases: json.do_lower_case === true,
-    maxLength: typeof length === "number" ? length : undefined,
+    maxLength: lengthIn(folder, length),
   };
 }
+
+/** The most tokens of a text: as in sentence-transformers, a Transformer's `max_seq_length`, or else the tokenizer's own. */
+export function lengthIn(folder: string, own: JsonValue | undefined): number | undefined {
+  const { model_max_length: ofTokenizer } = readOptionalJsonObject(join(folder, "tokenizer_config.json"));
+  return [own, ofTokenizer].find((one) => typeof one === "number" && one < UNLIMITED) as number | undefined;
+}
+
+/** transformers writes 10^30 for a tokenizer without a limit. */
+const UNLIMITED = 1e9;
 
 /** Whether texts are embedded from the states of their tokens. */
 function isOfTokenStates(modality: JsonValue): boolean {

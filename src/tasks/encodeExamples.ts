@@ -115,12 +115,23 @@ export function checkIds(
   }
 }
 
+/** What limits the tokens of an encoded example. */
+interface LengthLimits {
+  readonly tokenizer: Pick<Tokenizer, "modelMaxLength">;
+  /** The tokens for which the model has positions. */
+  readonly modelTokens: number;
+  /** The length in a folder of sentence-transformers, which replaces the tokenizer's. */
+  readonly folderLength: number | undefined;
+}
+
 /**
  * The maximum number of tokens in an encoded example.
  * @throws UsageError if the flag gives more than tokenizer or model allow
  */
-export function maxLengthOf(chosen: number, isGiven: boolean, tokenizer: Tokenizer, modelTokens: number): number {
-  const cap = Math.min(modelTokens, tokenizer.modelMaxLength ?? Number.POSITIVE_INFINITY);
+export function maxLengthOf(chosen: number, isGiven: boolean, limits: LengthLimits): number {
+  const { tokenizer, modelTokens, folderLength } = limits;
+  const ofTokenizer = folderLength === undefined ? tokenizer.modelMaxLength : undefined;
+  const cap = Math.min(modelTokens, ofTokenizer ?? Number.POSITIVE_INFINITY);
   if (isGiven && chosen > cap)
     throw new UsageError(`--max-length ${chosen} is more than the ${cap} tokens that the model takes.`);
   return Math.min(chosen, cap);

@@ -167,8 +167,17 @@ export function tokenId(metadata: GgufMetadata, role: string, vocabSize: number)
   throw ggufError(metadata.path, `${key} is ${id}, but there are ${vocabSize} tokens.`);
 }
 
+/** Tokens that end a turn in the models' chat formats. */
+export const TURN_ENDS: readonly string[] = ["<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end|>", "<turn|>"];
+
 /** The ids of the tokens that end generation: end of text, of turn and of message. */
 export function endTokens(metadata: GgufMetadata, vocabSize: number): number[] {
-  const ids = ["eos", "eot", "eom"].map((role) => tokenId(metadata, role, vocabSize));
-  return [...new Set(ids.filter((id) => id !== undefined))];
+  const [eos, turn, eom] = ["eos", "eot", "eom"].map((role) => tokenId(metadata, role, vocabSize));
+  return [...new Set([eos, turn ?? turnEnd(metadata), eom].filter((id) => id !== undefined))];
+}
+
+/** As in llama.cpp, a token's text says that it ends a turn, where the file does not: Gemma's files name none. */
+function turnEnd(metadata: GgufMetadata): number | undefined {
+  const id = metadata.texts("tokenizer.ggml.tokens")?.findIndex((token) => TURN_ENDS.includes(token)) ?? -1;
+  return id === -1 ? undefined : id;
 }

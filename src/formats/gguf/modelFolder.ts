@@ -42,7 +42,7 @@ const GGUF_SOURCE = "gguf.json";
 export const readGgufSource = (folder: string): JsonObject => readOptionalJsonObject(join(folder, GGUF_SOURCE));
 
 /** Version of the conversion below; folders of an older version are not reused. */
-const CONVERSION = 4;
+const CONVERSION = 5;
 const SHARD = /-\d{5}-of-(\d{5})\.gguf$/i;
 
 /**

@@ -105,7 +105,7 @@ export function storedDtype(folder: string): torch.DType {
 
 function modelConfig(source: JsonObject, options: ModelFolder): JsonObject {
   const { architecture, task, labels, dtype, packing } = options;
-  const { problem_type: _problem, torch_dtype: _oldSpelling, quantization_config: _packed, ...others } = source;
+  const { problem_type: problem, torch_dtype: _oldSpelling, quantization_config: _packed, ...others } = source;
   const { sentence_transformers: _new, sbert_ce_default_activation_function: _old, ...rest } = others;
   return {
     ...rest,
@@ -113,8 +113,12 @@ function modelConfig(source: JsonObject, options: ModelFolder): JsonObject {
     dtype,
     ...tieKey(options),
     ...(labels.length > 0 && labelKeys(labels)),
-    ...(task.problem && { problem_type: task.problem.type }),
-    ...(task.reranking && crossEncoderKeys(task.reranking)),
+    ...(task.problem && !task.reranking && { problem_type: task.problem.type }),
+    // Without it, a pipeline of transformers gives the sigmoid of the score, as for the source.
+    ...(task.reranking && {
+      ...(problem !== undefined && { problem_type: problem }),
+      ...crossEncoderKeys(task.reranking),
+    }),
     ...(packing && { quantization_config: quantizationConfig(packing.format, dtype, plainPaths(options)) }),
   };
 }

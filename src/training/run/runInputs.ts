@@ -106,7 +106,8 @@ export async function readRunData(
   checkCount(choice.task, labels?.names);
   const isGiven = "maxLength" in config.given;
   const wanted = isGiven ? config.maxLength : (choice.task.maxLength ?? config.maxLength);
-  const maxLength = maxLengthOf(wanted, isGiven, tokenizer, model.maxTokens);
+  const limits = { tokenizer, modelTokens: model.maxTokens, folderLength: choice.task.maxLength };
+  const maxLength = maxLengthOf(wanted, isGiven, limits);
   // The labels come from all rows, even if only some are trained on.
   return { folder, choice, own, splits: used, sources, tokenizer, labels, model, maxLength };
 }

@@ -25,6 +25,7 @@ export {
   foldersOf,
   type InferenceModel,
   isReranker,
+  noteAdapterTokenizer,
   open,
   openForInference,
   trainedTemplate,

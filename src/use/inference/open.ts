@@ -44,6 +44,7 @@ import {
   setThreads,
 } from "../../torch/index.js";
 import { baseDtypeFor, noteOnBase } from "./adapterBase.js";
+import { noteOtherTokenizer } from "./adapterTokenizer.js";
 
 /** The names of a model and its adapter: folders, GGUF files or Hub repositories. */
 interface ModelNames {
@@ -240,6 +241,15 @@ export function trainedTemplate({ adapter, adapterFolder }: FoundAdapter): strin
     : undefined;
 }
 
+type Chatting = Parameters<typeof takesChats>[0];
+
+/** Says in what an adapter's own tokenizer differs from the one that is used. */
+export async function noteAdapterTokenizer(found: FoundModel, used: Tokenizer, task: Chatting): Promise<void> {
+  const { adapterFolder: folder, folder: source, onNote } = found;
+  if (folder === undefined) return;
+  await noteOtherTokenizer({ name: folder, folder, source, chats: takesChats(task) }, used, { onNote });
+}
+
 /** Opens a model for inference, with its tokenizer and packed weights. @param named by default that of the adapter or the checkpoint */
 export async function openForInference(
   found: FoundModel,
@@ -277,7 +287,9 @@ export async function openForInference(
   };
   const template = chatTemplate ?? trainedTemplate(found);
   try {
-    return { ...opened, tokenizer: await loadTokenizer(opened.folder, { chatTemplate: template }), withBase };
+    const tokenizer = await loadTokenizer(opened.folder, { chatTemplate: template });
+    await noteAdapterTokenizer(found, tokenizer, task);
+    return { ...opened, tokenizer, withBase };
   } catch (error) {
     opened.model.dispose();
     throw error;

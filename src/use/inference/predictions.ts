@@ -125,14 +125,16 @@ function withoutLabel(example: Example): Example {
   return { ...example, label: undefined };
 }
 
-/** `--max-length` if given, otherwise the length that the model was trained with; at most the model's maximum. */
+/** `--max-length` if given, otherwise the length that the model was trained with, or an embedding model's own; at most the model's maximum. */
 export function lengthFor(
   { maxLength, given }: Pick<PredictionSettings, "maxLength" | "given">,
   { metadata, tokenizer, model, task }: Pick<InferenceModel, "metadata" | "tokenizer" | "model" | "task">,
 ): number {
   const isGiven = "maxLength" in given;
-  const wanted = isGiven ? maxLength : (metadata?.maxLength ?? task.maxLength ?? maxLength);
-  return maxLengthOf(wanted, isGiven, tokenizer, model.config.maxTokens);
+  const { maxTokens } = model.config;
+  const usual = task.embedding || task.reranking ? maxTokens : maxLength;
+  const wanted = isGiven ? maxLength : (metadata?.maxLength ?? task.maxLength ?? usual);
+  return maxLengthOf(wanted, isGiven, { tokenizer, modelTokens: maxTokens, folderLength: task.maxLength });
 }
 
 /**

@@ -1,16 +1,23 @@
 /** The models that a server has: one base model, alone and with each of its adapters. */
 import { existsSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
-import { BidoraError, type CallContext, named, UsageError } from "../../base/index.js";
+import { basename, resolve } from "node:path";
+import { BidoraError, named, UsageError } from "../../base/index.js";
 import type { HubContext } from "../../formats/hub/index.js";
 import { type Pooling, readConfig } from "../../formats/index.js";
 import { type AdapterMetadata, AdapterRoutes, type SavedAdapter } from "../../models/adapters/index.js";
 import { architectureOf, matrixFormats } from "../../models/index.js";
 import type { BaseDtype } from "../../models/nn/index.js";
-import { isOfLanguageModel, type NamedTask, namedTask, resolveHead, type TaskKind } from "../../tasks/index.js";
-import { loadTokenizer, type Tokenizer } from "../../text/index.js";
+import {
+  isOfLanguageModel,
+  type NamedTask,
+  namedTask,
+  resolveHead,
+  type TaskKind,
+  takesChats,
+} from "../../tasks/index.js";
 import type { ComputeDtype } from "../../torch/index.js";
 import { baseDtypeFor, noteOnBase } from "../inference/adapterBase.js";
+import { noteOtherTokenizer } from "../inference/adapterTokenizer.js";
 import {
   type FoundModel,
   findAdapter,
@@ -112,7 +119,8 @@ async function withAdapters(
     throw error;
   });
   for (const adapter of adapters) {
-    await noteOtherTokenizer(adapter, base.tokenizer, context);
+    const source = { source: base.folder, chats: takesChats(base.task) };
+    await noteOtherTokenizer({ ...adapter, ...source }, base.tokenizer, context);
     const note = noteOnBase(adapter.saved, formats);
     if (note !== undefined) context.onNote?.(`${adapter.name}: ${note}`);
   }
@@ -220,20 +228,4 @@ function taskFor({ folder }: FoundModel, adapters: readonly NamedAdapter[], pool
   const task = namedTask(servedKind(kind));
   for (const adapter of adapters) named(adapter.name, () => resolved(adapter, task));
   return task;
-}
-
-/** Says that an adapter came with another tokenizer than the base model's, which is used, as by generate. */
-async function noteOtherTokenizer(
-  { name, folder }: NamedAdapter,
-  base: Tokenizer,
-  { onNote }: CallContext,
-): Promise<void> {
-  if (!existsSync(join(folder, "tokenizer.json"))) return;
-  const own = await loadTokenizer(folder).catch(() => undefined);
-  if (own && own.chatTemplateText !== base.chatTemplateText)
-    onNote?.(
-      `${name}: the adapter's folder has another chat template than the one that is used: give that one with --chat-template.`,
-    );
-  if (own && own.size !== base.size)
-    onNote?.(`${name}: the adapter's folder has another vocabulary than the base model, whose own is used.`);
 }

@@ -49,6 +49,8 @@ test("an adapter brings its trained head, and merged it is a CrossEncoder's fold
     num_labels: 1,
     sentence_transformers: { activation_fn: "torch.nn.modules.activation.Sigmoid" },
   });
+  // with "regression", a pipeline of transformers would give another score than CrossEncoder
+  expect(json(join(merged, "config.json"))).not.toHaveProperty("problem_type");
   expect((await bidora("inspect", merged)).stdout).toMatch(/^head +reranking: score$/m);
 });
 

@@ -213,13 +213,18 @@ describe("a GGUF file as a model", () => {
     expect(readJsonObject(join(where, "generation_config.json"))).toEqual({ eos_token_id: [2, 1] });
   });
 
+  it("knows the token that ends a turn by its text if no key names it", async () => {
+    const folder = await resolveModel(changed("smollm", { "tokenizer.ggml.eos_token_id": count(0) }));
+    expect(readJsonObject(join(folder, "generation_config.json"))).toEqual({ eos_token_id: [0, 2] });
+  });
+
   it.each([
     [1, "mean"],
     [2, "cls"],
     [3, "last"],
   ])("embeds texts by the file's pooling: %i is %s", async (type, pooling) => {
     const path = await resolveModel(changed("smollm", { "llama.pooling_type": count(type) }));
-    expect(readEmbeddingFormat(path)).toEqual({ ...PLAIN_FORMAT, pooling });
+    expect(readEmbeddingFormat(path)).toEqual({ ...PLAIN_FORMAT, pooling, maxLength: 96 });
     expect(readJsonObject(join(path, "1_Pooling", "config.json")).word_embedding_dimension).toBe(32);
     // The file has no output matrix, and its embeddings are not one.
     expect(readJsonObject(join(path, "config.json")).tie_word_embeddings).toBe(false);
@@ -329,6 +334,8 @@ describe("a GGUF file as a model", () => {
       { "tokenizer.ggml.pre": text("llama-bqe") },
       /pre "llama-bqe" is not supported; supported are .*llama-bpe.*Did you mean/s,
     ],
+    // llama.cpp's own default splits digits and marks apart, and no tokenizer.json does so
+    ["an unknown pattern", { "tokenizer.ggml.pre": text("default") }, /pre "default" is not supported/],
     ["a missing pre-tokenizer", { "tokenizer.ggml.pre": undefined }, /lack tokenizer.ggml.pre/],
     [
       "a special token outside the vocabulary",

@@ -10,8 +10,15 @@ import { Packing, refuseBadWeights, storedDtype, weightsIn, writeModelFolder } f
 import { baseModel, overwrite, session } from "../../../tasks/config/index.js";
 import { chosenTask } from "../../../tasks/datasets/index.js";
 import type { NamedTask } from "../../../tasks/index.js";
-import { listTokenizerFiles } from "../../../text/index.js";
-import { type FoundModel, findModel, foldersOf, open, trainedTemplate } from "../../../use/inference/index.js";
+import { listTokenizerFiles, loadTokenizer } from "../../../text/index.js";
+import {
+  type FoundModel,
+  findModel,
+  foldersOf,
+  noteAdapterTokenizer,
+  open,
+  trainedTemplate,
+} from "../../../use/inference/index.js";
 import { call, defineCommand, type Hooks } from "../command.js";
 
 const options = {
@@ -89,6 +96,8 @@ async function writeMerged(
   const changed = opened.adapted ? mergedParameters(opened.adapted) : new Map();
   const trainedModules = [...opened.trainedModules, ...(opened.adapted?.config.modulesToSave ?? [])];
   const tokenizerFiles = await listTokenizerFiles(source);
+  const tokenizer = await loadTokenizer(source, { chatTemplate: trainedTemplate(found) }).catch(() => undefined);
+  if (tokenizer) await noteAdapterTokenizer(found, tokenizer, opened.task);
   const fill = (folder: string): void => {
     copyFiles(tokenizerFiles, source, folder);
     const template = trainedTemplate(found);

@@ -41,7 +41,6 @@ const tekken: Splitting = { ...PLAIN, preTokenizer: splitByteLevel(TEKKEN), igno
 /** Pre-tokenizers by `tokenizer.ggml.pre`, llama.cpp's name for them. */
 const SPLITTINGS = {
   "gpt-2": gpt2,
-  default: gpt2,
   "roberta-bpe": gpt2,
   "modern-bert": modernBert,
   smollm,

@@ -1,12 +1,12 @@
 /** What a GGUF file says of how a model embeds texts, and what it can't say. */
 
-import { isJsonObject } from "../../../base/records/index.js";
-import { type TokenizerParts, wordSettings } from "../../../formats/gguf/index.js";
+import type { TokenizerParts } from "../../../formats/gguf/index.js";
 import type { EmbeddingFormat } from "../../../formats/index.js";
 import { maxLengthOf } from "../../../tasks/index.js";
 import type { Tokenizer } from "../../../text/index.js";
 import type { OpenModel } from "../../inference/open.js";
 import type { Form } from "./form.js";
+import { tokenNotes } from "./tokenNotes.js";
 
 /** The most tokens of a text or a pair, as in `predict`: the adapter's, or the folder's. */
 export function limitOf(
@@ -15,7 +15,8 @@ export function limitOf(
   tokenizer: Tokenizer,
 ): number {
   const { maxTokens } = model.config;
-  return maxLengthOf(metadata?.maxLength ?? maxLength ?? maxTokens, false, tokenizer, maxTokens);
+  const limits = { tokenizer, modelTokens: maxTokens, folderLength: maxLength };
+  return maxLengthOf(metadata?.maxLength ?? maxLength ?? maxTokens, false, limits);
 }
 
 /** Notes on what llama.cpp does differently, and which of its options to set. */
@@ -41,26 +42,3 @@ function promptNotes({ prompts, pooling, includesPrompt }: EmbeddingFormat): str
       : ". llama.cpp pools their tokens too, which this model does not (include_prompt false): embeddings of texts with a prompt differ";
   return [`The file has no prompts: write them before the texts yourself (${names.join(", ")})${skipped}.`];
 }
-
-/** Where llama.cpp gives other tokens, which no setting of a file changes. */
-export function tokenNotes(parts: TokenizerParts): string[] {
-  const { model, normalizer } = parts.json;
-  if (isJsonObject(model) && model.type === "WordPiece") return wordNotes(parts);
-  return isJsonObject(normalizer) && normalizer.type === "NFC" ? [COMPOSES] : [];
-}
-
-const COMPOSES =
-  "llama.cpp does not compose characters (Unicode's NFC), as this tokenizer does: give it texts in that form.";
-
-function wordNotes(parts: TokenizerParts): string[] {
-  const { lowercases, stripsAccents } = wordSettings(parts);
-  const scripts = stripsAccents ? ", and in Korean and Indic scripts" : "";
-  return [
-    `llama.cpp's WordPiece gives other tokens than this tokenizer in words of more than 100 characters${scripts}.`,
-    ...(lowercases && stripsAccents ? [] : [KEEPS_CASE]),
-  ];
-}
-
-const KEEPS_CASE =
-  "This tokenizer keeps case or accents. Versions of llama.cpp that don't read tokenizer.ggml.normalizer.lowercase and strip_accents, and " +
-  "Ollama's own engine, lowercase every text, and give other embeddings without an error.";

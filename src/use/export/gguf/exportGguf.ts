@@ -18,7 +18,14 @@ import { mergedParameters } from "../../../models/adapters/index.js";
 import { architectureOf, refuseBadWeights, weightsIn } from "../../../models/index.js";
 import { inferTask, isOfLanguageModel, type NamedTask, type ResolvedHead } from "../../../tasks/index.js";
 import { loadTokenizer } from "../../../text/index.js";
-import { type FoundModel, findModel, foldersOf, open, trainedTemplate } from "../../inference/open.js";
+import {
+  type FoundModel,
+  findModel,
+  foldersOf,
+  noteAdapterTokenizer,
+  open,
+  trainedTemplate,
+} from "../../inference/open.js";
 import type { Exported, ModelToExport } from "../exporting.js";
 import { writableDecoder } from "./decoders.js";
 import { limitOf, notesOnEmbeddings } from "./embeddings.js";
@@ -28,6 +35,7 @@ import { freeDestination, ggufName, writeBoth } from "./modelfile.js";
 import { notesOnReranking, pairParts, rankingPairs, refuseOtherRankings, refuseTokenTypes } from "./reranking.js";
 import { factorsTensor, modelTensors } from "./tensors.js";
 import { stopsOf, tokenizerParts } from "./tokenizer.js";
+import { tokenNotes } from "./tokenNotes.js";
 
 export interface GgufSettings extends ModelToExport {
   readonly outtype?: FileType | undefined;
@@ -64,6 +72,7 @@ export async function exportGguf(
   const tokenizer = await loadTokenizer(source, { chatTemplate: trainedTemplate(found) });
   const opened = await open(found, { task, pooling: settings.pooling, dtype: "float32" });
   refuseOtherHeads(opened, writable);
+  await noteAdapterTokenizer(found, tokenizer, opened.task);
   const { embedding, reranking } = opened.task;
   const texts = embedding ?? reranking;
   const form = writable.form(texts && limitOf(opened, texts, tokenizer));
@@ -91,8 +100,11 @@ export async function exportGguf(
   return {
     path: destination.path,
     note: noteOf(outtype, tensors, form.note),
-    ...(embedding && { notes: notesOnEmbeddings(embedding, form, parts) }),
-    ...(reranking && { notes: notesOnReranking(reranking, form, parts) }),
+    notes: embedding
+      ? notesOnEmbeddings(embedding, form, parts)
+      : reranking
+        ? notesOnReranking(reranking, form, parts)
+        : tokenNotes(parts),
   };
 }
 

@@ -7,8 +7,8 @@ import type { BertConfig, ModernBertConfig } from "../../../models/families/inde
 import type { TaskModel } from "../../../models/index.js";
 import type { Tokenizer } from "../../../text/index.js";
 import * as torch from "../../../torch/index.js";
-import { tokenNotes } from "./embeddings.js";
 import { exportError, type Form, type Writable } from "./form.js";
+import { tokenNotes } from "./tokenNotes.js";
 
 /** The metadata that only rerankers have. @param labels the name of the output */
 export const rankingPairs = (

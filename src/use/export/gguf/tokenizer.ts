@@ -4,12 +4,9 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { GENERATION_CONFIG, own } from "../../../base/index.js";
 import { isJsonObject, type JsonObject, readJsonObject } from "../../../base/records/index.js";
-import type { TokenizerParts } from "../../../formats/gguf/index.js";
+import { type TokenizerParts, TURN_ENDS } from "../../../formats/gguf/index.js";
 import type { Tokenizer } from "../../../text/index.js";
 import { exportError } from "./form.js";
-
-/** Tokens that end a turn in the models' chat formats. */
-const TURN_ENDS: readonly string[] = ["<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end|>", "<turn|>"];
 
 /** How a model reads texts that it embeds or ranks. */
 interface TextReading {

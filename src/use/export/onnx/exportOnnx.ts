@@ -7,7 +7,7 @@ import type { Pooling } from "../../../formats/index.js";
 import { refuseBadWeights, weightsIn } from "../../../models/index.js";
 import type { NamedTask } from "../../../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../../../text/index.js";
-import { findModel, foldersOf, trainedTemplate } from "../../inference/open.js";
+import { findModel, foldersOf, noteAdapterTokenizer, trainedTemplate } from "../../inference/open.js";
 import type { Exported, ModelToExport } from "../exporting.js";
 import { writeConfigFiles } from "./configFiles.js";
 import { type DtypeError, dtypeError, float32Metrics, readMeasured } from "./dtypes/errors.js";
@@ -60,6 +60,7 @@ export async function exportOnnx(
       settings.task === "feature-extraction",
     );
     refuseBadWeights(weightsIn({ folder: found.folder, model: opened.model }));
+    await noteAdapterTokenizer(found, tokenizer, opened.task);
     const { graph } = graphOf(family, opened);
     const dtypes = [...new Set(settings.dtype ?? (["fp32"] as const))];
     const errors = settings.data === undefined ? undefined : await errorsOf(settings.data, dtypes, opened, tokenizer);

@@ -50,7 +50,8 @@ describe("the file", () => {
 
   test.each([
     ["the folder's", { model_max_length: 30 }, 20, 20],
-    ["the tokenizer's", { model_max_length: 9 }, 30, 9],
+    ["the folder's, which replaces the tokenizer's", { model_max_length: 9 }, 30, 30],
+    ["the tokenizer's", { model_max_length: 9 }, undefined, 9],
     ["that of the positions", { model_max_length: 64 }, 64, 40],
   ])("has the most tokens of a text as its context length: %s", async (_, tokenizerConfig, maxLength, context) => {
     const { file, notes } = await exported(encoder({ tokenizerConfig, format: { maxLength } }));

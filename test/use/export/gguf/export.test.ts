@@ -139,14 +139,25 @@ describe("a model exported to GGUF", () => {
     expect(metadata.flag("tokenizer.ggml.add_space_prefix")).toBe(false);
   });
 
-  test.each(["first", "never"])("has add_space_prefix for prepend_scheme %s", async (scheme) => {
+  test.each([
+    ["first", true, ["llama.cpp puts a space after each special token"]],
+    ["always", true, ["llama.cpp puts a space before a text that begins with one, too"]],
+    ["never", false, []],
+  ])("has add_space_prefix for prepend_scheme %s, and notes what it can't say", async (scheme, hasPrefix, said) => {
     const [model, output] = [tinyModel(join(newFolder(), "model"), "pieces", LLAMA), join(newFolder(), "model.gguf")];
     const path = join(model, "tokenizer.json");
     const json = readJsonObject(path);
     const preTokenizer = { ...(json.pre_tokenizer as JsonObject), prepend_scheme: scheme };
     writeFileSync(path, JSON.stringify({ ...json, pre_tokenizer: preTokenizer }));
-    await exportModel({ model, to: "gguf", output });
-    expect(openGguf(output).metadata.flag("tokenizer.ggml.add_space_prefix")).toBe(scheme === "first");
+    const { notes } = await exportModel({ model, to: "gguf", output });
+    expect(openGguf(output).metadata.flag("tokenizer.ggml.add_space_prefix")).toBe(hasPrefix);
+    expect(notes).toEqual(said.map((start) => expect.stringContaining(start)));
+  });
+
+  test("notes that llama.cpp does not compose characters", async () => {
+    const [model, output] = [tinyModel(join(newFolder(), "model"), "qwen2", LLAMA), join(newFolder(), "model.gguf")];
+    const { notes } = await exportModel({ model, to: "gguf", output });
+    expect(notes).toEqual([expect.stringContaining("does not compose characters")]);
   });
 
   test("is limited to the context of a sliding window that llama.cpp lacks", async () => {

@@ -119,6 +119,15 @@ test("with --task feature-extraction there are the states alone", async () => {
   expect((await OnnxModel.open(output)).session.outputNames).toEqual(["last_hidden_state"]);
 });
 
+test("with --task feature-extraction texts are read as the model embeds them", async () => {
+  const output = freshPath("onnx");
+  const model = sentenceTransformer("bert/no-prefix", { lowercases: true, maxLength: 9 });
+  await exportModel({ model, to: "onnx", task: "feature-extraction", output });
+  const read = (name: string) => readJson<object>(join(output, name));
+  expect(JSON.stringify(read("tokenizer.json"))).toContain('"type":"Lowercase"');
+  expect(read("tokenizer_config.json")).toMatchObject({ model_max_length: 9 });
+});
+
 test("prompts and pooling are noted, since pipelines read neither", async () => {
   const prompts = { query: "query: ", document: "" };
   const model = sentenceTransformer("bert/no-prefix", { normalizes: true, prompts, defaultPrompt: "query" });
