@@ -18,6 +18,8 @@ export {
   POOLINGS,
   type Pooling,
   readEmbeddingFormat,
+  readTextReading,
+  type TextReading,
   writeEmbeddingFormat,
 } from "./sentenceTransformers.js";
 export { misshapen, type PackedTensor, packedParts, shapeSourceOf, type Weights } from "./weights.js";

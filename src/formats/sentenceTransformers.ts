@@ -181,19 +181,31 @@ export const otherSetting = (json: JsonObject): string | undefined => OTHER_SETT
 const isSet = (value: JsonValue | undefined): boolean =>
   isJsonObject(value) ? Object.keys(value).some((key) => key !== "trust_remote_code") : (value ?? null) !== null;
 
-function transformerOf(folder: string): Pick<EmbeddingFormat, "lowercases" | "maxLength"> {
+/** How texts become tokens. */
+export type TextReading = Pick<EmbeddingFormat, "lowercases" | "maxLength">;
+
+/** How texts become tokens, whatever is made of the tokens' states. @param folder of the transformer */
+export const readTextReading = (folder: string): TextReading => readingIn(folder, transformerFile(folder).json);
+
+function transformerFile(folder: string): { readonly path: string | undefined; readonly json: JsonObject } {
   const path = TRANSFORMER_FILES.map((name) => join(folder, name)).find((file) => existsSync(file));
-  const json = path === undefined ? {} : readOptionalJsonObject(path);
-  const { max_seq_length: length, transformer_task: task = "feature-extraction", modality_config: modality } = json;
+  return { path, json: path === undefined ? {} : readOptionalJsonObject(path) };
+}
+
+const readingIn = (folder: string, json: JsonObject): TextReading => ({
+  lowercases: json.do_lower_case === true,
+  maxLength: lengthIn(folder, json.max_seq_length),
+});
+
+function transformerOf(folder: string): TextReading {
+  const { path, json } = transformerFile(folder);
+  const { transformer_task: task = "feature-extraction", modality_config: modality } = json;
   if (task !== "feature-extraction") throw unsupported(path!, `the transformer_task ${JSON.stringify(task)}`);
   const other = otherSetting(json);
   if (other !== undefined) throw unsupported(path!, `the setting ${other}`);
   if (modality !== undefined && !isOfTokenStates(modality))
     throw unsupported(path!, `the modality_config ${JSON.stringify(modality)}`);
-  return {
-    lowercases: json.do_lower_case === true,
-    maxLength: lengthIn(folder, length),
-  };
+  return readingIn(folder, json);
 }
 
 /** The most tokens of a text: as in sentence-transformers, a Transformer's `max_seq_length`, or else the tokenizer's own. */

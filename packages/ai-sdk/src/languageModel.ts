@@ -101,10 +101,9 @@ export class BidoraLanguageModel implements LanguageModelV3 {
     const { tools, toolChoice, warnings: ofTools } = toolsOf(options);
     const isChat = this.kind === "chat";
     const read = isChat ? { messages: messagesOf(prompt), ...(toolChoice !== "none" && { tools }) } : textOf(prompt);
-    const mayCall = isChat && toolChoice !== undefined && toolChoice !== "none";
-    const settings = mayCall ? { ...plain, toolChoice } : plain;
-    const mayNotCall = !isChat && toolChoice !== undefined && toolChoice !== "none";
-    const ofKind = mayNotCall ? [warning("tools", "a completion model calls no tools")] : [];
+    const mayCall = toolChoice !== undefined && toolChoice !== "none";
+    const settings = isChat && mayCall ? { ...plain, toolChoice } : plain;
+    const ofKind = !isChat && mayCall ? [warning("tools", "a completion model calls no tools")] : [];
     const warnings = [...ofSettings, ...ofTools, ...ofKind];
     const model = await this.open();
     abortSignal?.throwIfAborted();

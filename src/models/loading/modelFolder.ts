@@ -105,20 +105,18 @@ export function storedDtype(folder: string): torch.DType {
 
 function modelConfig(source: JsonObject, options: ModelFolder): JsonObject {
   const { architecture, task, labels, dtype, packing } = options;
-  const { problem_type: problem, torch_dtype: _oldSpelling, quantization_config: _packed, ...others } = source;
+  const { problem_type: ownProblem, torch_dtype: _oldSpelling, quantization_config: _packed, ...others } = source;
   const { sentence_transformers: _new, sbert_ce_default_activation_function: _old, ...rest } = others;
+  // With "regression", a pipeline of transformers gives a reranker's score without the sigmoid: only if the source had it.
+  const problem = task.reranking && ownProblem !== "regression" ? undefined : task.problem?.type;
   return {
     ...rest,
     architectures: [classNameOf(architecture, task.head)],
     dtype,
     ...tieKey(options),
     ...(labels.length > 0 && labelKeys(labels)),
-    ...(task.problem && !task.reranking && { problem_type: task.problem.type }),
-    // Without it, a pipeline of transformers gives the sigmoid of the score, as for the source.
-    ...(task.reranking && {
-      ...(problem !== undefined && { problem_type: problem }),
-      ...crossEncoderKeys(task.reranking),
-    }),
+    ...(problem !== undefined && { problem_type: problem }),
+    ...(task.reranking && crossEncoderKeys(task.reranking)),
     ...(packing && { quantization_config: quantizationConfig(packing.format, dtype, plainPaths(options)) }),
   };
 }

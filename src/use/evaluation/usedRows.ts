@@ -34,6 +34,7 @@ export function noteWithoutLoss(task: Task, rows: Rows, what: string): string | 
   if (without === 0) return undefined;
   const { whyWithoutLoss = "they have no labeled tokens within --max-length" } = task;
   const note = `${without} of ${rows.length} ${what} rows do not count in the loss: ${whyWithoutLoss}.`;
-  if (without === rows.length) throw new BidoraError("NO_LOSS", note);
-  return note;
+  if (without < rows.length) return note;
+  const remedy = task.contrastive ? "Add negatives, or name another --loss." : "Give a larger --max-length.";
+  throw new BidoraError("NO_LOSS", `${note} ${remedy}`);
 }

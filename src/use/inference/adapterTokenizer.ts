@@ -1,4 +1,4 @@
-/** A tokenizer that came with an adapter, instead of which its base model's is used. */
+/** Notes on a tokenizer in an adapter's folder: the base model's is used instead. */
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -31,7 +31,7 @@ export {
   trainedTemplate,
 } from "./open.js";
 export { openDraft } from "./openDraft.js";
-export { checkTexts, type ExamplesOf, lengthFor, type Prediction, predictions } from "./predictions.js";
+export { checkTexts, type ExamplesOf, lengthFor, type Prediction, predictions, usualLengthFor } from "./predictions.js";
 export { ENGINE_NAMES, type EngineName, type EngineVerdict, judge } from "./programs/judge.js";
 export type { Verdict } from "./programs/verdict.js";
 export { referenceRows } from "./referenceRows.js";

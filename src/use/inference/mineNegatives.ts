@@ -11,7 +11,7 @@ import {
 } from "../../tasks/retrieval/index.js";
 import { type CorpusSettings, differentTexts, embedTexts, readCorpus } from "./embedTexts.js";
 import type { InferenceModel } from "./open.js";
-import { lengthFor } from "./predictions.js";
+import { lengthFor, usualLengthFor } from "./predictions.js";
 import { pairRows, scoreRows } from "./scoreTexts.js";
 
 /** A row to learn from. */
@@ -72,7 +72,7 @@ function rescoreBy(
   { queries, documents }: Relevance,
   { batchSize, signal }: Pick<MiningSettings, "batchSize" | "signal">,
 ): Rescore {
-  const maxLength = lengthFor({ maxLength: reranker.model.config.maxTokens, given: {} }, reranker);
+  const maxLength = usualLengthFor(reranker);
   return async (query, places) => {
     const texts = { query: queries[query]!, documents: places.map((place) => documents[place]!) };
     return scoreRows(reranker, await pairRows(reranker, texts, maxLength), { batchSize, signal });

@@ -31,6 +31,7 @@ import {
   namedTask,
   type ResolvedHead,
   resolveHead,
+  type Task,
   type TaskSettings,
   takesChats,
 } from "../../tasks/index.js";
@@ -241,11 +242,12 @@ export function trainedTemplate({ adapter, adapterFolder }: FoundAdapter): strin
     : undefined;
 }
 
-type Chatting = Parameters<typeof takesChats>[0];
-
 /** Says in what an adapter's own tokenizer differs from the one that is used. */
-export async function noteAdapterTokenizer(found: FoundModel, used: Tokenizer, task: Chatting): Promise<void> {
-  const { adapterFolder: folder, folder: source, onNote } = found;
+export async function noteAdapterTokenizer(
+  { adapterFolder: folder, folder: source, onNote }: FoundModel,
+  used: Tokenizer,
+  task: Pick<Task, "head" | "textParts">,
+): Promise<void> {
   if (folder === undefined) return;
   await noteOtherTokenizer({ name: folder, folder, source, chats: takesChats(task) }, used, { onNote });
 }

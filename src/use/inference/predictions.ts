@@ -1,6 +1,7 @@
 /** An open model's predictions for rows, in the form that the command `predict` writes. */
 import { BidoraError, type CallContext } from "../../base/index.js";
 import { namingBadWeightsIn } from "../../models/index.js";
+import { rowOptions } from "../../tasks/config/index.js";
 import {
   type Dataset,
   type Example,
@@ -136,6 +137,10 @@ export function lengthFor(
   const wanted = isGiven ? maxLength : (metadata?.maxLength ?? task.maxLength ?? usual);
   return maxLengthOf(wanted, isGiven, { tokenizer, modelTokens: maxTokens, folderLength: task.maxLength });
 }
+
+/** The same without settings. */
+export const usualLengthFor = (open: Parameters<typeof lengthFor>[1]): number =>
+  lengthFor({ maxLength: rowOptions.maxLength.default, given: {} }, open);
 
 /**
  * Checks that rows have pairs of texts if the model was trained on pairs, and otherwise single texts, unless the user names the columns.

@@ -4,7 +4,7 @@ import type { EncodedEmbeddingExample } from "../../tasks/index.js";
 import { configuredTask, namedTask } from "../../tasks/index.js";
 import { embedRows, tokenRowsOf } from "../inference/embedTexts.js";
 import type { InferenceModel } from "../inference/open.js";
-import { lengthFor } from "../inference/predictions.js";
+import { usualLengthFor } from "../inference/predictions.js";
 import { invalid } from "./apiError.js";
 import { refuseUnknownIds } from "./prompts.js";
 import type { EmbeddingsRequest } from "./requests/embeddings.js";
@@ -39,7 +39,7 @@ export class Embedder {
    */
   async embed(model: string, inputs: readonly Input[], signal: AbortSignal): Promise<EmbeddedInputs> {
     const open = this.#open(model);
-    const maxLength = lengthFor({ maxLength: open.model.config.maxTokens, given: {} }, open);
+    const maxLength = usualLengthFor(open);
     for (const input of inputs) {
       if (typeof input === "string") checkLength(input);
       else checkIds(input, maxLength, open.model.config.vocabSize);

@@ -1,7 +1,7 @@
 /** Scores of documents for a query, as `predict` gives them. */
 import { type EncodedExample, tokensIn } from "../../tasks/index.js";
 import type { InferenceModel } from "../inference/open.js";
-import { lengthFor } from "../inference/predictions.js";
+import { usualLengthFor } from "../inference/predictions.js";
 import { pairRows, scoreRows } from "../inference/scoreTexts.js";
 import { invalid } from "./apiError.js";
 import type { RerankRequest } from "./requests/rerank.js";
@@ -34,7 +34,7 @@ export class Reranker {
   async score({ model, query, documents }: RerankRequest, signal: AbortSignal): Promise<ScoredDocuments> {
     const { base, adapters, metadata } = this.served;
     const open = { ...base, metadata: metadata.get(model) };
-    const maxLength = lengthFor({ maxLength: open.model.config.maxTokens, given: {} }, open);
+    const maxLength = usualLengthFor(open);
     checkLength("query", query, Math.max(LEAST_CHARACTERS, PER_POSITION * maxLength));
     for (const [i, text] of documents.entries()) checkLength(`documents.${i}`, text, MOST_CHARACTERS);
     const scores: number[] = [];

@@ -40,7 +40,9 @@ test.each([
 test("how a model of sentence-transformers makes embeddings is shown", async () => {
   const found = (await inspect({ path: join(GOLDEN, "embeddings/bert-cls-prompt") })) as ModelInspection;
   expect(found.embedding).toMatchObject({ pooling: "cls" });
-  expect(renderInspection(found)).toMatch(/^embeddings +cls pooling; up to 20 tokens; prompts document, query \(default\)$/m);
+  expect(renderInspection(found)).toMatch(
+    /^embeddings +cls pooling; up to 20 tokens; prompts document, query \(default\)$/m,
+  );
   const folder = copyOf("embeddings/bert-cls-prompt");
   configure(join(folder, "1_Pooling/config.json"), {
     pooling_mode: "max",

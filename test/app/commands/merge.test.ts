@@ -35,20 +35,26 @@ function settings(model: string | undefined, adapter: string, output: string, ov
   return { model, adapter, output, overwrite, revision: undefined };
 }
 
-test("a tokenizer that came with the adapter is noted, since the base model's is merged", async () => {
-  const [model, adapter] = [join(GOLDEN, "llama", "lm"), newFolder()];
-  cpSync(join(GOLDEN, "llama", "adapters", "lm-lora"), adapter, { recursive: true });
-  cpSync(join(model, "tokenizer.json"), join(adapter, "tokenizer.json"));
-  const config = readJson<object>(join(model, "tokenizer_config.json"));
-  const own = { ...config, eos_token: "the", chat_template: "{{ messages[0].content }}" };
-  writeFileSync(join(adapter, "tokenizer_config.json"), JSON.stringify(own));
-  const notes: string[] = [];
-  await merge(settings(model, adapter, join(newFolder(), "merged")), { onNote: (note) => notes.push(note) });
-  expect(notes).toEqual([
-    expect.stringContaining("another chat template than the one that is used"),
-    expect.stringContaining("another eos_token than the base model"),
-  ]);
-});
+test.each(["merge", "gguf-lora", "onnx"] as const)(
+  "%s notes a tokenizer that came with the adapter, since the base model's is used",
+  async (to) => {
+    const [model, adapter] = [join(GOLDEN, "llama", "lm"), newFolder()];
+    cpSync(join(GOLDEN, "llama", "adapters", "lm-lora"), adapter, { recursive: true });
+    cpSync(join(model, "tokenizer.json"), join(adapter, "tokenizer.json"));
+    const config = readJson<object>(join(model, "tokenizer_config.json"));
+    const own = { ...config, eos_token: "the", chat_template: "{{ messages[0].content }}" };
+    writeFileSync(join(adapter, "tokenizer_config.json"), JSON.stringify(own));
+    const notes: string[] = [];
+    const hooks = { onNote: (note: string) => void notes.push(note) };
+    const output = join(newFolder(), to === "gguf-lora" ? "adapter.gguf" : "model");
+    if (to === "merge") await merge(settings(model, adapter, output), hooks);
+    else await exportModel({ model, adapter, to, output }, hooks);
+    expect(notes).toEqual([
+      expect.stringContaining("another chat template than the one that is used"),
+      expect.stringContaining("another eos_token than the base model"),
+    ]);
+  },
+);
 
 test.each([
   [BERT, "single", "dora-embedding", "BertForSequenceClassification", "single_label_classification"],

@@ -62,6 +62,15 @@ test("evaluate has the loss that the adapter was trained with", async () => {
   expect((await loss({ loss: "binary-cross-entropy" })).loss).not.toBeCloseTo(metrics.loss as number, 2);
 });
 
+test("a reranker made of a classifier of several labels is one for transformers too", async () => {
+  const model = join(BERT, "single");
+  const { output } = await run({ ...SMALL, model, method: "lora", maxSteps: 2 });
+  const merged = fresh("merged");
+  await merge({ model, adapter: output, output: merged });
+  expect(json(join(merged, "config.json"))).not.toHaveProperty("problem_type");
+  expect(await scores({ model: merged })).toEqual(near(await scores({ model, adapter: output })));
+});
+
 test("a run goes on from a reranker, with its head and its activation", async () => {
   const settings = { ...SMALL, model: MODEL, learningRate: 0 } as const;
   const { task: _, ...unnamed } = settings;

@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
 import { PLAIN_FORMAT, PLAIN_RERANKER } from "../../../src/formats/index.js";
 import { embeddingTask } from "../../../src/tasks/embedding/embedding.js";
-import { namedTask, type Task } from "../../../src/tasks/index.js";
+import { namedTask } from "../../../src/tasks/index.js";
 import { rerankingTask } from "../../../src/tasks/reranking/reranking.js";
 import { lengthFor } from "../../../src/use/inference/predictions.js";
 
 const lengthOf = (task: unknown, modelMaxLength?: number) => {
   const open = { metadata: undefined, tokenizer: { modelMaxLength }, model: { config: { maxTokens: 8192 } }, task };
-  return lengthFor({ maxLength: 512, given: {} }, open as never as Parameters<typeof lengthFor>[1] & { task: Task });
+  return lengthFor({ maxLength: 512, given: {} }, open as never);
 };
 
 test.each<[string, unknown, number | undefined, number]>([

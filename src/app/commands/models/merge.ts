@@ -96,11 +96,11 @@ async function writeMerged(
   const changed = opened.adapted ? mergedParameters(opened.adapted) : new Map();
   const trainedModules = [...opened.trainedModules, ...(opened.adapted?.config.modulesToSave ?? [])];
   const tokenizerFiles = await listTokenizerFiles(source);
-  const tokenizer = await loadTokenizer(source, { chatTemplate: trainedTemplate(found) }).catch(() => undefined);
+  const template = trainedTemplate(found);
+  const tokenizer = await loadTokenizer(source, { chatTemplate: template }).catch(() => undefined);
   if (tokenizer) await noteAdapterTokenizer(found, tokenizer, opened.task);
   const fill = (folder: string): void => {
     copyFiles(tokenizerFiles, source, folder);
-    const template = trainedTemplate(found);
     if (template !== undefined) copyFiles([CHAT_TEMPLATE], dirname(template), folder);
     const { maxLength } = opened.metadata ?? {};
     writeModelFolder(folder, { ...opened, trainedModules, source, dtype, changed, packing, maxLength });

@@ -1,7 +1,7 @@
 /** The training texts nearest to a text, by the cosines of their embeddings. */
 import type { EmbeddingExample } from "../../../tasks/data/index.js";
 import { cosine } from "../../../tasks/retrieval/index.js";
-import { embedTexts, type InferenceModel, lengthFor } from "../../../use/inference/index.js";
+import { embedTexts, type InferenceModel, usualLengthFor } from "../../../use/inference/index.js";
 import { fileState, Kept } from "../kept.js";
 import { MOST_OPEN } from "./opened.js";
 import type { AskedModel, Nearest, NearestQuestion } from "./protocol.js";
@@ -58,6 +58,6 @@ async function corpusOf(
 
 const settingsOf = (open: InferenceModel, promptName: "query" | "document") => ({
   promptName,
-  maxLength: lengthFor({ maxLength: 512, given: {} }, open),
+  maxLength: usualLengthFor(open),
   batchSize: BATCH_SIZE,
 });

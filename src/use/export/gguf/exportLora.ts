@@ -10,7 +10,7 @@ import {
 } from "../../../models/adapters/index.js";
 import type { NamedTask } from "../../../tasks/index.js";
 import { loadTokenizer } from "../../../text/index.js";
-import { findModel, foldersOf, open, trainedTemplate } from "../../inference/open.js";
+import { findModel, foldersOf, noteAdapterTokenizer, open, trainedTemplate } from "../../inference/open.js";
 import { describeLoss, type Exported, refuseBadMatrices, requireAdapter } from "../exporting.js";
 import { type GgufSettings, refuseOtherHeads, writableModel } from "./exportGguf.js";
 import { exportError } from "./form.js";
@@ -50,11 +50,12 @@ export async function exportLora(
   const source = found.folder;
   const destination = freeDestination(output, settings.overwrite, foldersOf(found));
   const writable = writableModel(source);
-  const tokenizer = await loadTokenizer(source);
+  const tokenizer = await loadTokenizer(source, { chatTemplate: trainedTemplate(found) });
   const opened = await open(found, { task, dtype: "float32" });
   refuseOtherHeads(opened, writable);
   if (opened.task.embedding) throw new UsageError(MERGED_ONLY);
   if (opened.task.reranking) throw new UsageError(HEADLESS);
+  await noteAdapterTokenizer(found, tokenizer, opened.task);
   const form = writable.form(undefined);
   const stops = stopsOf(tokenizer, await tokenizerParts(tokenizer, source, writable.json));
   const adapted = opened.adapted!;

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { GENERATION_CONFIG } from "../../../base/index.js";
 import { copyFiles, type JsonObject, readJsonObject, writeFileAtomic } from "../../../base/records/index.js";
-import { type EmbeddingFormat, isSentenceTransformer, readEmbeddingFormat } from "../../../formats/index.js";
+import { isSentenceTransformer, readTextReading, type TextReading } from "../../../formats/index.js";
 import {
   type DecoderConfig,
   type ModelType,
@@ -32,12 +32,13 @@ export function writeConfigFiles(folder: string, { source, opened, tokenizer, fi
   const own = tokenizer.files();
   copyFiles(own, source, folder);
   if (own.includes(TEMPLATE)) writeFileAtomic(join(folder, TEMPLATE), tokenizer.chatTemplateText ?? "");
-  writeJson(join(folder, TOKENIZER), wholeTokenizer(tokenizer, textsOf(opened, source)));
+  const reading = readingOf(opened, source);
+  writeJson(join(folder, TOKENIZER), wholeTokenizer(tokenizer, reading));
   const given = own.includes(SETTINGS) ? readJsonObject(join(source, SETTINGS)) : {};
   const settings = {
     ...specialsOf(tokenizer),
     ...given,
-    ...lengthOf(given, opened, source),
+    ...lengthOf(given, opened, reading),
     ...templateOf(given, tokenizer),
   };
   writeJson(join(folder, SETTINGS), { ...settings, ...classOf(given, tokenizer, opened), ...sideOf(opened) });
@@ -47,19 +48,22 @@ export function writeConfigFiles(folder: string, { source, opened, tokenizer, fi
 }
 
 /** How texts are read, also where only the hidden states of a model of sentence-transformers are exported. */
-function textsOf({ task, kind }: ExportedModel, source: string): EmbeddingFormat | undefined {
+function readingOf({ task, kind }: ExportedModel, source: string): TextReading | undefined {
   const isBare = kind === undefined && isSentenceTransformer(source);
-  return task.embedding ?? (isBare ? readEmbeddingFormat(source) : undefined);
+  return task.embedding ?? (isBare ? readTextReading(source) : undefined);
 }
 
 /**
  * The longest row, at which pipelines truncate: as in training, and no more than the model has positions for. Training's length says
  * nothing of what a language model can go on with.
  */
-function lengthOf({ model_max_length: given }: JsonObject, opened: ExportedModel, source: string): JsonObject {
-  const { model, task, metadata } = opened;
-  const own = task.maxLength ?? textsOf(opened, source)?.maxLength;
-  const trained = isOfLanguageModel(task) ? undefined : (metadata?.maxLength ?? own);
+function lengthOf(
+  { model_max_length: given }: JsonObject,
+  { model, task, metadata }: ExportedModel,
+  reading: TextReading | undefined,
+): JsonObject {
+  const own = metadata?.maxLength ?? task.maxLength ?? reading?.maxLength;
+  const trained = isOfLanguageModel(task) ? undefined : own;
   const length = Math.min(model.config.maxTokens, trained ?? Number.POSITIVE_INFINITY);
   if (!Number.isFinite(length) || (trained === undefined && typeof given === "number" && given <= length)) return {};
   return { model_max_length: length };

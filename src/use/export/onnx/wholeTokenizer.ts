@@ -1,18 +1,18 @@
 /** The tokenizer.json that is written: the tokenizer's own, in the parts that transformers.js has. */
 import type { JsonObject } from "../../../base/records/index.js";
-import type { EmbeddingFormat } from "../../../formats/index.js";
+import type { TextReading } from "../../../formats/index.js";
 import { type Tokenizer, templateProcessing } from "../../../text/index.js";
 
 /** The parts that transformers.js wants named, even if there are none. */
 const NO_PARTS: JsonObject = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null };
 
 /** All of the tokenizer: a model folder may have its vocabulary alone, and settings in other files. */
-export function wholeTokenizer({ json }: Tokenizer, embedding: EmbeddingFormat | undefined): JsonObject {
+export function wholeTokenizer({ json }: Tokenizer, reading: TextReading | undefined): JsonObject {
   const whole = { ...NO_PARTS, ...(json as JsonObject) };
   const { model, normalizer, pre_tokenizer, post_processor } = whole as Readonly<Record<string, JsonObject | null>>;
   return {
     ...whole,
-    ...(embedding?.lowercases && { normalizer: lowercased(normalizer) }),
+    ...(reading?.lowercases && { normalizer: lowercased(normalizer) }),
     pre_tokenizer: pre_tokenizer ? withWords(pre_tokenizer) : null,
     post_processor: withPairs(post_processor),
     model: withUnknown(model as JsonObject),

@@ -128,6 +128,16 @@ test("with --task feature-extraction texts are read as the model embeds them", a
   expect(read("tokenizer_config.json")).toMatchObject({ model_max_length: 9 });
 });
 
+test("with --task feature-extraction modules that make embeddings don't matter", async () => {
+  const model = sentenceTransformer("bert/no-prefix", {});
+  const path = join(model, "modules.json");
+  const dense = { idx: 2, name: "2", path: "2_Dense", type: "sentence_transformers.models.Dense" };
+  writeFileSync(path, JSON.stringify([...readJson<object[]>(path), dense]));
+  const output = freshPath("onnx");
+  await exportModel({ model, to: "onnx", task: "feature-extraction", output });
+  expect((await OnnxModel.open(output)).session.outputNames).toEqual(["last_hidden_state"]);
+});
+
 test("prompts and pooling are noted, since pipelines read neither", async () => {
   const prompts = { query: "query: ", document: "" };
   const model = sentenceTransformer("bert/no-prefix", { normalizes: true, prompts, defaultPrompt: "query" });

@@ -1,7 +1,6 @@
 /** What a dtype costs on the user's rows, computed by our own model with the dtype's values. */
 import { BidoraError } from "../../../../base/index.js";
 import type { Metrics } from "../../../../base/records/index.js";
-import { rowOptions } from "../../../../tasks/config/index.js";
 import { type LanguageExample, where } from "../../../../tasks/data/index.js";
 import { labelsForInference, positiveOf, readExamples, trainedColumns } from "../../../../tasks/datasets/index.js";
 import {
@@ -15,7 +14,7 @@ import type { Tokenizer } from "../../../../text/index.js";
 import type * as torch from "../../../../torch/index.js";
 import { evaluationBatches } from "../../../evaluation/batches.js";
 import { type EvaluationOptions, evaluateWithOutputs } from "../../../evaluation/evaluateRows.js";
-import { lengthFor } from "../../../inference/predictions.js";
+import { usualLengthFor } from "../../../inference/predictions.js";
 import type { ExportedModel } from "../exportedModel.js";
 import type { Arithmetic } from "./emulation.js";
 import { Emulation } from "./emulation.js";
@@ -54,7 +53,7 @@ export async function readMeasured(path: string, model: ExportedModel, tokenizer
   const choice = { kind: kind ?? "", task, dataset: undefined, metrics: undefined, texts: false };
   const labels = hasLabels ? labelsForInference(choice, dataset, names) : undefined;
   const { config } = model.model;
-  const maxLength = lengthFor({ maxLength: rowOptions.maxLength.default, given: {} }, { ...model, task, tokenizer });
+  const maxLength = usualLengthFor({ ...model, task, tokenizer });
   const examples = hasLabels ? dataset.examples : dataset.examples.map((example) => ({ ...example, label: undefined }));
   const rows = await encodeExamples(task, examples, tokenizer, { labels, maxLength, model: config });
   const isScored =
