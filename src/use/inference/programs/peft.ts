@@ -6,13 +6,18 @@ import { baseName, exporting, merging, no, type Program, reasonsOfBase, yes } fr
 
 /** PEFT loads adapters of the methods that it has, from its own files. */
 export const peft: Program = (subject) => {
-  const { adapter } = subject;
+  const { adapter, modelType } = subject;
   if (!adapter) return no([`It loads adapters, and this is a whole model, which transformers loads without PEFT.`]);
   const why = whyNotPeft(adapter.config);
   if (why !== undefined) return no([`${why}.`], { commands: [merging(subject)?.command ?? []].flat() });
   if (startsBy("olora")(adapter) && adapter.json.fan_in_fan_out === true)
     return no(["Its OLoRA fails on GPT-2's Conv1D, whose weights it does not transpose."], {
       commands: [exporting(subject, "peft-lora", "-lora").command],
+    });
+  // hira/layer.py, Embedding.forward, in 0.21; PEFT's merged model has the scale.
+  if (modelType?.startsWith("gemma3") && adapter.tensors.some((name) => name.includes(".hira_embedding_A")))
+    return no(["Its HiRA leaves out the scale that Gemma 3 multiplies embeddings by."], {
+      commands: [merging(subject)?.command ?? []].flat(),
     });
   // PEFT quantizes the base again for an adapter that it started by LoftQ itself.
   const ofBase = adapter.settings.initLoraWeights === "loftq" ? reasonsOfBase(adapter) : [];

@@ -8,6 +8,7 @@ import { HINTED_COMMAND } from "../../../../src/base/installation.js";
 import { architectureFor } from "../../../../src/formats/gguf/architectures.js";
 import { loraConfig } from "../../../../src/models/adapters/index.js";
 import { ARCHITECTURES } from "../../../../src/models/index.js";
+import { causalLm } from "../../../../src/tasks/causalLm.js";
 import { TASKS } from "../../../../src/tasks/index.js";
 import { ENGINE_NAMES, type EngineName, type EngineVerdict } from "../../../../src/use/inference/programs/judge.js";
 import { WITHOUT_CLASS } from "../../../../src/use/inference/programs/transformersJs.js";
@@ -98,6 +99,14 @@ describe("an adapter whose start took a part out of the base", () => {
     const { takes, commands } = await on("peft", turned);
     expect([takes, commands[0]]).toEqual(["no", expect.stringContaining("export --to peft-lora")]);
   });
+});
+
+test("HiRA of Gemma 3's embeddings is merged for PEFT, which does not scale their change", async () => {
+  const settings = { targetModules: ["embed_tokens"] };
+  const base = join(GOLDEN, "gemma3_text", "lm");
+  const scaled = await on("peft", await adapterOf("hira", settings, { base, task: causalLm, taskType: "CAUSAL_LM" }));
+  expect([scaled.takes, scaled.commands[0]]).toEqual(["no", expect.stringContaining(" merge --adapter ")]);
+  expect((await on("peft", await adapterOf("hira", settings))).takes).toBe("yes");
 });
 
 describe("a plain LoRA of a language model", () => {
