@@ -1,4 +1,6 @@
 // What a study of record says of the pairs of methods that it was planned to compare, one sentence each.
+import { words } from "../../build/js/base/index.js";
+import { studentInterval } from "../../build/js/studies/statistics/studentInterval.js";
 
 /** @typedef {import("../../src/base/records/comparison.js").MethodPair} MethodPair */
 /** @typedef {import("../../src/base/records/comparisonTests.js").SignificanceTest} SignificanceTest */
@@ -16,8 +18,10 @@ const PLANNED = {
 };
 
 /** @param {string} study @param {Study} found @returns {string[]} Markdown: a list, if pairs were planned */
-export function claimsOf(study, { pairs = PLANNED[study] ?? [], tasks, tests }) {
-  const lines = pairs.flatMap((pair) => tasks.flatMap((task) => claim(tests, pair, task) ?? []));
+export function claimsOf(study, found) {
+  const { pairs = PLANNED[study] ?? [], tasks, tests } = found;
+  const ofTasks = pairs.flatMap((pair) => tasks.flatMap((task) => claim(tests, pair, task) ?? []));
+  const lines = [...ofTasks, ...pairs.flatMap((pair) => claimOverTasks(found, pair) ?? [])];
   return lines.length === 0 ? [] : [`Claims:\n\n${lines.map((line) => `- ${line}\n`).join("")}`];
 }
 
@@ -28,6 +32,33 @@ function claim(tests, [other, method], { name, metrics: [main] }) {
   return gains.length === 0 ? undefined : `${name}: **${method}** against ${other}: ${gains.join("; ")}.`;
 }
 
+/**
+ * Wilcoxon's test over the seeds of all tasks, if these are independent, and beside it the interval of the gain's mean over tasks, for which
+ * tasks with one seed are one value.
+ * @param {Study} found @param {MethodPair} pair
+ */
+function claimOverTasks({ tasks, tests, runs }, [other, method]) {
+  const test = tests.find(
+    ({ task, test, a, b }) =>
+      task === undefined && test === "wilcoxon" && [a, b].includes(method) && [a, b].includes(other),
+  );
+  const isGain = tasks.every(({ metrics: [main] }) => main.goal === "maximize");
+  if (!isGain || test === undefined || "joined" in test || !("pHolm" in test)) return undefined;
+  /** @param {string} one @param {number} seed */
+  const average = (one, seed) =>
+    tasks.reduce((sum, { name, metrics: [main] }) => {
+      const run = runs.find((run) => run.task === name && run.method === one && run.seed === seed);
+      return sum + /** @type {number} */ (run?.metrics[main.name]) / tasks.length;
+    }, 0);
+  const seeds = [...new Set(runs.map(({ seed }) => seed))];
+  const gains = seeds.map((seed) => average(method, seed) - average(other, seed));
+  const { low, high } = /** @type {{ low: number, high: number }} */ (studentInterval(gains));
+  const gain = gains.reduce((sum, one) => sum + one / gains.length, 0);
+  const verdict = test.pHolm >= 0.05 ? "open" : gain > 0 ? "better by ranks" : "worse by ranks";
+  const mean = `mean over tasks ${signed(gain)} (${signed(low)} to ${signed(high)} over ${seeds.length} seeds)`;
+  return `all tasks: **${method}** against ${other}: ${mean}; Wilcoxon's p ${rounded(test.pHolm)}, ${verdict}.`;
+}
+
 /** By how much the method is better, in words. @param {readonly SignificanceTest[]} tests @param {string} metric @param {string} method */
 function gainOf(tests, metric, method) {
   const ofMetric = tests.filter((test) => test.metric === metric);
@@ -36,8 +67,8 @@ function gainOf(tests, metric, method) {
   const [gain, low, high] =
     test.a === method ? [test.difference, test.low, test.high] : [-test.difference, -test.high, -test.low];
   const alike = ofMetric.find((one) => one.test === "equivalence");
-  const p = test.pHolm < 0.001 ? "< 0.001" : test.pHolm.toFixed(3);
-  return `${metric} ${signed(gain)} (${signed(low)} to ${signed(high)}; p ${p}), ${verdictOf(test, gain, alike)}`;
+  const p = rounded(test.pHolm);
+  return `${words(metric)} ${signed(gain)} (${signed(low)} to ${signed(high)}; p ${p}), ${verdictOf(test, gain, alike)}`;
 }
 
 /** @param {TwoLevelTest} test @param {number} gain @param {SignificanceTest | undefined} alike the loss has no test of equivalence */
@@ -49,3 +80,6 @@ function verdictOf({ pHolm }, gain, alike) {
 
 /** @param {number} value */
 const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3)}`;
+
+/** @param {number} p */
+const rounded = (p) => (p < 0.001 ? "< 0.001" : p.toFixed(3));

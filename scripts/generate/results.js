@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { comparisonTables } from "../../build/js/studies/tables/comparisonTables.js";
-import { markdownTable } from "../../build/js/studies/tables/renderTable.js";
+import { markdownTable, NOTHING } from "../../build/js/studies/tables/renderTable.js";
 import { claimsOf } from "./claims.js";
 
 /** @typedef {import("../../src/base/records/comparison.js").Comparison} Comparison */
@@ -50,7 +50,25 @@ function tablesOf(study) {
     notes: table.notes.filter((note) => study === QUIET || !note.startsWith("Time")),
   }));
   const shown = tables.filter(({ columns }) => columns.length > 0);
-  return [...shown.map(markdownTable), ...claimsOf(study, found)].join("\n");
+  return [...shown.map(markdownTable), ...tuningTable(found), ...claimsOf(study, found)].join("\n");
+}
+
+/** The held-out scores that chose among points, if they did so for several methods. @param {Study} found */
+function tuningTable({ tuning = [], methods: all }) {
+  const methods = all.filter((name) => tuning.some(({ method }) => method === name));
+  if (methods.length < 2) return [];
+  const [settings] = tuning.map(({ point }) => Object.keys(point).join(", "));
+  const titleOf = (/** @type {(typeof tuning)[number]} */ { task, point }) =>
+    `${task}: ${Object.values(point).join(", ")}`;
+  const columns = [...new Set(tuning.map(titleOf))].map((title) => ({
+    ...{ group: "", title, align: /** @type {const} */ ("right") },
+    cells: methods.map((name) => {
+      const found = tuning.find((one) => one.method === name && titleOf(one) === title);
+      return { text: found?.score?.toFixed(3) ?? NOTHING, best: found?.chosen ?? false };
+    }),
+  }));
+  const notes = [`Scores on held-out rows by ${settings}; the chosen ones are bold.`];
+  return [markdownTable({ heading: "Method", names: methods, columns, notes })];
 }
 
 const PLACE = /(<!-- generated: results ([\w-]+) -->\n)[\s\S]*?(<!-- end of generated -->)/g;
