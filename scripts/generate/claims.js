@@ -1,10 +1,13 @@
 // What a study of record says of the pairs of methods that it was planned to compare, one sentence each.
 import { words } from "../../build/js/base/index.js";
+import { goalOfAverage } from "../../build/js/studies/statistics/averages.js";
 import { studentInterval } from "../../build/js/studies/statistics/studentInterval.js";
+import { mean } from "../../build/js/studies/statistics/summary.js";
 
 /** @typedef {import("../../src/base/records/comparison.js").MethodPair} MethodPair */
 /** @typedef {import("../../src/base/records/comparisonTests.js").SignificanceTest} SignificanceTest */
 /** @typedef {import("../../src/base/records/comparisonTests.js").TwoLevelTest} TwoLevelTest */
+/** @typedef {import("../../src/base/records/comparisonTests.js").WilcoxonTest} WilcoxonTest */
 /** @typedef {import("./results.js").Study} Study */
 
 /** The pairs of a study that tests every two of its methods. @type {Record<string, readonly MethodPair[]>} */
@@ -37,26 +40,30 @@ function claim(tests, [other, method], { name, metrics: [main] }) {
  * tasks with one seed are one value.
  * @param {Study} found @param {MethodPair} pair
  */
-function claimOverTasks({ tasks, tests, runs }, [other, method]) {
-  const test = tests.find(
-    ({ task, test, a, b }) =>
-      task === undefined && test === "wilcoxon" && [a, b].includes(method) && [a, b].includes(other),
+function claimOverTasks(found, [other, method]) {
+  const { tasks, tests, runs } = found;
+  const test = /** @type {WilcoxonTest | undefined} */ (
+    tests.find(
+      ({ task, test, a, b }) =>
+        task === undefined && test === "wilcoxon" && [a, b].includes(method) && [a, b].includes(other),
+    )
   );
-  const isGain = tasks.every(({ metrics: [main] }) => main.goal === "maximize");
-  if (!isGain || test === undefined || "joined" in test || !("pHolm" in test)) return undefined;
+  if (goalOfAverage(found) !== "maximize" || test === undefined || test.joined !== undefined) return undefined;
   /** @param {string} one @param {number} seed */
-  const average = (one, seed) =>
-    tasks.reduce((sum, { name, metrics: [main] }) => {
-      const run = runs.find((run) => run.task === name && run.method === one && run.seed === seed);
-      return sum + /** @type {number} */ (run?.metrics[main.name]) / tasks.length;
-    }, 0);
+  const average = (one, seed) => {
+    const scoreOf = (/** @type {Study["tasks"][number]} */ { name, metrics: [main] }) =>
+      runs.find((run) => run.task === name && run.method === one && run.seed === seed)?.metrics[main.name] ??
+      Number.NaN;
+    return mean(tasks.map(scoreOf));
+  };
   const seeds = [...new Set(runs.map(({ seed }) => seed))];
   const gains = seeds.map((seed) => average(method, seed) - average(other, seed));
   const { low, high } = /** @type {{ low: number, high: number }} */ (studentInterval(gains));
-  const gain = gains.reduce((sum, one) => sum + one / gains.length, 0);
-  const verdict = test.pHolm >= 0.05 ? "open" : gain > 0 ? "better by ranks" : "worse by ranks";
-  const mean = `mean over tasks ${signed(gain)} (${signed(low)} to ${signed(high)} over ${seeds.length} seeds)`;
-  return `all tasks: **${method}** against ${other}: ${mean}; Wilcoxon's p ${rounded(test.pHolm)}, ${verdict}.`;
+  // The ranks can favor another method than the mean does.
+  const isAhead = test.effect.rankBiserial > 0 === (test.a === method);
+  const verdict = test.pHolm >= 0.05 ? "open" : isAhead ? "better by ranks" : "worse by ranks";
+  const gain = `mean over tasks ${signed(mean(gains))} (${signed(low)} to ${signed(high)} over ${seeds.length} seeds)`;
+  return `all tasks: **${method}** against ${other}: ${gain}; Wilcoxon's p ${rounded(test.pHolm)}, ${verdict}.`;
 }
 
 /** By how much the method is better, in words. @param {readonly SignificanceTest[]} tests @param {string} metric @param {string} method */

@@ -54,7 +54,8 @@ function tablesOf(study) {
 }
 
 /** The held-out scores that chose among points, if they did so for several methods. @param {Study} found */
-function tuningTable({ tuning = [], methods: all }) {
+function tuningTable({ tasks, tuning: points = [], methods: all }) {
+  const tuning = tasks.flatMap(({ name }) => points.filter(({ task }) => task === name));
   const methods = all.filter((name) => tuning.some(({ method }) => method === name));
   if (methods.length < 2) return [];
   const [settings] = tuning.map(({ point }) => Object.keys(point).join(", "));
