@@ -35,13 +35,13 @@ import {
   inferTask,
   maxLengthOf,
   type NamedTask,
-  TASKS,
   type Task,
   type TrainedHead,
   takesChats,
 } from "../../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../../text/index.js";
 import { baseDtypeFor, findAdapter, isReranker, trainedTemplate } from "../../use/inference/index.js";
+import { taskOfRows } from "./taskOfRows.js";
 
 /** What a run reads before the weights. */
 export interface RunData {
@@ -72,7 +72,9 @@ export async function readRunData(
   const architecture = architectureOf(checkpointConfig);
   const own = inferTask(checkpointConfig);
   const ownKind = isReranker(folder) ? "reranking" : own?.kind;
-  const asked = chosenTask(config.task, task) ?? taskOf(saved?.metadata?.task ?? ownKind ?? missingTask());
+  const asked =
+    chosenTask(config.task, task) ??
+    taskOf(saved?.metadata?.task ?? ownKind ?? (await taskOfRows(config.train, context)));
   refuseUnusedForTask(config, asked.kind);
   const splits = await readSplits(asked, {
     ...config,
@@ -196,11 +198,6 @@ export const checkOneMetric = (
     test: test?.examples,
     holdout: holdout?.examples,
   });
-
-function missingTask(): never {
-  const known = Object.keys(TASKS).join(", ");
-  throw new UsageError(`--task is missing: ${known}, or a data set such as glue/mrpc.`);
-}
 
 /** A run's settings before model and data are read, and the adapter that it starts from. */
 export interface RunStart {
