@@ -32,6 +32,7 @@ const NOT_HERE = [
 const options = {
   ...runFile,
   ...omit(runOptions, ...NOT_HERE),
+  method: { ...runOptions.method, default: "bidora" as const },
   learningRate: { ...runOptions.learningRate, defaultText: "1e-3" },
   ...ownOptions,
 };
@@ -57,12 +58,14 @@ export const verifyCommand = defineRunCommand({
     refuseAsRank("verify-hypergradient");
     if (precision !== undefined && given.dtype !== undefined)
       throw new UsageError("--precision and --dtype are mutually exclusive: one takes the place of the other.");
-    const asked = askedRun(given);
-    const { method = runOptions.method.default, upper, optimizer } = saidBy(asked);
+    const said = askedRun(given);
+    const { method = options.method.default, adapter, upper, optimizer } = saidBy(said);
     const group = upperOf({ method, upper });
     if (group === undefined)
       throw new UsageError(`verify-hypergradient is for two levels, and --method ${method} has one: add --upper.`);
     if (upperFacts(group).isExplicit) refuseForFormula(group, implicitProducts, optimizer);
+    // An adapter names its own method.
+    const asked = adapter === undefined ? { ...said, flags: { ...said.flags, method } } : said;
     // every estimator is computed, so the settings of all of them have an effect
     const begin = await startOf(asked, context, upperFacts(group).isExplicit ? [] : ["xi", "hypergradientTerms"]);
     const prepared = await prepare(begin, context, precision);

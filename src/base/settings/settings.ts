@@ -77,7 +77,8 @@ export function refuse(
       named.push(`${flagOf(key)} ${value} (applies only ${condition.only})`);
   }
   if (named.length === 0) return;
-  throw new UsageError(`No effect ${where}: ${named.join(", ")}; leave ${named.length > 1 ? "them" : "it"} out.`);
+  const what = named.length > 1 ? "add what they need, or leave them out" : "add what it needs, or leave it out";
+  throw new UsageError(`No effect ${where}: ${named.join(", ")}; ${what}.`);
 }
 
 /** The given keys that have no effect with these settings. */

@@ -72,9 +72,9 @@ export function usualRate(method: Method, task: string | undefined): number {
 
 const PREFERENCES = { full: 1e-6, dividedBy: 200 };
 
-/** The default learning rates: BiDoRA's, and those of the methods that differ. */
+/** The default learning rates: LoRA's, and those of the methods that differ. */
 export function learningRates(): string {
-  const common = METHODS.bidora.learningRate;
+  const common = METHODS.lora.learningRate;
   const others = methodNames.filter((name) => METHODS[name].learningRate !== common);
   const named = others.map((name) => `${name}: ${METHODS[name].learningRate.toExponential()}`);
   return [common.toExponential(), ...named].join("; ");

@@ -37,7 +37,7 @@ describe("the settings of a call", () => {
 
   test("refuses a setting without effect by name", () => {
     expect(() => resolveSettings(table, { rows: 2, share: 1 })).toThrow(
-      "No effect here: --rows (applies only with --input), --share (applies only with --input and for texts); leave them out.",
+      "No effect here: --rows (applies only with --input), --share (applies only with --input and for texts); add what they need, or leave them out.",
     );
     expect(() => resolveSettings(table, { overwrite: true })).toThrow("--overwrite (applies only with --input)");
   });

@@ -151,7 +151,7 @@ describe("evaluate", () => {
     ["another task", { model: join(BERT, "single"), data: join(ROWS, "train.jsonl") }],
   ])("refuses a corpus for %s", async (_, settings) => {
     await expect(evaluate({ ...settings, corpus: corpusFile() })).rejects.toThrow(
-      /^No effect here: --corpus \(applies only .*with embedding, on pairs without scores\); leave it out\.$/,
+      /^No effect here: --corpus \(applies only .*with embedding, on pairs without scores\); add what it needs, or leave it out\.$/,
     );
   });
 
@@ -207,7 +207,7 @@ describe("predict --format", () => {
     const output = fresh("out.npy");
     const settings = { model: join(BERT, "single"), input: join(ROWS, "train.jsonl"), output } as const;
     await expect(predict({ ...settings, format: "npy" })).rejects.toThrow(
-      "No effect here: --format npy (applies only with embedding and --output); leave it out.",
+      "No effect here: --format npy (applies only with embedding and --output); add what it needs, or leave it out.",
     );
     expect(existsSync(output)).toBe(false);
     await expect(predict({ ...EMBEDDING, input, format: "f32" })).rejects.toThrow("--format f32 (applies only");

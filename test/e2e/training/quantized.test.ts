@@ -61,7 +61,7 @@ describe("finetune", () => {
 
   test("with full is refused in one sentence", async () => {
     await expect(run({ ...settings, ...HELD, method: "full" })).rejects.toThrow(
-      "No effect in this run: --base-dtype (applies only with frozen weight matrices, so with every --method except full); leave it out.",
+      "No effect in this run: --base-dtype (applies only with frozen weight matrices, so with every --method except full); add what it needs, or leave it out.",
     );
   });
 

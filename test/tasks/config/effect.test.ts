@@ -78,7 +78,7 @@ describe.each(options.filter(([, { appliesWhen }]) => appliesWhen))("%s", (key, 
     const idle = runs.filter((run) => !appliesWhen!.holds(run));
     expect(idle.length).toBeGreaterThan(0);
     expect(idle.length).toBeLessThan(runs.length);
-    const refusal = `No effect in this run: ${flagOf(key)} (applies only ${appliesWhen!.only}); leave it out.`;
+    const refusal = `No effect in this run: ${flagOf(key)} (applies only ${appliesWhen!.only}); add what it needs, or leave it out.`;
     const applying = runs.filter((run) => appliesWhen!.holds(run));
     expect(errorsOf(key, "some value", applying)).toEqual([undefined]);
     expect(errorsOf(key, "some value", idle)).toEqual([refusal]);
@@ -96,7 +96,7 @@ test.each(words)("$key $word applies in some runs, and is refused by name in oth
   const idle = open.filter((run) => !acts.holds(run));
   expect(idle.length).toBeGreaterThan(0);
   expect(idle.length).toBeLessThan(open.length);
-  const refusal = `No effect in this run: ${flagOf(key)} ${word} (applies only ${acts.only}); leave it out.`;
+  const refusal = `No effect in this run: ${flagOf(key)} ${word} (applies only ${acts.only}); add what it needs, or leave it out.`;
   const acting = open.filter((run) => acts.holds(run));
   expect(errorsOf(key, word, acting)).toEqual([undefined]);
   expect(errorsOf(key, word, idle)).toEqual([refusal]);

@@ -139,11 +139,11 @@ describe("a setting without effect is refused by name", () => {
     ],
     [
       { method: "dora", unrollSteps: 1 },
-      /--unroll-steps \(applies only with --method bidora or --upper\); leave it out\.$/,
+      /--unroll-steps \(applies only with --method bidora or --upper\); add what it needs, or leave it out\.$/,
     ],
     [
       { method: "lora", searchFraction: 0.5, regularizer: 0 },
-      /--search-fraction .*, --regularizer .* leave them out\.$/,
+      /--search-fraction .*, --regularizer .* add what they need, or leave them out\.$/,
     ],
     [{ method: "lora", magnitudeAxis: "in" }, /--magnitude-axis \(applies only with --method dora or bidora\)/],
     [{ method: "lora", normGradient: "full" }, /--norm-gradient/],
@@ -178,11 +178,11 @@ describe("a setting without effect is refused by name", () => {
     [{ optimizer: "adafactor", adamBeta2: 0.8, momentum: 0 }, /--adam-beta2 .*, --momentum/],
     [
       { optimizer: "adafactor", xi: "optimizer" },
-      /--xi optimizer \(applies only with --optimizer adamw or sgd\); leave it out/,
+      /--xi optimizer \(applies only with --optimizer adamw or sgd\); add what it needs, or leave it out/,
     ],
     [
       { optimizer: "adamw8bit", xi: "optimizer" },
-      /--xi optimizer \(applies only with --optimizer adamw or sgd\); leave it out/,
+      /--xi optimizer \(applies only with --optimizer adamw or sgd\); add what it needs, or leave it out/,
     ],
     [{ optimizer: "lion", adamEpsilon: 1e-6, xi: "optimizer" }, /--adam-epsilon .*--xi optimizer/],
     [{ optimizer: "adamw8bit", momentum: 0.5 }, /--momentum \(applies only with --optimizer sgd\)/],

@@ -30,7 +30,7 @@ export interface AskedComparison {
   readonly pilot: string | undefined;
 }
 
-const DEFAULTS = { methods: ["lora", "dora", "bidora"], seeds: "3" };
+const DEFAULTS = { methods: ["lora", "dora"], seeds: "3" };
 const MOST_SEEDS = 100;
 
 /** @param name where the form has none */

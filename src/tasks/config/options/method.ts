@@ -16,7 +16,7 @@ export const methodOptions = {
     group: "Method",
     help: methodNames.join(", "),
     placeholder: "NAME",
-    default: "bidora",
+    default: "lora",
   }),
   ...whereDeclared(adapterOptions),
 };
