@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
@@ -9,7 +9,7 @@ import { METHODS } from "../../../src/tasks/config/index.js";
 import { namedDatasets } from "../../../src/tasks/datasets/index.js";
 import { TASKS } from "../../../src/tasks/index.js";
 import { OPTIMIZERS } from "../../../src/torch/optim/index.js";
-import { fresh, list, ROWS, SMALL } from "../support.js";
+import { fresh, list, SMALL } from "../support.js";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
@@ -68,7 +68,6 @@ test("the library example in the README runs on a small checkpoint", () => {
   const folder = fresh("example");
   mkdirSync(join(folder, "node_modules"), { recursive: true });
   symlinkSync(ROOT, join(folder, "node_modules", "bidora"));
-  for (const name of ["train.jsonl", "validation.jsonl"]) copyFileSync(join(ROWS, "texts.jsonl"), join(folder, name));
   const code = withValue(markedBlock("library", "ts"), "model", SMALL.model);
   writeFileSync(join(folder, "example.mjs"), code);
 
@@ -79,8 +78,7 @@ test("the library example in the README runs on a small checkpoint", () => {
     env,
   });
   expect([status, stderr]).toEqual([0, ""]);
-  expect(stdout).toMatch(/^start\n(step\n)+/);
-  expect(stdout).toMatch(/done\n\{\s+accuracy: [^}]*\}\n\w+ 0\.\d+\n$/);
+  expect(stdout).toMatch(/\{\s+label: '(shipping|billing)',\s+score: 0\.\d+/);
   const output = /output: "([^"]*)"/.exec(code)?.[1] as string;
   expect(list(join(folder, output))).toEqual(expect.arrayContaining(["adapter_model.safetensors", "metrics.json"]));
 });

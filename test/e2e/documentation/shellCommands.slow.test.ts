@@ -10,18 +10,19 @@ import { BERT, fresh } from "../support.js";
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 /** README and the pages that it links to, in its order: later ones use what the commands of earlier ones leave. */
 const LINKED = Array.from(
-  readFileSync(join(ROOT, "README.md"), "utf8").matchAll(/\]\((docs\/[\w-]+\.md)\)/g),
+  readFileSync(join(ROOT, "README.md"), "utf8").matchAll(/\]\((docs\/[\w/-]+\.md)\)/g),
   ([, page]) => page!,
 );
 const PAGES = readdirSync(join(ROOT, "docs"), { recursive: true, encoding: "utf8" })
   .filter((name) => name.endsWith(".md"))
   .map((name) => join("docs", name));
-const TABLE = LINKED.slice(LINKED.lastIndexOf("docs/install.md"));
+const TABLE = LINKED.slice(LINKED.lastIndexOf("docs/start/tickets.md"));
 const DOCUMENTS = [...new Set(["README.md", ...TABLE, ...PAGES])];
 
 /** Commands that are not run here, with the reason. */
 const SKIPPED: readonly (readonly [command: RegExp, reason: string])[] = [
   [/^npm (start|run setup)\b/, "sets the machine up and trains for minutes on a real model"],
+  [/^git clone /, "has happened"],
   [/^npm install bidora\b/, "is done by npm run test:package"],
   [/^docker /, "is done by npm run test:package, without Docker"],
   [
@@ -74,6 +75,7 @@ beforeAll(async () => {
   writeFileSync(join(QUICK_NPX, "npx"), '#!/bin/sh\ncommand=$1; shift\nexec "node_modules/.bin/$command" "$@"\n', {
     mode: 0o755,
   });
+  cpSync(join(ROOT, "examples"), join(project, "examples"), { recursive: true });
   writeData();
   offerModel();
   offerLanguageModel();
