@@ -1,13 +1,9 @@
 // What a study of record says of the pairs of methods that it was planned to compare, one sentence each.
 import { words } from "../../build/js/base/index.js";
-import { goalOfAverage } from "../../build/js/studies/statistics/averages.js";
-import { studentInterval } from "../../build/js/studies/statistics/studentInterval.js";
-import { mean } from "../../build/js/studies/statistics/summary.js";
 
 /** @typedef {import("../../src/base/records/comparison.js").MethodPair} MethodPair */
 /** @typedef {import("../../src/base/records/comparisonTests.js").SignificanceTest} SignificanceTest */
 /** @typedef {import("../../src/base/records/comparisonTests.js").TwoLevelTest} TwoLevelTest */
-/** @typedef {import("../../src/base/records/comparisonTests.js").WilcoxonTest} WilcoxonTest */
 /** @typedef {import("./results.js").Study} Study */
 
 /** The pairs of a study that tests every two of its methods. @type {Record<string, readonly MethodPair[]>} */
@@ -23,8 +19,7 @@ const PLANNED = {
 /** @param {string} study @param {Study} found @returns {string[]} Markdown: a list, if pairs were planned */
 export function claimsOf(study, found) {
   const { pairs = PLANNED[study] ?? [], tasks, tests } = found;
-  const ofTasks = pairs.flatMap((pair) => tasks.flatMap((task) => claim(tests, pair, task) ?? []));
-  const lines = [...ofTasks, ...pairs.flatMap((pair) => claimOverTasks(found, pair) ?? [])];
+  const lines = pairs.flatMap((pair) => tasks.flatMap((task) => claim(tests, pair, task) ?? []));
   return lines.length === 0 ? [] : [`Claims:\n\n${lines.map((line) => `- ${line}\n`).join("")}`];
 }
 
@@ -33,37 +28,6 @@ function claim(tests, [other, method], { name, metrics: [main] }) {
   const ofPair = tests.filter(({ task, a, b }) => task === name && [a, b].includes(method) && [a, b].includes(other));
   const gains = [main.name, "loss"].flatMap((metric) => gainOf(ofPair, metric, method) ?? []);
   return gains.length === 0 ? undefined : `${name}: **${method}** against ${other}: ${gains.join("; ")}.`;
-}
-
-/**
- * Wilcoxon's test over the seeds of all tasks, if these are independent, and beside it the interval of the gain's mean over tasks, for which
- * tasks with one seed are one value.
- * @param {Study} found @param {MethodPair} pair
- */
-function claimOverTasks(found, [other, method]) {
-  const { tasks, tests, runs } = found;
-  const test = /** @type {WilcoxonTest | undefined} */ (
-    tests.find(
-      ({ task, test, a, b }) =>
-        task === undefined && test === "wilcoxon" && [a, b].includes(method) && [a, b].includes(other),
-    )
-  );
-  if (goalOfAverage(found) !== "maximize" || test === undefined || test.joined !== undefined) return undefined;
-  /** @param {string} one @param {number} seed */
-  const average = (one, seed) => {
-    const scoreOf = (/** @type {Study["tasks"][number]} */ { name, metrics: [main] }) =>
-      runs.find((run) => run.task === name && run.method === one && run.seed === seed)?.metrics[main.name] ??
-      Number.NaN;
-    return mean(tasks.map(scoreOf));
-  };
-  const seeds = [...new Set(runs.map(({ seed }) => seed))];
-  const gains = seeds.map((seed) => average(method, seed) - average(other, seed));
-  const { low, high } = /** @type {{ low: number, high: number }} */ (studentInterval(gains));
-  // The ranks can favor another method than the mean does.
-  const isAhead = test.effect.rankBiserial > 0 === (test.a === method);
-  const verdict = test.pHolm >= 0.05 ? "open" : isAhead ? "better by ranks" : "worse by ranks";
-  const gain = `mean over tasks ${signed(mean(gains))} (${signed(low)} to ${signed(high)} over ${seeds.length} seeds)`;
-  return `all tasks: **${method}** against ${other}: ${gain}; Wilcoxon's p ${rounded(test.pHolm)}, ${verdict}.`;
 }
 
 /** By how much the method is better, in words. @param {readonly SignificanceTest[]} tests @param {string} metric @param {string} method */

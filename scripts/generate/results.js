@@ -1,9 +1,9 @@
-// Writes the tables and claims of docs/results.md from docs/results/*/comparison.json, and these files with one line a run; with --check only compares.
+// Writes the tables and claims of docs/results.md and its appendix from docs/results/*/comparison.json, and these files with one line a run; with --check only compares.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { comparisonTables } from "../../build/js/studies/tables/comparisonTables.js";
-import { markdownTable, NOTHING } from "../../build/js/studies/tables/renderTable.js";
+import { markdownTable } from "../../build/js/studies/tables/renderTable.js";
 import { claimsOf } from "./claims.js";
 
 /** @typedef {import("../../src/base/records/comparison.js").Comparison} Comparison */
@@ -41,48 +41,31 @@ const withLoss = ({ tasks, ...found }) => ({
 const QUIET = "cost";
 const COSTS = new Set(["Time", "Peak memory"]);
 
-/** @param {string} study */
+/** What is said below a table; settings and conditions are in the study's files. */
+const NOTES = /^(Rows: |Mean |Average: |On .* (predicted the same|is no better)|Processor: )/;
+
+/** The table of all tasks, which is the only one of a study with one task, and the claims. @param {string} study */
 function tablesOf(study) {
   const found = read(study);
-  const tables = comparisonTables(withLoss(found)).map((table) => ({
+  const [table] = comparisonTables(withLoss(found));
+  const shown = {
     ...table,
     columns: table.columns.filter(({ title }) => study === QUIET || !COSTS.has(title)),
-    notes: table.notes.filter((note) => study === QUIET || !note.startsWith("Time")),
-  }));
-  const shown = tables.filter(({ columns }) => columns.length > 0);
-  return [...shown.map(markdownTable), ...tuningTable(found), ...claimsOf(study, found)].join("\n");
-}
-
-/** The held-out scores that chose among points, if they did so for several methods. @param {Study} found */
-function tuningTable({ tasks, tuning: points = [], methods: all }) {
-  const tuning = tasks.flatMap(({ name }) => points.filter(({ task }) => task === name));
-  const methods = all.filter((name) => tuning.some(({ method }) => method === name));
-  if (methods.length < 2) return [];
-  const [settings] = tuning.map(({ point }) => Object.keys(point).join(", "));
-  const titleOf = (/** @type {(typeof tuning)[number]} */ { task, point }) =>
-    `${task}: ${Object.values(point).join(", ")}`;
-  const columns = [...new Set(tuning.map(titleOf))].map((title) => ({
-    ...{ group: "", title, align: /** @type {const} */ ("right") },
-    cells: methods.map((name) => {
-      const found = tuning.find((one) => one.method === name && titleOf(one) === title);
-      return { text: found?.score?.toFixed(3) ?? NOTHING, best: found?.chosen ?? false };
-    }),
-  }));
-  const notes = [`Scores on held-out rows by ${settings}; the chosen ones are bold.`];
-  return [markdownTable({ heading: "Method", names: methods, columns, notes })];
+    notes: table.notes.filter((note) => NOTES.test(note) || (study === QUIET && note.startsWith("Time"))),
+  };
+  return [markdownTable(shown), ...claimsOf(study, found)].join("\n");
 }
 
 const PLACE = /(<!-- generated: results ([\w-]+) -->\n)[\s\S]*?(<!-- end of generated -->)/g;
 
-const page = join(root, "docs/results.md");
-const tables = readFileSync(page, "utf8").replace(
-  PLACE,
-  (_, begin, study, end) => `${begin}\n${tablesOf(study)}\n${end}`,
-);
+const pages = ["docs/results.md", "docs/results/appendix.md"].map((page) => join(root, page));
+/** @param {string} page */
+const withTables = (page) =>
+  readFileSync(page, "utf8").replace(PLACE, (_, begin, study, end) => `${begin}\n${tablesOf(study)}\n${end}`);
 const studyFiles = readdirSync(studies).filter((study) => existsSync(pathOf(study)));
 /** @type {[string, string][]} */
 const written = [
-  [page, tables],
+  ...pages.map((page) => /** @type {[string, string]} */ ([page, withTables(page)])),
   ...studyFiles.map((study) => /** @type {[string, string]} */ ([pathOf(study), compact(read(study))])),
 ];
 for (const [path, content] of written) {

@@ -8,7 +8,9 @@ import { expectEffects } from "./effects.js";
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const found = readdirSync(join(root, "docs/results"), { recursive: true, encoding: "utf8" });
 const files = found.filter((name) => name.endsWith(".yaml")).map((name) => join("docs/results", name));
-const page = readFileSync(join(root, "docs/results.md"), "utf8");
+const page = ["results.md", "results/appendix.md"]
+  .map((name) => readFileSync(join(root, "docs", name), "utf8"))
+  .join("\n");
 
 describe.each(files)("the study in %s", (name) => {
   const spec = readSpec(
@@ -20,7 +22,7 @@ describe.each(files)("the study in %s", (name) => {
     await expectEffects(spec, 800);
   });
 
-  it("is linked from the results page, with its table once results exist", () => {
+  it("is linked from the results or their appendix, with its table once results exist", () => {
     expect(page).toContain(`npx bidora compare ${name} `);
     const study = dirname(name);
     const isMade = existsSync(join(root, study, "comparison.json"));
