@@ -41,8 +41,8 @@ const withLoss = ({ tasks, ...found }) => ({
 const QUIET = "cost";
 const COSTS = new Set(["Time", "Peak memory"]);
 
-/** What is said below a table; settings and conditions are in the study's files. */
-const NOTES = /^(Rows: |Mean |Average: |On .* (predicted the same|is no better)|Processor: )/;
+/** Notes below a table; the pages say once what all tables have in common, and settings are in the study's files. */
+const NOTES = /^(On .* (predicted the same|is no better)|Processor: )/;
 
 /** The table of all tasks, which is the only one of a study with one task, and the claims. @param {string} study */
 function tablesOf(study) {
