@@ -39,7 +39,8 @@ test("every method has its name, three sentences, and a picture with words", asy
   }
   expect(page.querySelectorAll("#more-methods [type=radio]")).toHaveLength(methodNames.length - 4);
   const bidora = page.getElementById("method-bidora")!;
-  expect(bidora.hasAttribute("checked")).toBe(true);
+  expect(bidora.hasAttribute("checked")).toBe(false);
+  expect(page.getElementById("method-lora")!.hasAttribute("checked")).toBe(true);
   expect(bidora.closest(".method")!.querySelector("svg")!.getAttribute("aria-label")).toBe(
     "BiDoRA: m ⊙ ( W + B A ) / ‖·‖; W frozen, m trained in the upper level, B and A trained in the lower level.",
   );
@@ -85,12 +86,12 @@ test("what loses its effect with another method leaves the file, and the page sa
 });
 
 test("a refused value changes nothing, and is shown again", async () => {
-  const { studio, file } = studioWith("model: m\n");
+  const { studio, file } = studioWith("model: m\nmethod: dora\n");
   expect(() => set(studio, "rank", "many")).toThrow('--rank takes a whole number of at least 1; got "many".');
   expect(() => set(studio, "magnitudeAxis", "up")).toThrow('--magnitude-axis takes out or in; got "up".');
-  expect(() => set(studio, "upper", "ia3")).toThrow("--upper ia3 does not go with --method bidora");
+  expect(() => set(studio, "upper", "ia3")).toThrow("--upper ia3 does not go with --method dora");
   expect(() => settingsActions.method(studio, formOf({ method: "qlora" }))).toThrow("--method takes");
-  expect(file()).toBe("model: m\n");
+  expect(file()).toBe("model: m\nmethod: dora\n");
   const form = formOf({ setting: "rank", rank: "many" });
   const input = (await pageOf(studio, { form })).querySelector("#field-rank")!;
   expect([input.getAttribute("value"), input.getAttribute("aria-invalid")]).toEqual(["many", "true"]);
@@ -114,7 +115,7 @@ test("what is no setting of this page is refused", () => {
 });
 
 test("the input fits the kind of value", async () => {
-  const page = await pageOf(studioWith("model: m\n").studio);
+  const page = await pageOf(studioWith("model: m\nmethod: bidora\n").studio);
   const words = (key: string) =>
     [...page.querySelectorAll(`#field-${key} option`)].map((one) => [one.getAttribute("value"), one.textContent]);
   expect(words("rslora")).toEqual([
@@ -143,9 +144,9 @@ test.each([
   ["log", "tensorboard", "[tensorboard]"],
   ["holdoutGroups", "6", "6"],
 ])("%s is read from a form and shown as it was given", async (key, text, written) => {
-  const { studio, file } = studioWith("model: m\n");
+  const { studio, file } = studioWith("model: m\nmethod: bidora\n");
   set(studio, key, text);
-  expect(file()).toBe(`model: m\n${key}: ${written}\n`);
+  expect(file()).toBe(`model: m\nmethod: bidora\n${key}: ${written}\n`);
   const input = (await pageOf(studio)).getElementById(`field-${key}`)!;
   const shown = input.getAttribute("value") ?? input.querySelector("[selected]")!.getAttribute("value");
   expect(shown).toBe(key === "learningRate" ? "0.0001" : text);

@@ -16,10 +16,10 @@ describe("init", () => {
       holdoutFraction: 0.1,
       textColumns: ["text"],
       labelColumn: ["label"],
-      method: "bidora",
+      method: "lora",
     });
     const output = fresh("run");
-    const short = ["--max-steps", "2", "--retrain-steps", "2", "--batch-size", "4"];
+    const short = ["--max-steps", "2", "--batch-size", "4"];
     expect((await bidora("finetune", runFile, ...short, "--output", output)).status).toBe(0);
     for (const command of ["config", "preview"]) expect((await bidora(command, runFile)).status).toBe(0);
   });

@@ -108,7 +108,9 @@ test("the command prints the comparison, and refuses settings without effect on 
 
 test("a run warns at its start about finite differences in bfloat16", async () => {
   const noted = async (settings: RunSettings) =>
-    (await run({ maxSteps: 1, retrainSteps: 0, ...settings })).notes.filter((note) => note.includes("loses accuracy"));
+    (await run({ method: "bidora", maxSteps: 1, retrainSteps: 0, ...settings })).notes.filter((note) =>
+      note.includes("loses accuracy"),
+    );
   for (const hypergradient of ["finite-difference", "forward-difference"] as const)
     expect(await noted({ hypergradient, dtype: "bfloat16" })).toEqual([
       `--hypergradient ${hypergradient} loses accuracy in bfloat16: use exact, or --dtype float32; \`bidora verify-hypergradient\` measures it.`,

@@ -6,10 +6,23 @@ import type { RunEvent } from "../../../src/base/records/events.js";
 import type { JsonValue } from "../../../src/base/records/json.js";
 import { RUN_FILE } from "../../../src/base/records/names.js";
 import { flagOf, type Option } from "../../../src/base/settings/option.js";
-import { type RunKey, resolveRun, runOptions, settingsOf } from "../../../src/tasks/config/index.js";
+import { type RunKey, readRunFile, resolveRun, runOptions, settingsOf } from "../../../src/tasks/config/index.js";
 import { CheckpointRequest } from "../../../src/training/checkpoints/checkpoints.js";
 import { FREE, findCheckpoint, settingDifferences } from "../../../src/training/checkpoints/resume.js";
-import { abortAfter, bidora, bytes, eventsIn, fresh, json, list, run, SMALL, stepsOf, write } from "../support.js";
+import {
+  abortAfter,
+  bidora,
+  bytes,
+  eventsIn,
+  fresh,
+  json,
+  list,
+  run,
+  SMALL,
+  SMALL_FLAGS,
+  stepsOf,
+  write,
+} from "../support.js";
 
 const SETTINGS = Object.entries<Option>(runOptions).flatMap(([key, { session }]) => (session ? [] : [key as RunKey]));
 /** Settings that no checkpoint holds: the result does not depend on them, or a note says how. */
@@ -114,6 +127,17 @@ describe("--resume", () => {
       status: 2,
       stderr: `bidora: --model is missing, and --output ${none} has no run of bidora's that names it: give a local folder or a Hub repository.\n`,
     });
+  });
+
+  test.each([
+    ["flags", (output: string) => [...SMALL_FLAGS, "--learning-rate", "0.01", "--max-steps", "4", "--output", output]],
+    ["a run file", (output: string) => [write("run.yaml", JSON.stringify({ ...SMALL, output }))]],
+  ])("of a folder with %s that name no method keeps the run's own", async (_, words) => {
+    const { output } = await run({ method: "dora" }, abortAfter(2));
+    const resumed = await bidora("finetune", ...words(output), "--dtype", "auto", "--resume", "--quiet");
+    expect(resumed).toMatchObject({ status: 0 });
+    expect(readRunFile(join(output, RUN_FILE)).method).toBe("dora");
+    expect(stepsOf(eventsIn(output))).toHaveLength(SMALL.maxSteps);
   });
 
   test("of a folder alone: flags take precedence, and rates that follow another one still do", async () => {

@@ -34,7 +34,13 @@ describe("a result that equals the run's start", () => {
   });
 
   test("by the rate of the last phase", async () => {
-    const { outcome } = await run({ learningRate: 0, retrainLearningRate: 0.1, maxSteps: 2, retrainSteps: 1 });
+    const { outcome } = await run({
+      method: "bidora",
+      learningRate: 0,
+      retrainLearningRate: 0.1,
+      maxSteps: 2,
+      retrainSteps: 1,
+    });
     expect(outcome).toEqual([expect.stringContaining("since its only step is the first of the warm-up")]);
   });
 

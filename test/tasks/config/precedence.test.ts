@@ -21,11 +21,11 @@ test("a run takes settings from what is found, flags, file, adapter, other setti
   const run = settle({ flags, file, adapter });
   expect(run).toMatchObject({ model: "m", alpha: 1, rank: 3, dropout: 0.5, normGradient: "detached", batchSize: 32 });
   expect(run.given).toEqual({ model: "m", alpha: 1, rank: 3 });
-  expect(settle({ flags }).normGradient).toBe("full");
+  expect(settle({ flags: { ...flags, method: "bidora" } }).normGradient).toBe("full");
 
   const found = withFound(run, { dtype: "bfloat16", alpha: 9, rank: undefined, task: "regression" });
   expect(found).toMatchObject({ dtype: "bfloat16", alpha: 9, rank: 3, task: "regression" });
   expect(found.given).toEqual(run.given);
   // It had been settled before anything was read, and is where the results go.
-  expect(found.output).toBe("runs/run-bidora");
+  expect(found.output).toBe("runs/run-lora");
 });

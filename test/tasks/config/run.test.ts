@@ -28,7 +28,7 @@ const yaml = (text: string): string => {
 describe("resolveRun", () => {
   test("fills in the documented defaults", () => {
     expect(resolveRun({ model: "m" })).toMatchObject({
-      method: "bidora",
+      method: "lora",
       rank: 8,
       alpha: 16,
       dropout: 0,
@@ -124,8 +124,10 @@ describe("resolveRun", () => {
   test("refuses what can't be", () => {
     expect(() => resolveRun({})).toThrow("--model is missing");
     expect(() => resolveRun({ model: "m", resume: true, overwrite: true })).toThrow(/are mutually exclusive/);
-    expect(() => resolveRun({ model: "m", dtype: "float16" })).toThrow(/float16 does not go with --method bidora/);
-    expect(() => resolveRun({ model: "m", dtype: "float16", method: "lora" })).not.toThrow();
+    expect(() => resolveRun({ model: "m", dtype: "float16", method: "bidora" })).toThrow(
+      /float16 does not go with --method bidora/,
+    );
+    expect(() => resolveRun({ model: "m", dtype: "float16" })).not.toThrow();
     expect(() => resolveRun({ model: "m", rank: 0 })).toThrow("rank takes a whole number of at least 1; got 0.");
     expect(() => resolveRun({ model: "m", rnak: 3 } as never)).toThrow('Unknown setting "rnak". Did you mean "rank"?');
   });
@@ -133,6 +135,7 @@ describe("resolveRun", () => {
 
 describe("a setting without effect is refused by name", () => {
   test.each<[RunSettings, RegExp]>([
+    [{ unrollSteps: 2 }, /^No effect in this run: --unroll-steps \(applies only with --method bidora or --upper\);/],
     [
       { method: "lora", xi: 1 },
       /^No effect in this run: --xi \(applies only with --method bidora or --upper and --hypergradient finite-difference/,
@@ -149,25 +152,28 @@ describe("a setting without effect is refused by name", () => {
     [{ method: "lora", normGradient: "full" }, /--norm-gradient/],
     [{ method: "full", rank: 4 }, /--rank \(applies only with --method lora, .*or bidora\)/],
     [{ method: "full", targetModules: "all-linear", dropout: 0.1 }, /--target-modules .*--dropout/],
-    [{ hypergradient: "neumann", xi: 1 }, /--xi/],
-    [{ hypergradient: "cg", xi: "optimizer" }, /--xi/],
-    [{ hypergradient: "first-order", xi: 1 }, /--xi/],
-    [{ hypergradient: "exact", hypergradientTerms: 3 }, /--hypergradient-terms .*neumann or cg/],
-    [{ retrainSteps: 3, retrainEpochs: 1 }, /--retrain-epochs .*without --retrain-steps/],
-    [{ retrainSteps: 0, retrainLearningRate: 1e-4 }, /--retrain-learning-rate .*and a retrain phase/],
-    [{ retrainEpochs: 0, retrainLearningRate: 1e-4 }, /--retrain-learning-rate/],
+    [{ method: "bidora", hypergradient: "neumann", xi: 1 }, /--xi/],
+    [{ method: "bidora", hypergradient: "cg", xi: "optimizer" }, /--xi/],
+    [{ method: "bidora", hypergradient: "first-order", xi: 1 }, /--xi/],
+    [{ method: "bidora", hypergradient: "exact", hypergradientTerms: 3 }, /--hypergradient-terms .*neumann or cg/],
+    [{ method: "bidora", retrainSteps: 3, retrainEpochs: 1 }, /--retrain-epochs .*without --retrain-steps/],
+    [{ method: "bidora", retrainSteps: 0, retrainLearningRate: 1e-4 }, /--retrain-learning-rate .*and a retrain phase/],
+    [{ method: "bidora", retrainEpochs: 0, retrainLearningRate: 1e-4 }, /--retrain-learning-rate/],
     [
-      { searchFolds: 2, searchFraction: 0.5 },
+      { method: "bidora", searchFolds: 2, searchFraction: 0.5 },
       /--search-fraction \(applies only with --method bidora or --upper and without --search-folds/,
     ],
-    [{ searchFolds: 2, searchPatience: 1 }, /--search-patience \(applies only .*without --search-folds\)/],
+    [
+      { method: "bidora", searchFolds: 2, searchPatience: 1 },
+      /--search-patience \(applies only .*without --search-folds\)/,
+    ],
     [
       { method: "dora", searchFolds: 2, searchPatience: 1, warmStart: true },
       /--search-folds .*--search-patience .*--warm-start/,
     ],
-    [{ retrainSteps: 0, warmStart: true }, /--warm-start \(applies only .*and a retrain phase\)/],
+    [{ method: "bidora", retrainSteps: 0, warmStart: true }, /--warm-start \(applies only .*and a retrain phase\)/],
     [
-      { retrainEpochs: 0, searchPatience: 1, evalEvery: 1, earlyStopping: 1 },
+      { method: "bidora", retrainEpochs: 0, searchPatience: 1, evalEvery: 1, earlyStopping: 1 },
       /No effect in this run: --early-stopping \(applies only if there is a phase/,
     ],
     [{ momentum: 0.5 }, /--momentum \(applies only with --optimizer sgd\)/],
@@ -177,14 +183,14 @@ describe("a setting without effect is refused by name", () => {
     ],
     [{ optimizer: "adafactor", adamBeta2: 0.8, momentum: 0 }, /--adam-beta2 .*, --momentum/],
     [
-      { optimizer: "adafactor", xi: "optimizer" },
+      { method: "bidora", optimizer: "adafactor", xi: "optimizer" },
       /--xi optimizer \(applies only with --optimizer adamw or sgd\); add what it needs, or leave it out/,
     ],
     [
-      { optimizer: "adamw8bit", xi: "optimizer" },
+      { method: "bidora", optimizer: "adamw8bit", xi: "optimizer" },
       /--xi optimizer \(applies only with --optimizer adamw or sgd\); add what it needs, or leave it out/,
     ],
-    [{ optimizer: "lion", adamEpsilon: 1e-6, xi: "optimizer" }, /--adam-epsilon .*--xi optimizer/],
+    [{ method: "bidora", optimizer: "lion", adamEpsilon: 1e-6, xi: "optimizer" }, /--adam-epsilon .*--xi optimizer/],
     [{ optimizer: "adamw8bit", momentum: 0.5 }, /--momentum \(applies only with --optimizer sgd\)/],
     [{ keepCheckpoints: 2 }, /--keep-checkpoints \(applies only with --save-every\)/],
     [{ task: "regression", data: "folder", train: "t.jsonl" }, /--data \(applies only with a named data set as --task/],
@@ -199,15 +205,22 @@ describe("a setting without effect is refused by name", () => {
   });
 
   test.each<RunSettings>([
-    { hypergradient: "forward-difference", xi: 1 },
-    { hypergradient: "cg", hypergradientTerms: 3 },
+    { method: "bidora", hypergradient: "forward-difference", xi: 1 },
+    { method: "bidora", hypergradient: "cg", hypergradientTerms: 3 },
     { maxSteps: 5, epochs: 1 },
-    { retrainEpochs: 2, retrainLearningRate: 1e-4 },
+    { method: "bidora", retrainEpochs: 2, retrainLearningRate: 1e-4 },
     { saveEvery: 3, keepCheckpoints: 1 },
-    { optimizer: "sgd", momentum: 0.5, xi: "optimizer" },
-    { optimizer: "adafactor", xi: "learning-rate" },
-    { optimizer: "adamw8bit", adamBeta1: 0.8, adamBeta2: 0.99, adamEpsilon: 1e-6, xi: "learning-rate" },
-    { optimizer: "lion", adamBeta1: 0.95, adamBeta2: 0.98, weightDecay: 1, xi: "learning-rate" },
+    { method: "bidora", optimizer: "sgd", momentum: 0.5, xi: "optimizer" },
+    { method: "bidora", optimizer: "adafactor", xi: "learning-rate" },
+    {
+      method: "bidora",
+      optimizer: "adamw8bit",
+      adamBeta1: 0.8,
+      adamBeta2: 0.99,
+      adamEpsilon: 1e-6,
+      xi: "learning-rate",
+    },
+    { method: "bidora", optimizer: "lion", adamBeta1: 0.95, adamBeta2: 0.98, weightDecay: 1, xi: "learning-rate" },
     { method: "dora", magnitudeAxis: "in", normGradient: "full" },
     { task: "glue/mrpc", data: "folder", train: "t.tsv", textColumns: ["a"] },
     { task: "glue/mrpc", train: "t.tsv", labelColumn: ["a"] },
@@ -331,6 +344,7 @@ describe("YAML", () => {
     const run = resolveRun({
       model: "m",
       task: "glue/mrpc",
+      method: "bidora",
       maxSteps: 5,
       xi: 1,
       targetModules: ".*query",

@@ -41,9 +41,9 @@ test("a model card says if validation rows were used for selection", () => {
 test("a model card describes a search with non-default settings", () => {
   const sentences = [/each of 5 folds/, /after 3 passes over/, /started from what the lower level/];
   const which = (settings: RunSettings) => sentences.map((sentence) => sentence.test(cardOf(settings)));
-  expect(which({})).toEqual([false, false, false]);
-  expect(which({ searchFolds: 5 })).toEqual([true, false, false]);
-  expect(which({ searchPatience: 3, warmStart: true })).toEqual([false, true, true]);
+  expect(which({ method: "bidora" })).toEqual([false, false, false]);
+  expect(which({ method: "bidora", searchFolds: 5 })).toEqual([true, false, false]);
+  expect(which({ method: "bidora", searchPatience: 3, warmStart: true })).toEqual([false, true, true]);
   expect(which({ method: "dora", searchFolds: 5, searchPatience: 3, warmStart: true })).toEqual([false, false, false]);
 });
 
