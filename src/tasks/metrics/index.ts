@@ -9,7 +9,6 @@ export { combineMetrics, mapPrediction } from "./parts/combineMetrics.js";
 export { type ConfidenceInterval, type ConfidenceIntervals, confidenceIntervals } from "./parts/confidenceIntervals.js";
 export { type EntityRules, entityRulesOf, mixesEnds, type TagScheme } from "./parts/entities.js";
 export { type Metric, type MetricValue, type OverRows, type Sums, score } from "./parts/metric.js";
-export { pairedDifference } from "./parts/pairedDifference.js";
 export type { BootstrapOptions } from "./parts/resampling.js";
 export type { Counts } from "./parts/scores.js";
 export type { Interval } from "./parts/statistics.js";
