@@ -163,6 +163,7 @@ export type {
   ModelInspection,
   ModelPredictSettings,
   Prediction,
+  RowChanges,
   TensorFacts,
   Verdict,
 } from "./use/inference/index.js";

@@ -1,3 +1,4 @@
+import { max } from "d3-array";
 import * as z from "zod";
 import { binaryCrossEntropy } from "../models/nn/index.js";
 import * as torch from "../torch/index.js";
@@ -7,7 +8,7 @@ import { bestLabelSet, lossOfShares } from "./constant.js";
 import { type LabelMap, loadTexts, type TextExample } from "./data/index.js";
 import { readLabels } from "./data/table.js";
 import { combineMetrics, type LabelSet, labelScores, mapPrediction, subsetAccuracy } from "./metrics/index.js";
-import type { Task } from "./task.js";
+import type { ConstantPredictor, Task } from "./task.js";
 import { encodeTexts, labelMismatch, SEQUENCE_HEAD, writtenLogits } from "./texts.js";
 
 /** An example's predicted labels. */
@@ -18,6 +19,8 @@ export interface LabelsPrediction {
   readonly scores: readonly number[];
   readonly logits: readonly number[];
 }
+
+const constantOf = (labels: ConstantPredictor["answer"]) => ({ answer: labels, of: () => ({ labels }) });
 
 /** Any number of labels for one or two texts. */
 export const multiLabelClassification: Task<
@@ -46,9 +49,12 @@ export const multiLabelClassification: Task<
       );
     return now[0]!.reduce((sum, _, id) => sum + ofLabel(id), 0) / now[0]!.length;
   },
-  constantPrediction(known, names) {
-    const labels = bestLabelSet(known.map(targetOf)).map((id) => names[id]);
-    return { of: () => ({ labels }) };
+  constantPrediction: (known, names) => constantOf(bestLabelSet(known.map(targetOf)).map((id) => names[id]!)),
+  constantOf,
+  mistake({ labels, scores }, reference, names) {
+    const sureness = (score = 1) => Math.max(score, 1 - score);
+    const wrong = names.map((name, id) => labels.includes(name) !== (reference[id] === 1) && sureness(scores?.[id]));
+    return max(wrong.filter((one) => one !== false));
   },
   predict([outputs], _rows, labels) {
     const logits = (outputs as ExampleOutputs).vector();

@@ -15,13 +15,15 @@ import {
 } from "./data/index.js";
 import { mapPrediction } from "./metrics/index.js";
 import { namedMetrics } from "./scorer.js";
-import type { Task } from "./task.js";
+import type { ConstantPredictor, Task } from "./task.js";
 import { encodeTexts, labelMismatch, SEQUENCE_HEAD } from "./texts.js";
 
 /** The number predicted for an example. */
 export interface NumberPrediction {
   readonly value: number;
 }
+
+const constantOf = (value: ConstantPredictor["answer"]) => ({ answer: value, of: () => ({ value }) });
 
 /** A number for one or two texts. */
 export const regression: Task<TextExample<number>, EncodedExample<number>, NumberPrediction, number> = {
@@ -40,10 +42,8 @@ export const regression: Task<TextExample<number>, EncodedExample<number>, Numbe
       torch.tensor(examples.map(targetOf), [examples.length], outputs.dtype, outputs.device),
     ),
   constantLoss: (known, examples) => lossOfMean(known.map(targetOf), examples.map(targetOf)),
-  constantPrediction(known) {
-    const value = exactMean(known.map(targetOf));
-    return { of: () => ({ value }) };
-  },
+  constantPrediction: (known) => constantOf(exactMean(known.map(targetOf))),
+  constantOf,
   predict: ([outputs]) => ({ value: outputs?.values[0] as number }),
   prediction: z.object({ value: z.number() }),
   scorer: ({ metrics }) => {

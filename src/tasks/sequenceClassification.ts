@@ -9,7 +9,7 @@ import { LabelMap, loadTexts, readName, type TextExample } from "./data/index.js
 import { positiveLabel } from "./data/labels.js";
 import { mapPrediction } from "./metrics/index.js";
 import { namedMetrics, type Scorer, type ScorerOptions } from "./scorer.js";
-import type { Task } from "./task.js";
+import type { ConstantPredictor, Task } from "./task.js";
 import { encodeTexts, labelMismatch, SEQUENCE_HEAD, softmax, writtenLogits } from "./texts.js";
 
 /** The most likely label of an example. */
@@ -19,6 +19,8 @@ export interface ClassPrediction {
   readonly score: number;
   readonly logits: readonly number[];
 }
+
+const constantOf = (label: ConstantPredictor["answer"]) => ({ answer: label, of: () => ({ label }) });
 
 /** One of several labels for one or two texts. */
 export const sequenceClassification: Task<
@@ -39,10 +41,9 @@ export const sequenceClassification: Task<
   loss: (outputs, { examples }) =>
     crossEntropy(outputs, torch.tensor(examples.map(targetOf), [examples.length], "int64", outputs.device)),
   constantLoss: (known, examples) => lossOfShares(known.map(targetOf), examples.map(targetOf)),
-  constantPrediction(known, labels) {
-    const label = labels[mostFrequent(known.map(targetOf)) ?? 0];
-    return { of: () => ({ label }) };
-  },
+  constantPrediction: (known, labels) => constantOf(labels[mostFrequent(known.map(targetOf)) ?? 0]!),
+  constantOf,
+  mistake: ({ label, score = 1 }, id, labels) => (label === labels[id] ? undefined : score),
   predict([outputs], _rows, labels) {
     const logits = (outputs as ExampleOutputs).vector();
     const best = argmax(logits);

@@ -119,6 +119,14 @@ export interface Task<
    * @param labels the names of the outputs
    */
   constantPrediction?(known: readonly X[], labels: readonly string[]): ConstantPredictor<Reference>;
+  /** The same of an answer that was found before, from examples that are no longer known. */
+  constantOf?(answer: ConstantPredictor["answer"]): ConstantPredictor<Reference>;
+  /**
+   * Of a task whose predictions are right or wrong: how sure a wrong one was, as the largest probability of what is wrong in it (1 for a
+   * prediction without probabilities); undefined for a right one.
+   * @param labels the names of the outputs
+   */
+  mistake?(prediction: Prediction, reference: Reference, labels: readonly string[]): number | undefined;
   /** Whether an example that is longer than the model takes is encoded in several parts. */
   readonly splitsExamples?: boolean;
   /**
@@ -144,6 +152,8 @@ export interface Task<
 
 /** Predicts the same for every example. */
 export interface ConstantPredictor<Reference = unknown> {
+  /** What it predicts: a label, labels, or a number. */
+  readonly answer: string | number | readonly string[];
   /** What is scored of the prediction for an example with this reference, of which it may take the number of words. */
   of(reference: Reference): object;
 }

@@ -1,3 +1,4 @@
+import { max } from "d3-array";
 import * as z from "zod";
 import { argmax } from "../base/index.js";
 import { linearHead } from "../models/index.js";
@@ -18,7 +19,8 @@ import {
   type WordLabels,
   wordAccuracy,
 } from "./metrics/index.js";
-import type { Task } from "./task.js";
+import type { ConstantPredictor, Task } from "./task.js";
+import { softmax } from "./texts.js";
 
 /**
  * A sentence, or a part of one that is longer than the model takes. The target of a word's first sub-word is its label's id, that of all other
@@ -39,6 +41,11 @@ export interface WordsPrediction {
   readonly labels: readonly (string | null)[];
   readonly logits: readonly (readonly number[] | null)[];
 }
+
+const constantOf = (label: ConstantPredictor["answer"]) => ({
+  answer: label,
+  of: (words: WordLabels) => ({ labels: words.map(() => label) }),
+});
 
 /**
  * A label for each word, predicted at its first sub-word. A longer sentence than the model takes is continued in further parts: all its
@@ -63,9 +70,14 @@ export const tokenClassification: Task<WordsExample, EncodedWordsExample, WordsP
     return crossEntropy(outputs, torch.tensor(classes, [classes.length], "int64", outputs.device));
   },
   constantLoss: (known, examples) => lossOfShares(labeledClasses(known), labeledClasses(examples)),
-  constantPrediction(known, names) {
-    const label = names[mostFrequent(labeledClasses(known)) ?? 0];
-    return { of: (words) => ({ labels: words.map(() => label) }) };
+  constantPrediction: (known, names) => constantOf(names[mostFrequent(labeledClasses(known)) ?? 0]!),
+  constantOf,
+  mistake({ labels, logits }, reference) {
+    const sureness = (word: number) => {
+      const scores = logits?.[word];
+      return scores ? max(softmax(Float64Array.from(scores)))! : logits ? 0 : 1;
+    };
+    return max(reference.flatMap((name, word) => (labels[word] === name ? [] : sureness(word))));
   },
   splitsExamples: true,
   predict(outputs, examples, labels) {

@@ -12,6 +12,7 @@ import {
   oneLine,
   optional,
   options,
+  own,
   signal,
   UsageError,
 } from "../../base/index.js";
@@ -225,18 +226,17 @@ export function formatTable(header: readonly string[], rows: readonly (readonly 
 const formatCell = (value: string | number): string =>
   typeof value === "string" ? oneLine(value) : Number.isInteger(value) ? String(value) : value.toFixed(4);
 
-/** Metrics as a table, with their confidence intervals if there are any. */
+/** Metrics as a table, with their confidence intervals and those of a baseline if there are any. */
 export function formatMetrics(
   metrics: Metrics,
   intervals?: Readonly<Record<string, ConfidenceInterval | null>>,
+  baseline?: { readonly of: string; readonly metrics: Metrics },
 ): string {
-  const rows = Object.entries(metrics);
-  if (!intervals) return formatTable(["metric", "value"], rows);
-  return formatTable(
-    ["metric", "value", "from", "to", "by"],
-    rows.map(([name, value]) => {
-      const { low = "", high = "", method = "" } = intervals[name] ?? {};
-      return [name, value, low, high, method];
-    }),
-  );
+  const header = ["metric", "value", ...(intervals ? ["from", "to", "by"] : []), ...(baseline ? [baseline.of] : [])];
+  const rows = Object.entries(metrics).map(([name, value]) => {
+    const { low = "", high = "", method = "" } = intervals?.[name] ?? {};
+    const between = intervals ? [low, high, method] : [];
+    return [name, value, ...between, ...(baseline ? [own(baseline.metrics, name) ?? ""] : [])];
+  });
+  return formatTable(header, rows);
 }

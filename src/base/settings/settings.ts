@@ -48,7 +48,7 @@ export const filled = <Table extends OptionTable>(table: Table, given: Given<Tab
 });
 
 /**
- * Refuses settings that have no effect, because the user expects one. A switch that is off is never refused.
+ * Refuses settings that have no effect, because the user expects one. A switch that is off is refused only if it declares when that has one.
  * @param facts what the command has found out in addition to its settings
  * @throws UsageError that names each such setting and says when it applies
  */
@@ -57,7 +57,9 @@ export function refuseWithoutEffect<Table extends OptionTable>(
   settings: Settings<Table>,
   facts: object = {},
 ): void {
-  const given = Object.entries(settings.given).filter(([, value]) => value !== false);
+  const given = Object.entries(settings.given).filter(
+    ([key, value]) => value !== false || conditionOfValue(table, key, value),
+  );
   refuse("here", table, Object.fromEntries(given), { ...settings, ...facts });
 }
 
@@ -70,11 +72,12 @@ export function refuse(
   except: readonly string[] = [],
 ): void {
   const unused = withoutEffect(table, given, settings).filter((key) => !except.includes(key));
-  const named = unused.map((key) => `${flagOf(key)} (applies only ${table[key]?.appliesWhen?.only})`);
+  const flag = (key: string) => flagOf(own(given as Record<string, unknown>, key) === false ? `no-${key}` : key);
+  const named = unused.map((key) => `${flag(key)} (applies only ${table[key]?.appliesWhen?.only})`);
   for (const [key, value] of Object.entries(given)) {
     const condition = unused.includes(key) ? undefined : conditionOfValue(table, key, value);
     if (condition && !condition.holds(settings as Record<string, unknown>))
-      named.push(`${flagOf(key)} ${value} (applies only ${condition.only})`);
+      named.push(`${flag(key)}${value === false ? "" : ` ${value}`} (applies only ${condition.only})`);
   }
   if (named.length === 0) return;
   const what = named.length > 1 ? "add what they need, or leave them out" : "add what it needs, or leave it out";
@@ -90,4 +93,6 @@ export function withoutEffect(table: OptionTable, given: object, settings: objec
 
 /** When the value that an option is set to has an effect, if it is one that does not always. */
 const conditionOfValue = (table: OptionTable, key: string, value: unknown): AppliesWhen | undefined =>
-  typeof value === "string" ? own<AppliesWhen>(table[key]?.valueAppliesWhen ?? {}, value) : undefined;
+  typeof value === "string" || value === false
+    ? own<AppliesWhen>(table[key]?.valueAppliesWhen ?? {}, String(value))
+    : undefined;

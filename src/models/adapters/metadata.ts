@@ -61,6 +61,8 @@ interface Use {
   readonly method: string;
   readonly task?: string | undefined;
   readonly labels?: readonly string[] | undefined;
+  /** The one answer that the labels of the training rows suggest for every row, such as the most frequent label. */
+  readonly majority?: string | number | readonly string[] | undefined;
   readonly textColumns?: readonly string[] | undefined;
   readonly labelColumns?: readonly string[] | undefined;
   readonly maxLength?: number | undefined;
@@ -81,6 +83,7 @@ const use = z.object({
   method: z.string(),
   task: z.string().optional(),
   labels: z.array(z.string()).optional(),
+  majority: z.union([z.string(), z.number(), z.array(z.string())]).optional(),
   textColumns: z.array(z.string()).optional(),
   labelColumns: z.array(z.string()).optional(),
   maxLength: z.int().min(1).optional(),

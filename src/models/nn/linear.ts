@@ -76,6 +76,7 @@ export class Linear extends Module {
    */
   pack(): void {
     const { tensor: weight } = this.weight;
+    if (this.#packed.find([weight])) return;
     this.#packed.make([weight], () => torch.reorderLinearWeight(weight));
   }
 

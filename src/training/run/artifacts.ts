@@ -25,6 +25,7 @@ import { METHODS, type RunConfig, upperOf } from "../../tasks/config/index.js";
 import { numelOf } from "../../torch/index.js";
 import type { Prepared } from "./prepare.js";
 import { machineFacts, versions } from "./provenance.js";
+import { constantPredictor } from "./runEvaluation.js";
 
 /** What an adapter's file says of its training so far. */
 interface TrainingFacts {
@@ -61,6 +62,7 @@ export function writeTrained(folder: string, prepared: Prepared, { phase, search
 /** The facts that inference needs. */
 function metadataOf(prepared: Prepared): AdapterMetadata {
   const { config, choice, labels, maxLength, adapted, levels, baseFormats } = prepared;
+  const { answer: majority } = constantPredictor(prepared) ?? {};
   return {
     method: config.method,
     task: choice.kind,
@@ -75,6 +77,7 @@ function metadataOf(prepared: Prepared): AdapterMetadata {
     ...(choice.task.embedding && { pooling: choice.task.embedding.pooling }),
     ...(choice.task.contrastive?.isScored !== undefined && { isScored: choice.task.contrastive.isScored }),
     ...(choice.task.lossSettings && { loss: choice.task.lossSettings }),
+    ...(majority !== undefined && { majority }),
     ...(config.textColumns && { textColumns: [...config.textColumns] }),
     ...(config.labelColumn && { labelColumns: [...config.labelColumn] }),
   };

@@ -11,7 +11,7 @@ import {
 import { readConfig } from "../../formats/index.js";
 import type { RunConfig } from "../../tasks/config/index.js";
 import type { Dataset, LanguageExample, Location } from "../../tasks/data/index.js";
-import type { EncodedExample } from "../../tasks/index.js";
+import type { ConstantPredictor, EncodedExample } from "../../tasks/index.js";
 import type { PredictedTokens } from "../../tasks/metrics/index.js";
 import { score } from "../../tasks/metrics/parts/index.js";
 import { asConversation, type Tokenizer } from "../../text/index.js";
@@ -143,9 +143,8 @@ export class RunEvaluation {
 
   /** The metrics that the training rows' constant prediction has on the rows of the latest predictions; none for tasks without one. */
   majority(): Metrics {
-    const { choice, labels, positive, data, texts } = this.prepared;
-    const known = [...data.train, ...(data.holdout ?? [])];
-    const constant = texts ? undefined : choice.task.constantPrediction?.(known, labels);
+    const { choice, labels, positive } = this.prepared;
+    const constant = constantPredictor(this.prepared);
     if (!constant) return {};
     const { metric } = choice.task.scorer({ labels, metrics: choice.metrics, positive });
     const splits = (["validation", "test"] as const).map((split): Metrics => {
@@ -184,6 +183,10 @@ export class RunEvaluation {
     return rows;
   }
 }
+
+/** What the training rows' labels suggest to predict for every row; undefined for a task without such a prediction. */
+export const constantPredictor = ({ choice, labels, data, texts }: Prepared): ConstantPredictor | undefined =>
+  texts ? undefined : choice.task.constantPrediction?.([...data.train, ...(data.holdout ?? [])], labels);
 
 /** The seven digits that float32 has. */
 const DIGITS = 7;

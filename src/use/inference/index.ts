@@ -1,4 +1,13 @@
 export { baseDtypeFor, inWords, noteOnBase } from "./adapterBase.js";
+export {
+  type Baseline,
+  baseHead,
+  changesOf,
+  type HeadRows,
+  majorityFor,
+  type RowChanges,
+  scoreMajority,
+} from "./baseline.js";
 export { arePairs, embedTexts, searchCorpus } from "./embedTexts.js";
 export { evaluatePredictions } from "./evaluatePredictions.js";
 export {

@@ -17,6 +17,7 @@ import {
   type AdapterConfig,
   type AdapterMetadata,
   attachAdapter,
+  checkFit,
   findAdapterMetadata,
   merge,
   readAdapter,
@@ -110,6 +111,8 @@ export interface OpenOptions {
   readonly merge?: boolean | undefined;
   /** An adapter with the head of the task, which is attached later. */
   readonly headOf?: SavedAdapter | undefined;
+  /** Whether the adapter is only checked, and attached by `attach`: until then the model is the base model. */
+  readonly startsAsBase?: boolean;
   /** Packs the weights into the fastest layout for products, for inference only. */
   readonly packed?: boolean;
   /** Where the model computes, as `resolveDevice` takes it; the CPU by default. */
@@ -126,6 +129,8 @@ export interface OpenModel extends LoadedModel, ResolvedHead {
   readonly adapter: SavedAdapter | undefined;
   /** The adapter in the model's layers. */
   readonly adapted: AdaptedModel<AdapterConfig> | undefined;
+  /** Attaches the adapter, if the model `startsAsBase`. */
+  attach(): void;
   /** How to use the model, from bidora.json. */
   readonly metadata: AdapterMetadata | undefined;
 }
@@ -164,10 +169,17 @@ export async function open(
   if (note !== undefined) onNote?.(note);
   refuseUntrainedHead(loaded, headOf);
   const dtype = options.dtype === "float64" ? "float64" : "float32";
-  const adapted = adapter && attachAdapter(loaded.model, adapter, { generator, dtype });
-  if (options.merge && adapted) merge(adapted);
+  const attached = () => {
+    const adapted = adapter && attachAdapter(loaded.model, adapter, { generator, dtype });
+    if (options.merge && adapted) merge(adapted);
+    if (options.packed) packLinears(loaded.model);
+    return adapted;
+  };
+  const opened = { ...loaded, ...used, folder, checkpointConfig, dtype: options.dtype, adapter, metadata };
+  if (!options.startsAsBase || !adapter) return { ...opened, adapted: attached(), attach() {} };
+  checkFit(loaded.model, adapter);
   if (options.packed) packLinears(loaded.model);
-  return { ...loaded, ...used, folder, checkpointConfig, dtype: options.dtype, adapter, adapted, metadata };
+  return { ...opened, adapted: undefined, attach: () => void attached() };
 }
 
 /** The settings that the user gives; with the loss that the model was trained with unless they name another one. */
@@ -229,7 +241,10 @@ export interface InferenceModel extends OpenModel {
 }
 
 interface InferenceSettings
-  extends Pick<OpenOptions, "baseDtype" | "merge" | "device" | "threads" | "pooling" | "settings" | "headOf"> {
+  extends Pick<
+    OpenOptions,
+    "baseDtype" | "merge" | "device" | "threads" | "pooling" | "settings" | "headOf" | "startsAsBase"
+  > {
   readonly dtype: ComputeDtype;
   /** A file with a chat template; by default the one that the adapter was trained with, if it was given then. */
   readonly chatTemplate?: string | undefined;
@@ -264,20 +279,26 @@ export async function openForInference(
     pooling,
     settings,
     headOf,
+    startsAsBase = false,
     chatTemplate,
   }: InferenceSettings,
   named: NamedTask | undefined,
 ): Promise<InferenceModel> {
   const device = resolveDevice(asked);
   const held = { dtype: computeDtype(dtype, device), baseDtype, merge, device, headOf };
-  const opened = await open(found, { ...held, threads, task: named, pooling, settings, packed: true });
+  const opened = await open(found, { ...held, threads, task: named, pooling, settings, startsAsBase, packed: true });
   if (chatTemplate !== undefined && !takesChats(opened.task)) {
     opened.model.dispose();
     throw new UsageError(`No effect: --chat-template is for language models, and the model is for ${opened.kind}.`);
   }
   const { kind, task } = opened;
+  let isBase = startsAsBase;
+  const attach = () => {
+    opened.attach();
+    isBase = false;
+  };
   const withBase = async <T>(body: (model: TaskModel) => Promise<T>): Promise<T> => {
-    if (!opened.adapter) return body(opened.model);
+    if (!opened.adapter || isBase) return body(opened.model);
     const base = { ...found, adapter: undefined, adapterFolder: undefined };
     const own = { ...held, baseDtype: baseDtypeFor(found.adapter, baseDtype), merge: false };
     const { model } = await open(base, { ...own, task: { kind, task }, packed: true });
@@ -291,7 +312,7 @@ export async function openForInference(
   try {
     const tokenizer = await loadTokenizer(opened.folder, { chatTemplate: template });
     await noteAdapterTokenizer(found, tokenizer, task);
-    return { ...opened, tokenizer, withBase };
+    return { ...opened, tokenizer, attach, withBase };
   } catch (error) {
     opened.model.dispose();
     throw error;

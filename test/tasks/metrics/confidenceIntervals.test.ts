@@ -5,6 +5,7 @@ import { uniforms } from "../../../src/base/seededGenerator.js";
 import { meanSquaredError as summedError } from "../../../src/tasks/metrics/numbers.js";
 import { bca, confidenceIntervals, wilson } from "../../../src/tasks/metrics/parts/confidenceIntervals.js";
 import { HIGHER_IS_BETTER, type Metric, type MetricValue } from "../../../src/tasks/metrics/parts/metric.js";
+import { pairedDifference } from "../../../src/tasks/metrics/parts/pairedDifference.js";
 import type { Interval } from "../../../src/tasks/metrics/parts/statistics.js";
 import { accuracy, meanOfSome, meanSquaredError, measured, pearson } from "./rowMetrics.js";
 
@@ -17,6 +18,7 @@ interface Golden {
     readonly intervals: Readonly<Record<string, Interval>>;
   }[];
   readonly shares: readonly (Interval & { right: number; rows: number; confidence: number })[];
+  readonly pairs: readonly (Interval & { table: [[number, number], [number, number]]; confidence: number })[];
 }
 const golden: Golden = JSON.parse(
   readFileSync(new URL("../../golden/metrics/intervals.json", import.meta.url), "utf8"),
@@ -51,6 +53,15 @@ describe("BCa intervals match scipy on the same resamples", () => {
     }
   });
 });
+
+test.each(golden.pairs)(
+  "Newcombe's interval of the difference of two shares of the same rows, $table at $confidence, matches the golden script",
+  ({ table: [[both, fixed], [broken, neither]], confidence, ...ends }) => {
+    const { low, high } = pairedDifference({ both, fixed, broken, neither }, confidence);
+    expect(low).toBeCloseTo(ends.low, 12);
+    expect(high).toBeCloseTo(ends.high, 12);
+  },
+);
 
 test.each(golden.shares)(
   "Wilson's interval of $right of $rows at $confidence matches scipy",

@@ -36,13 +36,20 @@ import {
 } from "../../../use/evaluation/index.js";
 import {
   arePairs,
+  type Baseline,
+  baseHead,
+  changesOf,
   checkTexts,
   evaluatePredictions,
   findModel,
+  type HeadRows,
   type InferenceModel,
   lengthFor,
+  majorityFor,
   openForInference,
+  type RowChanges,
   referenceRows,
+  scoreMajority,
   searchCorpus,
 } from "../../../use/inference/index.js";
 import { type Context, call, defineCommand, formatMetrics, HUB_HOOKS, type HubHooks } from "../command.js";
@@ -60,6 +67,10 @@ export interface EvaluateResult {
   readonly notes?: readonly string[];
   /** The number of evaluated rows. */
   readonly rows: number;
+  /** With an adapter, what its metrics are read against: the base model, or the same prediction for every row. */
+  readonly baseline?: { readonly of: "base" | "majority"; readonly metrics: Metrics } | undefined;
+  /** Of classification: how many rows were wrong before and are right now, and the reverse, with the 95 % interval of the difference of shares. */
+  readonly changes?: RowChanges | undefined;
 }
 
 type EvaluateCall = Settings<typeof options>;
@@ -79,7 +90,7 @@ export const evaluateCommand = defineCommand({
       isDatasetFolder,
       isGenerative: named && named.task.isGenerative === true,
     });
-    const found =
+    const found: Evaluated =
       predictions === undefined
         ? await evaluateModel({ ...settings, data }, named, context)
         : await evaluatePredictions(
@@ -88,11 +99,20 @@ export const evaluateCommand = defineCommand({
           );
     const { notes, ...figures } = figuresOf(found, settings);
     for (const note of notes) context.onNote?.(note);
-    return { ...figures, ...(notes.length > 0 && { notes }), rows: found.rows };
+    const { rows, baseline, changes } = found;
+    const beside = baseline && {
+      baseline: { of: baseline.of, metrics: baseline.metrics },
+      ...(changes && { changes }),
+    };
+    return { ...figures, ...(notes.length > 0 && { notes }), rows, ...beside };
   },
-  show: ({ metrics, intervals, notes }) => ({
-    value: { ...metrics, ...(intervals && { intervals }), ...(notes && { notes }) },
-    text: formatMetrics(metrics, intervals),
+  show: ({ metrics, intervals, notes, baseline, changes, rows }) => ({
+    value: {
+      ...{ ...metrics, ...(intervals && { intervals }), ...(notes && { notes }) },
+      ...(baseline && { baseline: { of: baseline.of, ...baseline.metrics } }),
+      ...(changes && { changes }),
+    },
+    text: formatMetrics(metrics, intervals, baseline) + (changes ? `\n${changesText(changes, baseline, rows)}` : ""),
   }),
 });
 
@@ -108,14 +128,28 @@ export const evaluate = (settings: EvaluateSettings, hooks: HubHooks<"task"> = {
 interface Evaluated {
   readonly evaluations: readonly Evaluation[];
   readonly rows: number;
+  readonly baseline?: Baseline | undefined;
+  readonly changes?: RowChanges | undefined;
 }
 
+/** What the changes say, in a sentence. */
+function changesText(
+  { fixed, broken, low, high }: RowChanges,
+  baseline: EvaluateResult["baseline"],
+  rows: number,
+): string {
+  const [difference, from, to] = [(fixed - broken) / rows, low, high].map((share) => signed(100 * share));
+  return `Against ${baseline?.of}, ${fixed} of ${rows} rows are now right and ${broken} now wrong: ${difference} points of right rows (95 % interval ${from} to ${to}).`;
+}
+
+const signed = (points: number): string => `${points < 0 ? "−" : "+"}${Math.abs(points).toFixed(1)}`;
+
 function figuresOf(
-  { evaluations }: Evaluated,
+  { evaluations, baseline }: Evaluated,
   { confidence, seed }: Pick<EvaluateCall, "confidence" | "seed">,
 ): Pick<EvaluateResult, "metrics" | "intervals"> & { readonly notes: readonly string[] } {
-  const metrics = Object.assign({}, ...evaluations.map((evaluation) => evaluation.metrics));
-  const notes = evaluations.flatMap(notesOf);
+  const metrics = metricsOf({ evaluations });
+  const notes = [...evaluations.flatMap(notesOf), ...(baseline?.note ? [baseline.note] : [])];
   if (confidence === undefined) return { metrics, notes };
   const each = evaluations.map(({ metric, measured, units }) =>
     confidenceIntervals(metric, measured, { confidence, seed }, units),
@@ -130,7 +164,7 @@ async function evaluateModel(
   context: Context,
 ): Promise<Evaluated> {
   const found = await findModel(settings, context);
-  const open = await openForInference(found, { ...settings, settings: lossOf(settings) }, named);
+  const open = await openForInference(found, { ...settings, settings: lossOf(settings), startsAsBase: true }, named);
   const choice = { ...(named ?? taskOf(open.kind)), task: open.task };
   const overrides = textOverrides(settings, choice);
   if (overrides) requireTextScores();
@@ -146,39 +180,59 @@ async function evaluateModel(
   const examples = overrides
     ? examplesOfPrompts(all.examples as readonly LanguageExample[], limit)
     : all.examples.slice(0, limit);
+  const { batchSize } = settings;
+  const { signal } = context;
+  const scored = async (head: HeadRows): Promise<Scored> => {
+    const pairs = hasPairs ? (all.examples as readonly EmbeddingExample[]) : undefined;
+    const corpus = pairs && (await searchCorpus(open, pairs, examples.length, { ...settings, signal }));
+    const { evaluation, ...outcome } = await evaluateHead(open, choice, head, { batchSize, signal, corpus });
+    const needsUnits = choice.task.isGenerative && settings.confidence !== undefined;
+    const evaluations = [needsUnits ? byPrompts(evaluation, choice.task, examples) : evaluation];
+    const texts = examples as readonly LanguageExample[];
+    if (overrides) evaluations.unshift(await evaluateTexts(open, texts, { batchSize, overrides, signal }));
+    return { evaluations, ...outcome };
+  };
   return namingBadWeights(
     () => weightsIn(open),
     async () => {
+      const rowsFor = (labels: LabelMap | undefined, hooks: CallContext) =>
+        encodedRows(open, choice, { examples, labels }, settings, hooks);
       // The labels are those of all rows, however few of them are evaluated.
       const labels = labelsForInference(choice, all, open.labels);
-      const pairs = hasPairs ? (all.examples as readonly EmbeddingExample[]) : undefined;
-      const corpus =
-        pairs && (await searchCorpus(open, pairs, examples.length, { ...settings, signal: context.signal }));
-      const evaluation = await evaluateExamples(open, choice, { examples, labels, corpus }, settings, context);
-      const needsUnits = choice.task.isGenerative && settings.confidence !== undefined;
-      const evaluations = [needsUnits ? byPrompts(evaluation, choice.task, examples) : evaluation];
-      const texts = examples as readonly LanguageExample[];
-      const { batchSize } = settings;
-      if (overrides)
-        evaluations.unshift(await evaluateTexts(open, texts, { batchSize, overrides, signal: context.signal }));
-      return { evaluations, rows: examples.length };
+      const own = { labels, names: labels?.names ?? open.labels, rows: await rowsFor(labels, context) };
+      const isCompared = open.adapter !== undefined && (settings.baseline ?? !overrides);
+      const base = isCompared && (await baseHead(open, choice, all, own, (of) => rowsFor(of, { signal })));
+      const majority = isCompared && !base ? majorityFor(open, own) : undefined;
+      if (isCompared) refuseWithoutEffect(options, settings, { hasBaseline: Boolean(base || majority) });
+      const before = base && (await scored(base));
+      open.attach();
+      const after = await scored(own);
+      const baseline: Baseline | undefined = before
+        ? { of: "base", metrics: metricsOf(before), right: before.right }
+        : majority && scoreMajority(majority, choice, own, after.references);
+      const { evaluations, right } = after;
+      const changes = baseline && choice.task.mistake && changesOf(baseline.right, right);
+      return { evaluations, rows: examples.length, baseline, changes };
     },
   );
 }
 
-interface EvaluatedRows extends Pick<Dataset, "examples">, Pick<EvaluationOptions, "corpus"> {
-  readonly labels: LabelMap | undefined;
+/** A model's metrics, and the rows that they are over. */
+interface Scored extends Pick<Evaluated, "evaluations">, Pick<Baseline, "right"> {
+  readonly references: readonly unknown[];
 }
 
-async function evaluateExamples(
+const metricsOf = ({ evaluations }: Pick<Evaluated, "evaluations">): Metrics =>
+  Object.assign({}, ...evaluations.map(({ metrics }) => metrics));
+
+/** The rows as a model's head takes them, with the base model's outputs where the task compares with it. */
+async function encodedRows(
   open: InferenceModel,
-  choice: TaskChoice,
-  { examples, labels, corpus }: EvaluatedRows,
+  { task }: TaskChoice,
+  { examples, labels }: Pick<Dataset, "examples"> & Pick<HeadRows, "labels">,
   settings: EvaluateCall,
-  context: CallContext,
-): Promise<Evaluation> {
-  const { signal, onNote } = context;
-  const { task } = choice;
+  { signal, onNote }: CallContext,
+): Promise<HeadRows["rows"]> {
   const encoded = await encodeExamples(task, examples, open.tokenizer, {
     labels,
     maxLength: lengthFor(settings, open),
@@ -190,15 +244,25 @@ async function evaluateExamples(
   const note = noteWithoutLoss(task, used, "evaluation");
   if (note !== undefined) onNote?.(note);
   const { batchSize } = settings;
-  // Spelled as in the rows: the label of a word is compared by its name.
   const pass = { task, labels: labels?.names ?? open.labels, batchSize, signal };
-  const rows = arrangedRows(task, used, batchSize);
-  return evaluateRows(open.model, await referenceRows(open, rows, pass, context), {
-    ...pass,
-    metrics: choice.metrics,
-    positive: positiveOf(choice, labels),
-    corpus,
+  return referenceRows(open, arrangedRows(task, used, batchSize), pass, { onNote });
+}
+
+async function evaluateHead(
+  { model }: InferenceModel,
+  choice: TaskChoice,
+  { labels, names, rows }: HeadRows,
+  pass: Pick<EvaluationOptions, "batchSize" | "signal" | "corpus">,
+): Promise<Omit<Scored, "evaluations"> & { readonly evaluation: Evaluation }> {
+  const { task, metrics } = choice;
+  const [references, right]: [unknown[], boolean[]] = [[], []];
+  // Names are spelled as in the rows: the label of a word is compared by its name.
+  const of = { ...pass, task, labels: names, metrics, positive: positiveOf(choice, labels) };
+  const evaluation = await evaluateRows(model, rows, of, ({ reference }, prediction) => {
+    references.push(reference);
+    right.push(task.mistake?.(prediction, reference, names) === undefined);
   });
+  return { evaluation, references, right };
 }
 
 /** The settings of the task's loss. */

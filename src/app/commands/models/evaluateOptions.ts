@@ -30,6 +30,9 @@ export interface EvaluateFacts {
   readonly hasTexts?: boolean;
   readonly isGenerative?: boolean | undefined;
   readonly isDatasetFolder?: boolean;
+  readonly adapter?: string | undefined;
+  /** Whether there is something to compare an adapter with. */
+  readonly hasBaseline?: boolean;
   /** Whether rows are pairs whose anchors' positives are searched for. */
   readonly hasPairs?: boolean | undefined;
 }
@@ -52,6 +55,16 @@ const onLabeledFile: AppliesWhen = {
 const notOfTexts: AppliesWhen = {
   only: "without --predictions of texts",
   holds: ({ predictions, isGenerative }: EvaluateFacts) => predictions === undefined || isGenerative !== true,
+};
+
+const withAdapter: AppliesWhen = {
+  only: "with --adapter, if the base model has a trained head for the task or the task a constant prediction",
+  holds: ({ adapter, hasBaseline }: EvaluateFacts) => adapter !== undefined && hasBaseline !== false,
+};
+
+const withoutTexts: AppliesWhen = {
+  only: "if no generated texts are scored",
+  holds: ({ hasTexts }: EvaluateFacts) => hasTexts !== true,
 };
 
 /** The options of `bidora evaluate`. */
@@ -82,6 +95,13 @@ export const evaluateOptions = {
   predictions: option(text("FILE"), {
     group: "Data",
     help: "evaluate these predictions (one JSON object per row, as predict writes them) instead of a model",
+  }),
+  baseline: option(toggle, {
+    group: "Figures",
+    help: "also show the metrics of the base model, or of always predicting the same where the adapter's head is new, and which rows changed",
+    defaultText: "with --adapter, unless generated texts are scored",
+    appliesWhen: both(withModel, withAdapter),
+    valueAppliesWhen: { false: withoutTexts },
   }),
   confidence: option(number({ above: 0, below: 1 }), {
     group: "Figures",
