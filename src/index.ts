@@ -46,7 +46,6 @@ export {
   type FinetuneSettings,
   finetune,
   generate,
-  type InspectResult,
   type InspectSettings,
   inspect,
   type LoadSettings,
@@ -153,8 +152,6 @@ export type {
   AnswerPiece,
   CallHooks,
   Contents,
-  EngineName,
-  EngineVerdict,
   GeneratedRow,
   InputRow,
   Inspection,
@@ -165,7 +162,6 @@ export type {
   Prediction,
   RowChanges,
   TensorFacts,
-  Verdict,
 } from "./use/inference/index.js";
 export type { CallPiece, ReadCall, ToolChoice } from "./use/toolCalls/index.js";
 

@@ -1,7 +1,8 @@
 // Writes the tables that come from built registries into documentation: models and tasks, the estimators of the hypergradient, and
 // what an upper level can train; with --check only compares.
 import { readFileSync, writeFileSync } from "node:fs";
-import { ARCHITECTURES, findDesign } from "../../build/js/models/index.js";
+import { ARCHITECTURES } from "../../build/js/models/architectures.js";
+import { findDesign } from "../../build/js/models/index.js";
 import { ESTIMATOR_FACTS, methodNames } from "../../build/js/tasks/config/index.js";
 import { UPPER_GROUPS } from "../../build/js/tasks/config/upperGroups.js";
 import { TASKS } from "../../build/js/tasks/index.js";

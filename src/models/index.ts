@@ -1,5 +1,5 @@
 export { type Architecture, buildModel, checkpointNames, classNameOf, designOf, findDesign } from "./architecture.js";
-export { ARCHITECTURES, architectureOf, hasHead, type ModelType, modelTypeOf } from "./architectures.js";
+export { architectureOf, hasHead, type ModelType, modelTypeOf } from "./architectures.js";
 export { Backbone, type ModelConfig, type ModelInput, modelInput, rowsOfTokens } from "./backbone.js";
 export { type Branches, branchedInput, type TokenSpan } from "./branches.js";
 export { ConfigReader, configError, type LayerType } from "./configReader.js";
@@ -17,7 +17,6 @@ export {
 export { DENSE, type MatrixFormats, matrixFormats } from "./loading/holdings.js";
 export {
   checkLayers,
-  emptyModel,
   INIT_WEIGHTS,
   type LoadedModel,
   type LoadModelOptions,

@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { ARCHITECTURES } from "../../src/models/architectures.js";
 import { Encoder } from "../../src/models/encoder.js";
-import { ARCHITECTURES, loadModel, type ModelType, modelInput, type TaskModel } from "../../src/models/index.js";
+import { loadModel, type ModelType, modelInput, type TaskModel } from "../../src/models/index.js";
 import { EVALUATION, type Parameter, rowLayout } from "../../src/models/nn/index.js";
 import { TASKS, type TaskKind } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";

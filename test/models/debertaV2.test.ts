@@ -1,15 +1,9 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { JsonObject } from "../../src/base/records/json.js";
+import { ARCHITECTURES } from "../../src/models/architectures.js";
 import { relativePosition } from "../../src/models/families/disentangled.js";
-import {
-  ARCHITECTURES,
-  type Architecture,
-  buildModel,
-  type LoadedModel,
-  loadModel,
-  modelInput,
-} from "../../src/models/index.js";
+import { type Architecture, buildModel, type LoadedModel, loadModel, modelInput } from "../../src/models/index.js";
 import { type Dropout, EVALUATION, type MaskSource } from "../../src/models/nn/index.js";
 import { TASKS, type TaskKind } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";

@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { JsonObject } from "../../src/base/records/json.js";
-import { ARCHITECTURES, type LoadedModel, loadModel, modelInput } from "../../src/models/index.js";
+import { ARCHITECTURES } from "../../src/models/architectures.js";
+import { type LoadedModel, loadModel, modelInput } from "../../src/models/index.js";
 import { type Dropout, EVALUATION } from "../../src/models/nn/index.js";
 import { encodeExamples, TASKS, type TaskKind } from "../../src/tasks/index.js";
 import { loadTokenizer } from "../../src/text/index.js";

@@ -9,7 +9,8 @@ import {
   readAdapter,
   type TargetedConfig,
 } from "../../src/models/adapters/index.js";
-import { ARCHITECTURES, type Architecture, type LoadedModel, loadModel, modelInput } from "../../src/models/index.js";
+import { ARCHITECTURES } from "../../src/models/architectures.js";
+import { type Architecture, type LoadedModel, loadModel, modelInput } from "../../src/models/index.js";
 import { writeModelFolder } from "../../src/models/loading/modelFolder.js";
 import { type Dropout, EVALUATION, type MaskSource } from "../../src/models/nn/index.js";
 import { TASKS, type TaskKind } from "../../src/tasks/index.js";

@@ -12,7 +12,8 @@ import {
   savedTensors,
   writeAdapter,
 } from "../../src/models/adapters/index.js";
-import { ARCHITECTURES, type LoadedModel, loadModel, modelInput } from "../../src/models/index.js";
+import { ARCHITECTURES } from "../../src/models/architectures.js";
+import { type LoadedModel, loadModel, modelInput } from "../../src/models/index.js";
 import { writeModelFolder } from "../../src/models/loading/modelFolder.js";
 import { EVALUATION } from "../../src/models/nn/index.js";
 import { inferTask, TASKS } from "../../src/tasks/index.js";

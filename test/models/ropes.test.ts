@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { JsonObject } from "../../src/base/records/json.js";
+import { ARCHITECTURES } from "../../src/models/architectures.js";
 import type { DecoderConfig } from "../../src/models/decoderConfig.js";
-import { ARCHITECTURES, architectureOf, loadModel, modelInput } from "../../src/models/index.js";
+import { architectureOf, loadModel, modelInput } from "../../src/models/index.js";
 import { EVALUATION } from "../../src/models/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { expectClose, GOLDEN, get, goldenInput, goldenRows, readJson, readTensors } from "../parity/goldenFiles.js";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { loraConfig, type SavedAdapter } from "../../src/models/adapters/index.js";
-import { ARCHITECTURES } from "../../src/models/index.js";
+import { ARCHITECTURES } from "../../src/models/architectures.js";
 import { resolveHead, TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 

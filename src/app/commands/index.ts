@@ -7,7 +7,7 @@ export { type FinetuneResult, type FinetuneSettings, finetune, train } from "./f
 export { type EvaluateResult, type EvaluateSettings, evaluate } from "./models/evaluate.js";
 export { type ExportResult, type ExportSettings, exportModel } from "./models/export.js";
 export { generate } from "./models/generate.js";
-export { type InspectResult, type InspectSettings, inspect } from "./models/inspect.js";
+export { type InspectSettings, inspect } from "./models/inspect.js";
 export { type LoadSettings, load } from "./models/load.js";
 export { type Merged, type MergeSettings, merge } from "./models/merge.js";
 export { type MineResult, type MineSettings, mine } from "./models/mine.js";

@@ -11,7 +11,7 @@ export { type FileType, fileTypeNumber, typeOf } from "./elements.js";
 export { ENCODER_TYPES, type EncoderNames, encoderNames, encoderTensor, RERANKER_TYPES } from "./encoders.js";
 export { count, flag, type GgufPair, number, text } from "./metadata.js";
 export { TURN_ENDS } from "./modelConfig.js";
-export { GGUF_FILE, readGgufSource } from "./modelFolder.js";
+export { readGgufSource } from "./modelFolder.js";
 export { poolingPair, rankPair } from "./pooling.js";
 export { rerankerPairs } from "./rerankers.js";
 export { llama3Factors } from "./rope.js";

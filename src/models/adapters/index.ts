@@ -33,7 +33,7 @@ export {
   methodOf,
   settingsOfAdapter,
 } from "./adapterMethods.js";
-export { attachAdapter, checkFit, type NewModules, newLayers } from "./attach.js";
+export { attachAdapter, type NewModules, newLayers } from "./attach.js";
 export { trainEverything } from "./fullTraining.js";
 export { eject, type InjectOptions, inject } from "./inject.js";
 export { startFromError } from "./loftq.js";
@@ -68,7 +68,7 @@ export { AdapterRoutes } from "./routes.js";
 export { doubling } from "./starts/doubled.js";
 export { evaStart, type InputPasses } from "./starts/eva.js";
 export { type GradientPasses, loraGaStart } from "./starts/loraGa.js";
-export { beginFrom, changesBase, setStart, shareStart, startsFromWeights } from "./starts/start.js";
+export { beginFrom, setStart, shareStart, startsFromWeights } from "./starts/start.js";
 export { findTargets, type Slot, type SlotBase, targetSlots } from "./targets.js";
 export {
   isInGroup,

@@ -109,16 +109,6 @@ export async function loadFolder(
   }
 }
 
-/** Builds the model of a folder with empty parameters: names and shapes alone. @throws BidoraError `CONFIG` as `loadModel` */
-export function emptyModel(folder: string, options: Pick<LoadModelOptions, "head" | "outputs" | "dtype">): TaskModel {
-  const checkpoint = openCheckpoint(folder);
-  try {
-    return build(checkpoint, options).model;
-  } finally {
-    checkpoint.close();
-  }
-}
-
 function build(checkpoint: Checkpoint, { head, outputs, dtype }: Pick<LoadModelOptions, "head" | "outputs" | "dtype">) {
   const architecture = architectureOf(checkpoint.config);
   checkLayers(architecture.parseConfig(checkpoint.config), checkpoint.names.length);

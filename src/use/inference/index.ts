@@ -41,8 +41,6 @@ export {
 } from "./open.js";
 export { openDraft } from "./openDraft.js";
 export { checkTexts, type ExamplesOf, lengthFor, type Prediction, predictions, usualLengthFor } from "./predictions.js";
-export { ENGINE_NAMES, type EngineName, type EngineVerdict, judge } from "./programs/judge.js";
-export type { Verdict } from "./programs/verdict.js";
 export { referenceRows } from "./referenceRows.js";
 export { type GeneratedRow, generationPlan, TextGenerator } from "./textGenerator.js";
 export type { AnswerPiece } from "./toolAnswers.js";

@@ -25,7 +25,9 @@ import {
   type MagnitudeAxis,
   methodOf,
   readAdapter,
+  type SavedAdapter,
   settingsOfAdapter,
+  whyNotPeft,
 } from "../../models/adapters/index.js";
 import { architectureOf, checkLayers, checkpointNames, findDesign, type MatrixFormats } from "../../models/index.js";
 import type { Parameter } from "../../models/nn/index.js";
@@ -98,6 +100,8 @@ export interface AdapterSettings {
   readonly targetModules?: readonly string[] | string;
   readonly modulesToSave: readonly string[];
   readonly modules: readonly ({ readonly path: string } & LayerFacts)[];
+  /** Why PEFT does not load it, or computes something else. */
+  readonly notInPeft?: string;
 }
 
 /** Facts about a folder. */
@@ -122,7 +126,8 @@ async function inspectAdapter(folder: string): Promise<AdapterInspection> {
 }
 
 async function adapterSettings(folder: string): Promise<AdapterSettings> {
-  const { config, tensors, metadata, taskType, baseModel } = await readAdapter(folder);
+  const adapter = await readAdapter(folder);
+  const { config, tensors, metadata, taskType, baseModel } = adapter;
   const method = methodOf(config);
   const { magnitudeAxis, targetModules, ...own } = settingsOfAdapter(config);
   const { rank, alpha, rslora, dropout, adapterSize, adapterPlacement } = own;
@@ -144,7 +149,18 @@ async function adapterSettings(folder: string): Promise<AdapterSettings> {
     ...(targetModules !== undefined && { targetModules }),
     modulesToSave: config.modulesToSave,
     modules: paths.map((path) => ({ path, ...method.inLayers?.facts(config, path) })),
+    ...given({ notInPeft: whyNotPeft(config) ?? whyWrongInPeft(adapter) }),
   };
+}
+
+/** What PEFT 0.21 gets wrong of an adapter that it loads. */
+function whyWrongInPeft({ config, tensors, adaptsTransposed }: SavedAdapter): string | undefined {
+  if (adaptsTransposed && "initLoraWeights" in config && config.initLoraWeights === "olora")
+    return "PEFT's OLoRA fails on GPT-2's Conv1D, whose weights it does not transpose: export --to peft-lora";
+  // hira/layer.py, Embedding.forward; PEFT's merged model has the scale.
+  if (config.method === "hira" && [...tensors.keys()].some((name) => name.includes("embed_tokens")))
+    return "PEFT's HiRA leaves out the scale that Gemma 3 multiplies embeddings by: merge, if that is the base";
+  return undefined;
 }
 
 /** The head of a checkpoint; that of a CrossEncoder's folder gives scores. */

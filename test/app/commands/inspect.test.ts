@@ -4,10 +4,12 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { inspect, renderInspection } from "../../../src/app/commands/models/inspect.js";
 import { writeSafetensors } from "../../../src/formats/safetensors/safetensors.js";
+import { ADAPTER_METHODS, type AdapterConfig } from "../../../src/models/adapters/index.js";
 import type { AdapterInspection, ModelInspection } from "../../../src/use/inference/inspection.js";
 import { bytesEntry } from "../../formats/bytesEntry.js";
 import { temporaryFolders } from "../../formats/temporaryFolder.js";
 import { GOLDEN, readJson, readTensors } from "../../parity/goldenFiles.js";
+import { tinyAdapter } from "../../use/export/gguf/tinyModels.js";
 
 const newFolder = temporaryFolders();
 
@@ -96,6 +98,29 @@ test("an adapter's facts", async () => {
   const value = found.settings!.modules.find(({ path }) => path === "bert.encoder.layer.0.attention.self.value");
   expect(value).toEqual({ path: value!.path, rank: 6, scale: 2.5 / Math.sqrt(6) });
   expect(renderInspection(found)).toMatch(/scale .*3 at rank 4.*1\.02062 at rank 6/);
+});
+
+test("what PEFT does not load, or computes otherwise, is said", async () => {
+  const inPeft = async (path: string) => ((await inspect({ path })) as AdapterInspection).settings!.notInPeft;
+  const started = (name: string) => {
+    const folder = copyOf(name);
+    configure(join(folder, "adapter_config.json"), { init_lora_weights: "olora" });
+    return folder;
+  };
+  const transposed = started("gpt2/adapters/lm-lora");
+  expect(await inPeft(transposed)).toMatch(/PEFT's OLoRA fails on GPT-2's Conv1D/);
+  expect(renderInspection(await inspect({ path: transposed }))).toMatch(/^not in PEFT +PEFT's OLoRA .*--to peft-lora$/m);
+  expect(await inPeft(started("llama/adapters/lm-lora"))).toBeUndefined();
+
+  const llama = join(GOLDEN, "llama/lm");
+  const adapted = (config: AdapterConfig) => tinyAdapter(newFolder(), llama, config);
+  const { hira, lora, dora } = ADAPTER_METHODS;
+  const targetModules = ["embed_tokens"];
+  expect(await inPeft(await adapted(hira.config({ targetModules })))).toMatch(/scale that Gemma 3 multiplies/);
+  expect(await inPeft(await adapted(hira.config({ targetModules: ["q_proj"] })))).toBeUndefined();
+  expect(await inPeft(await adapted(lora.config({ targetModules })))).toBeUndefined();
+  const along = dora.config({ targetModules: ["q_proj"], axis: "in" });
+  expect(await inPeft(await adapted(along))).toBe("PEFT has no magnitudes along in");
 });
 
 test("refusals are listed beside everything that can be read", async () => {

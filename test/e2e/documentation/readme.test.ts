@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { COMMANDS } from "../../../src/app/cli/commands.js";
-import { ARCHITECTURES } from "../../../src/models/index.js";
+import { ARCHITECTURES } from "../../../src/models/architectures.js";
 import { METHODS } from "../../../src/tasks/config/index.js";
 import { namedDatasets } from "../../../src/tasks/datasets/index.js";
 import { TASKS } from "../../../src/tasks/index.js";

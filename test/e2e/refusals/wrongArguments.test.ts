@@ -64,7 +64,7 @@ const CALLS: Readonly<Record<string, readonly Argument[]>> = {
   finetune: [run, hooks],
   generate: [settings, hooks],
   inject: [model, adapterConfig, object({ generator: {} })],
-  inspect: [{ ...settings, wrong: [null, 7, "one", [], {}, { pathh: "m" }, { path: 7 }, { path: "m", for: ["vlm"] }] }],
+  inspect: [{ ...settings, wrong: [null, 7, "one", [], {}, { pathh: "m" }, { path: 7 }] }],
   serve: [{ ...settings, wrong: [...settings.wrong, { port: "80" }, { adapter: 7 }] }, hooks],
   load: [{ ...settings, wrong: [...settings.wrong, { dtype: "float23" }] }, hooks],
   loadLanguage: [text("rows.jsonl"), loadRows],

@@ -1,74 +1,45 @@
 /** `bidora inspect`: shows the contents of a model or an adapter. */
 import { formatCount, oneLine, shownPath } from "../../../base/index.js";
-import { type AppliesWhen, choices, type Given, option, text } from "../../../base/settings/index.js";
+import { type Given, option, text } from "../../../base/settings/index.js";
 import { DENSE } from "../../../models/index.js";
-import { baseModel, session } from "../../../tasks/config/index.js";
+import { session } from "../../../tasks/config/index.js";
 import {
   type AdapterInspection,
   type AdapterSettings,
-  ENGINE_NAMES,
-  type EngineVerdict,
   type Inspection,
   inspectFolder,
   inWords,
-  judge,
   type ModelInspection,
   type TensorFacts,
 } from "../../../use/inference/index.js";
-import { call, defineCommand, formatTable, required } from "../command.js";
-
-const withEngines: AppliesWhen = {
-  only: "with --for",
-  holds: (settings) => settings.for !== undefined,
-};
+import { call, defineCommand, required } from "../command.js";
 
 const options = {
   path: option(text("PATH"), { group: "Data", help: "folder of a model or an adapter", positional: true }),
-  for: option(choices(ENGINE_NAMES), {
-    group: "Data",
-    help: "say which of these programs run it, which do not and why, and the commands that change that",
-    placeholder: "ENGINES",
-  }),
-  model: {
-    ...baseModel.model,
-    group: "Data",
-    help: "base model of the adapter",
-    defaultText: "named by the adapter",
-    appliesWhen: withEngines,
-  },
   ...session,
 };
 
 /** What `inspect` takes: the path of a model or an adapter. */
 export type InspectSettings = Given<typeof options>;
 
-/** What is in a model or an adapter, and with `for` the verdicts of other programs. */
-export type InspectResult = Inspection & { readonly engines?: readonly EngineVerdict[] };
-
 export const inspectCommand = defineCommand({
-  usage: "inspect [--for ENGINES] PATH",
-  about: "Shows what is in a model or an adapter, or which other programs run it.",
+  usage: "inspect PATH",
+  about: "Shows what is in a model or an adapter.",
   options,
   hooks: [],
-  async run({ path, for: engines, model }): Promise<InspectResult> {
-    const name = required(path, "The path of a model or an adapter");
-    const inspected = await inspectFolder(name);
-    const found = { ...inspected, path: shownPath(inspected.path) };
-    return engines === undefined ? found : { ...found, engines: await judge(inspected, engines, { name, model }) };
+  async run({ path }): Promise<Inspection> {
+    const found = await inspectFolder(required(path, "The path of a model or an adapter"));
+    return { ...found, path: shownPath(found.path) };
   },
   show: (found) => ({ value: found, text: renderInspection(found) }),
 });
 
-/**
- * Inspects the folder of a model or an adapter, and finds why other commands would refuse it. With `for` also says which of the named
- * programs run it, from facts about their versions of November 2026; none of them is called.
- */
-export const inspect = (settings: InspectSettings): Promise<InspectResult> =>
+/** Inspects the folder of a model or an adapter, and finds why other commands would refuse it. */
+export const inspect = (settings: InspectSettings): Promise<Inspection> =>
   call("inspect", inspectCommand, settings, {});
 
-/** An inspection as text: the verdicts of other programs if there are any, else the contents. */
-export function renderInspection(found: InspectResult): string {
-  if (found.engines) return [renderVerdicts(found.engines), ...refusalLines(found)].join("\n");
+/** An inspection as text. */
+export function renderInspection(found: Inspection): string {
   const facts = found.kind === "model" ? modelFacts(found) : adapterFacts(found);
   const width = Math.max(...facts.map(([name]) => name.length));
   return [
@@ -76,30 +47,10 @@ export function renderInspection(found: InspectResult): string {
     "",
     ...tensorLines(found.tensors),
     "",
-    ...(found.refusals.length === 0 ? ["Nothing in it is refused."] : refusalLines(found)),
+    ...(found.refusals.length === 0
+      ? ["Nothing in it is refused."]
+      : found.refusals.map((why) => `Refused: ${oneLine(why)}`)),
   ].join("\n");
-}
-
-const refusalLines = ({ refusals }: Inspection): string[] => refusals.map((why) => `Refused: ${oneLine(why)}`);
-
-/** A table of the verdicts, then the notes and the commands of each program. */
-function renderVerdicts(verdicts: readonly EngineVerdict[]): string {
-  const rows = verdicts.flatMap(({ engine, takes, reasons }) => {
-    const [first = "", ...others] = reasons;
-    return [[engine, takes, first], ...others.map((reason) => ["", "", reason])];
-  });
-  return [formatTable(["engine", "takes it", "why"], rows), ...verdicts.flatMap(adviceLines)].join("\n");
-}
-
-function adviceLines({ engine, takes, notes, commands }: EngineVerdict): string[] {
-  if (notes.length + commands.length === 0) return [];
-  const title = takes === "yes" || commands.length === 0 ? `${engine}:` : `${engine}, after these commands:`;
-  return [
-    "",
-    title,
-    ...notes.map((note) => `  ${oneLine(note)}`),
-    ...commands.map((command) => `  $ ${oneLine(command)}`),
-  ];
 }
 
 type Fact = readonly [name: string, value: string];
@@ -177,6 +128,7 @@ function settingFacts(settings: AdapterSettings): Fact[] {
           `${typeof targets === "string" ? targets : targets.join(", ")} (${settings.modules.length} modules)`,
         ],
     ["saved whole", settings.modulesToSave.join(", ") || "nothing"],
+    settings.notInPeft === undefined ? undefined : ["not in PEFT", settings.notInPeft],
   ];
   return facts.filter((fact) => fact !== undefined);
 }

@@ -19,9 +19,6 @@ const isPart = (start: SavedStart): start is PartStart => start in PARTS_OF_WEIG
 /** How the updates of an adapter start; methods without updates have no such setting. */
 const startOf = (config: AdapterConfig): SavedStart => (config as Partial<LowRankConfig>).initLoraWeights ?? "default";
 
-/** Whether the updates of such an adapter are for a base from which a part is taken out. */
-export const changesBase = (config: AdapterConfig): boolean => isPart(startOf(config));
-
 /** Whether the weights decide how the updates of such an adapter start. */
 export const startsFromWeights = (config: AdapterConfig): boolean => {
   const start = startOf(config);
