@@ -54,6 +54,14 @@ function requireBase(model: Module, { metadata }: SavedAdapter): void {
   );
 }
 
+/**
+ * Checks the names and shapes of a saved adapter's tensors against a model, whose parameters may be empty.
+ * @throws BidoraError as `attachAdapter`
+ */
+export function checkFit(model: Module, { config, tensors }: SavedAdapter): void {
+  fitted(model, config, tensors, () => false);
+}
+
 /** The adapter's tensors whose names and shapes fit the model, and those that must equal the model's own. */
 function fitted(
   model: Module,

@@ -33,7 +33,7 @@ export {
   methodOf,
   settingsOfAdapter,
 } from "./adapterMethods.js";
-export { attachAdapter, type NewModules, newLayers } from "./attach.js";
+export { attachAdapter, checkFit, type NewModules, newLayers } from "./attach.js";
 export { trainEverything } from "./fullTraining.js";
 export { eject, type InjectOptions, inject } from "./inject.js";
 export { startFromError } from "./loftq.js";
