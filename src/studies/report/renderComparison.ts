@@ -7,9 +7,9 @@ import {
   seedsText,
   type TriedPoint,
 } from "../../base/records/index.js";
-import { scoresHeading } from "../statistics/checkComparison.js";
 import { comparisonTables } from "../tables/comparisonTables.js";
 import { pointText } from "../tables/costColumns.js";
+import { headline } from "../tables/headline.js";
 import { significanceTable } from "../tables/significanceTable.js";
 import { varianceTable } from "../tables/varianceTable.js";
 import { costFigure, type RunCost } from "./figures/cost.js";
@@ -47,6 +47,7 @@ export function renderComparison(found: ComparisonLog, live?: LivePart): string 
   const runs = toRuns(found.runs.flatMap(({ log }) => log ?? []));
   const subjectsOf = (task?: string) => methodSubjects(found, runs, task);
   const isOne = tasks.length === 1;
+  const [result, ...scores] = scoreParts(found);
   const all = subjectsOf();
   const started = all.filter((subject) => subject.runs.length > 0);
   return renderPage({
@@ -54,9 +55,10 @@ export function renderComparison(found: ComparisonLog, live?: LivePart): string 
     heading: `Comparison ${name}`,
     about: aboutOf(found, runs),
     content: [
+      result,
       missingAlert(found),
       ...runs.map(alertOf),
-      ...scoreParts(found),
+      ...scores,
       ...varianceTable(found).map((table) =>
         section("variance", "Variance", [comparedTable(table, "Components of the variance of a run’s score")]),
       ),
@@ -80,20 +82,17 @@ export function renderComparison(found: ComparisonLog, live?: LivePart): string 
   });
 }
 
-/** Scores and costs, the differences of the methods, and their tests. */
+/** What is shown in a sentence, scores and costs, the differences of the methods, and their tests. */
 export function scoreParts(found: ComparisonLog): (Markup | undefined)[] {
-  const { tasks, tests } = found;
-  const captionOf = (i: number): string => {
-    if (tasks.length === 1) return scoresHeading("Scores and costs of each method", tasks[0]!.rows);
-    const task = tasks[i - 1];
-    return task ? scoresHeading(`Scores and costs on ${task.name}`, task.rows) : "Scores of each method";
-  };
-  const tables = comparisonTables(found satisfies Comparison, found.reached).map((table, i) =>
-    comparedTable(table, captionOf(i)),
+  const { tests } = found;
+  const tables = comparisonTables(found satisfies Comparison, found.reached).map((table) =>
+    comparedTable(table, table.title ?? "Scores of each method"),
   );
   const significance =
     tests.length > 0 ? comparedTable(significanceTable(tests), "Tests of each pair of methods") : undefined;
   return [
+    // without its tests a comparison that still runs shows nothing
+    found.summary && section("result", "Result", [html`<p>${headline(found, tests)}</p>`]),
     section("scores", "Scores and costs", tables),
     differencesFigure(found),
     significance && section("significance", "Significance", [significance]),

@@ -79,7 +79,7 @@ export const isOfRows = (metric: string, rows: ScoredRows | undefined): boolean 
   rows === undefined || (metricRows(metric) === "test") === (rows.split === "test");
 
 /** The rows in words: `test, 4,693 rows`. */
-export const rowsText = ({ split, count }: ScoredRows): string =>
+const rowsText = ({ split, count }: ScoredRows): string =>
   count === undefined ? `${split} rows` : `${split}, ${formatCount(count)} ${count === 1 ? "row" : "rows"}`;
 
 /** The heading of a task's scores: its name, and the rows that the scores are of. */

@@ -23,7 +23,7 @@ export function costColumns(
   task: ComparedTask,
   reached: ScoreReached | undefined,
 ): ResultColumn[] {
-  const column = plainColumns(methods, task.name);
+  const column = plainColumns(methods);
   const ofTask = runs.filter((run) => run.task === task.name);
   const costs = COSTS.map(({ title, read, format }) =>
     column(title, (method) => {
@@ -36,7 +36,7 @@ export function costColumns(
   );
   const counts = methods.map((method) => pointsTriedFor({ tuning }, task.name, method).length);
   const tried = column("Points tried", (method) => triedText(counts[methods.indexOf(method)]!, counts));
-  const parameters = parametersColumn(methods, ofTask, task.name);
+  const parameters = parametersColumn(methods, ofTask);
   return [
     parameters,
     ...costs,
@@ -59,8 +59,8 @@ const COSTS: readonly CostColumn[] = [
 ];
 
 /** The trained parameters of each method in these runs, and their share of the model's. Heads of several tasks have different sizes. */
-export function parametersColumn(methods: readonly string[], runs: readonly ComparedRun[], group = ""): ResultColumn {
-  return plainColumns(methods, group)("Trained parameters", (method) => {
+export function parametersColumn(methods: readonly string[], runs: readonly ComparedRun[]): ResultColumn {
+  return plainColumns(methods)("Trained parameters", (method) => {
     const own = runs.filter((run) => run.method === method);
     if (own.length === 0) return NOTHING;
     const shares = own.flatMap(({ trainedParameters, totalParameters }) =>

@@ -1,10 +1,10 @@
 // The tables of the curve: each method's scores over its setting, one table for each task and setting.
 import { group } from "d3-array";
 import { formatCount, formatNumber } from "../../base/index.js";
-import type { ComparedTask, Comparison, CurvePoint, CurveSummary } from "../../base/records/index.js";
+import type { Comparison, CurvePoint, CurveSummary } from "../../base/records/index.js";
 import { mainHeading } from "../statistics/checkComparison.js";
 import { round12 } from "../statistics/summary.js";
-import { NOTHING, plain, type ResultCell, type ResultColumn, type ResultTable } from "./renderTable.js";
+import { NOTHING, plainColumns, type ResultCell, type ResultColumn, type ResultTable } from "./renderTable.js";
 
 /** One table for each task and setting; none without a curve. */
 export function curveTables({ tasks, curve = [], curves = [] }: Comparison): ResultTable[] {
@@ -15,11 +15,12 @@ export function curveTables({ tasks, curve = [], curves = [] }: Comparison): Res
     const { task: name, setting } = ofSetting[0]!;
     const task = tasks.find((one) => one.name === name)!;
     return {
+      title: `${name}: ${mainHeading(task)} over ${setting}`,
       heading: "Method",
       names: ofSetting.map(({ method }) => method),
       columns: [
-        ...valuesIn(ofSetting).map((value) => valueColumn(value, ofSetting, curveHeading(task, setting))),
-        ...summaryColumns(ofSetting),
+        ...valuesIn(ofSetting).map((value) => valueColumn(value, ofSetting)),
+        ...COLUMNS.map(({ title, text }) => plainColumns(ofSetting)(title, text)),
       ],
       notes: i === groups.length - 1 ? curveNotes(curves, unfinished.length) : [],
     };
@@ -30,16 +31,12 @@ export function curveTables({ tasks, curve = [], curves = [] }: Comparison): Res
 export const valuesIn = (curves: readonly CurveSummary[]): number[] =>
   [...new Set(curves.flatMap(({ points }) => points.map(({ value }) => value)))].sort((a, b) => a - b);
 
-/** `mrpc: accuracy over learningRate` */
-const curveHeading = (task: ComparedTask, setting: string): string =>
-  `${task.name}: ${mainHeading(task)} over ${setting}`;
-
-function valueColumn(value: number, curves: readonly CurveSummary[], group: string): ResultColumn {
+function valueColumn(value: number, curves: readonly CurveSummary[]): ResultColumn {
   const cells = curves.map(({ points, best }): ResultCell => {
     const point = points.find((one) => one.value === value);
     return { text: point ? pointText(point) : NOTHING, best: point !== undefined && best === value };
   });
-  return { group, title: String(value), align: "right", cells };
+  return { title: String(value), align: "right", cells };
 }
 
 /** `0.912 ± 0.004`, or how many runs diverged. */
@@ -57,12 +54,6 @@ const COLUMNS = [
   },
   { title: "Seeds", text: ({ seeds }: CurveSummary) => formatCount(seeds.length) },
 ];
-
-const summaryColumns = (curves: readonly CurveSummary[]): ResultColumn[] =>
-  COLUMNS.map(({ title, text }) => ({
-    ...{ group: "", title, align: "right" },
-    cells: curves.map((curve) => plain(text(curve))),
-  }));
 
 /** The values that are ever the best, and in which share of the resamples: `0.001 87 %, 0.003 13 %`. */
 export function sharesText({ points }: CurveSummary): string {

@@ -7,7 +7,7 @@ import {
   type SignificanceTest,
   type WilcoxonTest,
 } from "../../base/records/index.js";
-import { familyOf, underpoweredNotes } from "../statistics/holm.js";
+import { pairsNeeded, withTooFewPairs } from "../statistics/holm.js";
 import { MAIN } from "../statistics/significance.js";
 import { NOTHING, plainColumns, type ResultTable } from "./renderTable.js";
 
@@ -26,8 +26,7 @@ const TEST_NAMES: Readonly<Record<SignificanceTest["test"], string>> = {
 export function significanceTable(all: readonly SignificanceTest[]): ResultTable {
   const tests = all.filter((test) => test.test !== "bootstrap" || !isTestedOverSeeds(test, all));
   const column = plainColumns(tests);
-  const ofRanks = (textOf: (test: WilcoxonTest) => string) => (test: SignificanceTest) =>
-    isWilcoxon(test) ? textOf(test) : NOTHING;
+  const few = withTooFewPairs(tests.filter(hasP));
   const withP = (textOf: (test: TestWithP) => string) => (test: SignificanceTest) =>
     hasP(test) ? textOf(test) : NOTHING;
   return {
@@ -40,22 +39,14 @@ export function significanceTable(all: readonly SignificanceTest[]): ResultTable
       column("Population", ({ population }) => population, "left"),
       column("Pairs", pairsText),
       column("Difference", differenceText),
-      column(
-        "Statistic",
-        ofRanks(({ statistic }) => formatNumber(statistic)),
-      ),
       column("p", withP(pText)),
       column(
         "p (Holm)",
-        withP(({ pHolm }) => formatNumber(pHolm)),
-      ),
-      column(
-        "Rank-biserial",
-        ofRanks(({ effect }) => formatNumber(effect.rankBiserial)),
+        withP((test) => `${formatNumber(test.pHolm)}${few.has(test) ? " (too few)" : ""}`),
       ),
       ...(tests.some(isEquivalence) ? [column("Equivalent", equivalenceText, "left")] : []),
     ].flat(),
-    notes: notesOf(tests),
+    notes: notesOf(tests, few.size > 0),
   };
 }
 
@@ -103,10 +94,8 @@ function differenceText(test: SignificanceTest): string {
 const pText = (test: TestWithP): string =>
   isWilcoxon(test) ? formatNumber(test.p) : `${formatNumber(test.p)} ± ${formatNumber(test.pStandardError)}`;
 
-function notesOf(tests: readonly SignificanceTest[]): string[] {
+function notesOf(tests: readonly SignificanceTest[], areSomeTooFew: boolean): string[] {
   if (tests.length === 0) return [];
-  const families = [...group(tests.filter(hasP), familyOf).values()];
-  const hasRanks = tests.some(isWilcoxon);
   return [
     [...new Set(tests.map(({ population }) => LIMITS[population]))].join(" "),
     ...new Set(tests.flatMap(someTasksNote)),
@@ -114,28 +103,12 @@ function notesOf(tests: readonly SignificanceTest[]): string[] {
     ...repeatedSeedsNote(tests),
     `${DIFFERENCE}${tests.every(isWilcoxon) ? "" : INTERVAL}.`,
     ...equivalenceNotes(tests),
-    ...(hasRanks ? [RANKS] : []),
     ...resamplesNote(tests),
-    ...familyNotes(families),
+    ...(areSomeTooFew ? [TOO_FEW] : []),
   ];
 }
 
-/** Notes on underpowered tests, with the families that a note is about. */
-function familyNotes(families: readonly (readonly SignificanceTest[])[]): string[] {
-  const notes = families.flatMap((family) =>
-    underpoweredNotes(family).map((sentence) => ({ sentence, name: nameOf(family) })),
-  );
-  return [...group(notes, ({ sentence }) => sentence)].map(
-    ([sentence, alike]) => `${alike.map(({ name }) => name).join("; ")}. ${sentence}`,
-  );
-}
-
-function nameOf([test]: readonly SignificanceTest[]): string {
-  const { population } = test!;
-  if (test!.test === "two-level") return TEST_NAMES[test!.test];
-  const kind = isWilcoxon(test!) ? kindOf(test!) : "";
-  return `${TEST_NAMES[test!.test]}, ${taskText(test!)}, ${metricText(test!)}${kind}${population === "tasks" ? ", over tasks" : ""}`;
-}
+const TOO_FEW = `Too few: so few pairs or rows differ that no outcome is significant after the correction; a single test needs ${pairsNeeded()}. A large p is no sign of equality there, and a bootstrap's p tends to be too small.`;
 
 function someTasksNote(test: SignificanceTest): string[] {
   if (!isWilcoxon(test) || !test.tasks) return [];
@@ -200,9 +173,6 @@ function equivalenceNotes(tests: readonly SignificanceTest[]): string[] {
     `Two methods are equivalent on a task if the 90 % interval of their difference, which is in brackets there, lies within ±${first.margin}, in the unit of the main metric (${units.join("; ")}). Other metrics are not tested for equivalence.`,
   ];
 }
-
-const RANKS =
-  "The rank-biserial correlation is 1 if the first method is better in every differing pair, −1 if the second is.";
 
 function resamplesNote(tests: readonly SignificanceTest[]): string[] {
   const counts = new Set(tests.flatMap((test) => (isWilcoxon(test) ? [] : [test.resamples])));
