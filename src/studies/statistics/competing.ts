@@ -140,22 +140,15 @@ function leftOutNote(found: Found): string[] {
   ];
 }
 
-/** A note for each task and flaw; labels are the same for all methods, which it need not name. */
-function flawNotes(found: Found): string[] {
-  const rowsOf = new Map(found.tasks.map((task) => [task.name, reportedRows(task)]));
-  const flawed = notCompeting(found).filter((run): run is RunId & { why: Flaw } => isFlaw(run.why));
-  return [...group(flawed, ({ task, why }) => JSON.stringify([task, why])).values()].map((those) => {
-    const { task, why } = those[0]!;
-    const [who, rows] = [namesOf(those), rowsOf.get(task)];
-    return {
-      untrained: `On ${task}, ${who} kept a model that no update had changed: the score is the start's, and is not marked as best.`,
-      constant: `On ${task}, ${who} predicted the same for all ${rows} rows: the score is that of a constant, and is not marked as best.`,
-      constantLabels: `On ${task}, all ${rows} rows have the same label, which a constant predicts as well as any model: no score is marked as best.`,
-    }[why];
-  });
-}
+const MEANINGS: Readonly<Record<Flaw, string>> = {
+  untrained: "untrained (no update changed the model that was kept)",
+  constant: "constant (the same prediction for all rows)",
+  constantLabels: "constant labels (all rows have the same label)",
+};
 
-const namesOf = (runs: readonly RunId[]): string =>
-  byPair(runs)
-    .map((those) => `${those[0]!.method} (${allSeeds(those)})`)
-    .join(", ");
+/** What the words beside scores mean. */
+function flawNotes(found: Found): string[] {
+  const there = new Set(notCompeting(found).map(({ why }) => why));
+  const meanings = flawNames.filter((flaw) => there.has(flaw)).map((flaw) => MEANINGS[flaw]);
+  return meanings.length === 0 ? [] : [`Not marked as best: ${meanings.join(", ")}.`];
+}

@@ -15,7 +15,7 @@ export function studentInterval(values: readonly number[], confidence = 0.95): I
 }
 
 /** The t for which a share of the distribution is between −t and t, by bisection. */
-export function studentQuantile(freedom: number, share: number): number {
+function studentQuantile(freedom: number, share: number): number {
   let [low, high] = [0, Math.PI / 2];
   for (let halving = 0; halving < 60; halving++) {
     const middle = (low + high) / 2;

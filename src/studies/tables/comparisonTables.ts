@@ -1,5 +1,4 @@
 // The tables of a comparison: methods by tasks, with their scores and costs.
-import { BidoraError } from "../../base/index.js";
 import type {
   BaselineScore,
   ComparedMetric,
@@ -22,11 +21,10 @@ import { decimalsFor, figure, meansOf, noScoreText, type Score, scoreOf, seedsTe
 /**
  * The tables of a comparison, methods by columns, the best of each column marked; unknown values are "–". For one task a single table of
  * scores and costs; for several one of main metrics with their average and the trained parameters, then a table of each task.
- * @throws BidoraError `COMPARISON` as `checkComparison`, and for a target score of a task or method that is not compared
+ * @throws BidoraError `COMPARISON` as `checkComparison`
  */
 export function comparisonTables(comparison: Comparison, reached: readonly ScoreReached[] = []): ResultTable[] {
   checkComparison(comparison);
-  checkReached(comparison, reached);
   const { tasks } = comparison;
   const counts = seedCounts(comparison);
   const usual = Math.max(0, ...counts);
@@ -97,19 +95,6 @@ const filledTo = (rows: number, column: ResultColumn): ResultColumn => ({
   ...column,
   cells: Array.from({ length: rows }, (_, row) => column.cells[row] ?? plain(NOTHING)),
 });
-
-function checkReached({ tasks, methods }: Comparison, reached: readonly ScoreReached[]): void {
-  for (const { task, runs } of reached) {
-    const stray = tasks.some(({ name }) => name === task)
-      ? runs.find(({ method }) => !methods.includes(method))?.method
-      : task;
-    if (stray === undefined) continue;
-    throw new BidoraError(
-      "COMPARISON",
-      `Expected target scores of compared tasks and methods only, got one of "${stray}"; add it to the comparison.`,
-    );
-  }
-}
 
 function rowsNotes(tasks: readonly ComparedTask[]): string[] {
   const beside =

@@ -246,7 +246,7 @@ export const compareOptions = {
     default: "runs/comparison",
   }),
   overwrite: {
-    ...omit(overwrite.overwrite, "advanced", "rare"),
+    ...runOptions.overwrite,
     help: "replace an earlier comparison in the output folder; other files stay",
     appliesWhen: whereRun,
   },
