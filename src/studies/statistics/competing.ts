@@ -98,18 +98,13 @@ export const byPair = <T extends Pick<RunId, "task" | "method">>(runs: readonly 
   ...group(runs, ({ task, method }) => JSON.stringify([task, method])).values(),
 ];
 
-const allSeeds = (runs: readonly RunId[]): string =>
-  runs.some(({ dataSeed }) => dataSeed !== undefined)
-    ? runs.map(seedsText).join("; ")
-    : `seed${runs.length > 1 ? "s" : ""} ${runs.map(({ seed }) => seed).join(", ")}`;
-
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 function failureNotes({ failed = [], unfinished = [], runs }: Found): string[] {
   return byPair(failed).map((those) => {
     const { task, method, reason } = those[0]!;
     const all = [...runs, ...failed, ...unfinished].filter((run) => run.task === task && run.method === method);
-    return `${method} failed in ${those.length} of ${all.length} runs on ${task} (${allSeeds(those)}). ${capital(seedsText(those[0]!))}: ${reason}`;
+    return `${method} failed in ${those.length} of ${all.length} runs on ${task}. ${capital(seedsText(those[0]!))}: ${reason}`;
   });
 }
 
@@ -130,15 +125,12 @@ function unfinishedNote({ unfinished = [] }: Found): string[] {
   return [`Not finished, and not included: ${named.join(", ")}${more > 0 ? ` and ${more} more` : ""}.`];
 }
 
-function leftOutNote(found: Found): string[] {
-  const names = byPair(withoutScore(found))
-    .map(([first]) => first!)
-    .map(({ task, method }) => `${method} on ${task}`);
-  if (names.length === 0) return [];
-  return [
-    `Not marked as best, and left out of the tests that the task is part of, because runs failed or are missing: ${names.join(", ")}. The other runs are a biased sample of the method's seeds.`,
-  ];
-}
+const leftOutNote = (found: Found): string[] =>
+  withoutScore(found).length === 0
+    ? []
+    : [
+        "Methods that lack runs of a task are not marked as best and in no test there: their other runs are a biased sample of the seeds.",
+      ];
 
 const MEANINGS: Readonly<Record<Flaw, string>> = {
   untrained: "untrained (no update changed the model that was kept)",

@@ -8,25 +8,25 @@ import type {
   ScoredRows,
   ScoreReached,
 } from "../../base/records/index.js";
-import { averagesOf, goalOfAverage } from "../statistics/averages.js";
+import { goalOfAverage } from "../statistics/averages.js";
 import { baselineNotes, shownBaselines } from "../statistics/baselines.js";
-import { checkComparison, metricHeading, scoresHeading } from "../statistics/checkComparison.js";
-import { competes, competitionNotes } from "../statistics/competing.js";
+import { checkRuns, metricHeading, scoresHeading } from "../statistics/checkComparison.js";
+import { byPair, competitionNotes } from "../statistics/competing.js";
 import { round12 } from "../statistics/summary.js";
 import { conditionNotes } from "./conditionNotes.js";
 import { costColumns, parametersColumn, tuningNotes } from "./costColumns.js";
 import { NOTHING, plain, type ResultCell, type ResultColumn, type ResultTable } from "./renderTable.js";
-import { decimalsFor, figure, meansOf, noScoreText, type Score, scoreOf, seedsText } from "./scores.js";
+import { averageScores, decimalsFor, figure, meansOf, noScoreText, type Score, scoreOf, seedsText } from "./scores.js";
 
 /**
  * The tables of a comparison, methods by columns, the best of each column marked; unknown values are "–". For one task a single table of
  * scores and costs; for several one of main metrics with their average and the trained parameters, then a table of each task.
- * @throws BidoraError `COMPARISON` as `checkComparison`
+ * @throws BidoraError `COMPARISON` as `checkRuns`
  */
 export function comparisonTables(comparison: Comparison, reached: readonly ScoreReached[] = []): ResultTable[] {
-  checkComparison(comparison);
-  const { tasks } = comparison;
-  const counts = seedCounts(comparison);
+  const { tasks, runs } = comparison;
+  checkRuns(runs);
+  const counts = byPair(runs).map(({ length }) => length);
   const usual = Math.max(0, ...counts);
   // the most important first
   const notes = [
@@ -80,12 +80,9 @@ const AVERAGE =
 function averageColumn(comparison: Comparison, usual: number): ResultColumn[] {
   const goal = goalOfAverage(comparison);
   if (goal === undefined) return [];
-  const averages = averagesOf(comparison);
-  const scores = comparison.methods.map((method): Score => {
-    const found = averages.find((one) => one.method === method);
-    const competing = comparison.tasks.every(({ name }) => competes(comparison, name, method));
-    return { deviation: null, n: 0, ...found, failed: 0, missing: 0, flaws: [], competes: competing };
-  });
+  const averages = averageScores(comparison);
+  const none: Score = { deviation: null, n: 0, failed: 0, missing: 0, flaws: [], competes: false };
+  const scores = comparison.methods.map((method) => averages.find((one) => one.method === method) ?? none);
   const cells = cellsOf(scores, goal, usual, decimalsFor(meansOf(scores)));
   return [{ title: goalTitle("Average", goal), align: "right", cells }];
 }
@@ -96,18 +93,13 @@ const filledTo = (rows: number, column: ResultColumn): ResultColumn => ({
   cells: Array.from({ length: rows }, (_, row) => column.cells[row] ?? plain(NOTHING)),
 });
 
-function rowsNotes(tasks: readonly ComparedTask[]): string[] {
-  const beside =
-    "Methods are compared and tested on the test rows; scores on the validation rows are shown next to them.";
-  const chosen = tasks.flatMap(({ name, chosenByRows = [] }) =>
-    chosenByRows.length === 0
-      ? []
-      : [
-          `On ${name}, early stopping of ${chosenByRows.join(", ")} used the validation rows, which makes their scores on these rows too good.`,
-        ],
-  );
-  return [...(tasks.some((task) => task.beside) ? [beside] : []), ...chosen];
-}
+const rowsNotes = (tasks: readonly ComparedTask[]): string[] =>
+  tasks
+    .filter(({ chosenByRows = [] }) => chosenByRows.length > 0)
+    .map(
+      ({ name, chosenByRows }) =>
+        `On ${name}, early stopping of ${chosenByRows!.join(", ")} used the validation rows, which makes their scores on these rows too good.`,
+    );
 
 /** The hash of the frozen plan, and what departs from it. */
 function frozenNotes({ frozen }: Comparison): string[] {
@@ -162,14 +154,6 @@ const asMinor = ({ title, ...column }: ResultColumn, rows: ScoredRows): ResultCo
   ...{ ...column, title: scoresHeading(title, rows), isMinor: true },
   cells: column.cells.map(({ text }) => plain(text)),
 });
-
-/** The number of runs behind each score of the table. */
-const seedCounts = (comparison: Comparison): number[] =>
-  comparison.tasks.flatMap(({ name, metrics }) =>
-    comparison.methods.flatMap((method) =>
-      metrics.map((metric) => scoreOf(comparison, name, method, metric.name).n).filter((n) => n > 0),
-    ),
-  );
 
 const baselineScore = (
   { baselines = [] }: Comparison,

@@ -34,8 +34,10 @@ export function costColumns(
       return `${format(known)}${title === TIME ? tuningTime(pointsTriedFor({ tuning }, task.name, method)) : ""}`;
     }),
   );
-  const counts = methods.map((method) => pointsTriedFor({ tuning }, task.name, method).length);
-  const tried = column("Points tried", (method) => triedText(counts[methods.indexOf(method)]!, counts));
+  const tried = column("Points tried", (method) => {
+    const count = pointsTriedFor({ tuning }, task.name, method).length;
+    return count === 0 ? NOTHING : formatCount(count);
+  });
   const parameters = parametersColumn(methods, ofTask);
   return [
     parameters,
@@ -85,13 +87,6 @@ function formatRange(values: readonly number[], format: (value: number) => strin
 /** ` + 2m 10s tuning` */
 function tuningTime(tried: readonly TriedPoint[]): string {
   return tried.length === 0 ? "" : ` + ${formatSeconds(sum(tried, ({ seconds }) => seconds ?? 0))} tuning`;
-}
-
-/** How many points a method had to choose from, and whether other methods had fewer or more: `6 (others 3)`. */
-function triedText(count: number, all: readonly number[]): string {
-  if (count === 0) return NOTHING;
-  const others = [...new Set(all.filter((other) => other > 0 && other !== count))].sort((a, b) => a - b);
-  return `${formatCount(count)}${others.length === 0 ? "" : ` (others ${others.join(", ")})`}`;
 }
 
 function reachColumns(

@@ -1,7 +1,7 @@
 // The tables of the curve: each method's scores over its setting, one table for each task and setting.
 import { group } from "d3-array";
 import { formatCount, formatNumber } from "../../base/index.js";
-import type { Comparison, CurvePoint, CurveSummary } from "../../base/records/index.js";
+import type { ComparedTask, Comparison, CurvePoint, CurveSummary } from "../../base/records/index.js";
 import { mainHeading } from "../statistics/checkComparison.js";
 import { round12 } from "../statistics/summary.js";
 import { NOTHING, plainColumns, type ResultCell, type ResultColumn, type ResultTable } from "./renderTable.js";
@@ -11,20 +11,26 @@ export function curveTables({ tasks, curve = [], curves = [] }: Comparison): Res
   if (curve.length === 0) return [];
   const unfinished = curve.filter(({ metrics, diverged }) => metrics === null && !diverged);
   const groups = [...group(curves, ({ task, setting }) => JSON.stringify([task, setting])).values()];
-  return groups.map((ofSetting, i): ResultTable => {
-    const { task: name, setting } = ofSetting[0]!;
-    const task = tasks.find((one) => one.name === name)!;
-    return {
-      title: `${name}: ${mainHeading(task)} over ${setting}`,
-      heading: "Method",
-      names: ofSetting.map(({ method }) => method),
-      columns: [
-        ...valuesIn(ofSetting).map((value) => valueColumn(value, ofSetting)),
-        ...COLUMNS.map(({ title, text }) => plainColumns(ofSetting)(title, text)),
-      ],
-      notes: i === groups.length - 1 ? curveNotes(curves, unfinished.length) : [],
-    };
+  return groups.map((ofSetting, i) => {
+    const task = tasks.find(({ name }) => name === ofSetting[0]!.task)!;
+    const table = curveTable(task, ofSetting);
+    return i === groups.length - 1 ? { ...table, notes: curveNotes(curves, unfinished.length) } : table;
   });
+}
+
+/** The table of one setting on one task, without notes. */
+export function curveTable(task: ComparedTask, curves: readonly CurveSummary[]): ResultTable {
+  const column = plainColumns(curves);
+  return {
+    title: `${task.name}: ${mainHeading(task)} over ${curves[0]!.setting}`,
+    heading: "Method",
+    names: curves.map(({ method }) => method),
+    columns: [
+      ...valuesIn(curves).map((value) => valueColumn(value, curves)),
+      ...COLUMNS.map(({ title, text }) => column(title, text)),
+    ],
+    notes: [],
+  };
 }
 
 /** All values of the setting, from the smallest. */
@@ -40,7 +46,7 @@ function valueColumn(value: number, curves: readonly CurveSummary[]): ResultColu
 }
 
 /** `0.912 ± 0.004`, or how many runs diverged. */
-export function pointText({ mean, deviation, diverged }: CurvePoint): string {
+function pointText({ mean, deviation, diverged }: CurvePoint): string {
   if (mean === null) return `diverged ${diverged}`;
   return `${formatNumber(mean)}${deviation === null ? "" : ` ± ${formatNumber(deviation)}`}`;
 }
@@ -56,7 +62,7 @@ const COLUMNS = [
 ];
 
 /** The values that are ever the best, and in which share of the resamples: `0.001 87 %, 0.003 13 %`. */
-export function sharesText({ points }: CurveSummary): string {
+function sharesText({ points }: CurveSummary): string {
   const ever = points.flatMap(({ value, best }) => (best !== null && best > 0 ? [{ value, best }] : []));
   if (ever.length === 0) return NOTHING;
   return ever.map(({ value, best }) => `${value} ${percent(best)}`).join(", ");
@@ -66,19 +72,12 @@ const percent = (share: number): string =>
   share < 0.01 ? "< 1 %" : share > 0.99 && share < 1 ? "> 99 %" : `${Math.round(100 * share)} %`;
 
 /** What a curve says and does not say. */
-export function curveNotes(curves: readonly CurveSummary[], unfinished: number): string[] {
-  const isResampled = curves.some(({ optimism }) => optimism !== null);
-  return [
-    "The curve shows how much the scores depend on the setting. It judges nothing: its best value was found on the rows that the results are reported on, so choose values by --tune.",
-    ...(isResampled
-      ? [
-          "Best in: the share of 10,000 bootstrap resamples of the seeds in which a value has the best mean. Optimism: by how much the mean at the best value is too good because the same seeds chose it; that the same rows chose it is not in it.",
-        ]
-      : ["One seed: which value is best may be chance."]),
-    ...(unfinished > 0
-      ? [
-          `Runs of the curve without results: ${formatCount(unfinished)}. Seeds that lack a run of a method are left out of its curve.`,
-        ]
-      : []),
-  ];
-}
+export const curveNotes = (curves: readonly CurveSummary[], unfinished: number): string[] => [
+  "The curve shows how much the scores depend on the setting. It judges nothing: its best value was found on the rows that the results are reported on, so choose values by --tune.",
+  curves.some(({ optimism }) => optimism !== null)
+    ? "Best in: the share of 10,000 bootstrap resamples of the seeds in which a value has the best mean. Optimism: by how much the mean at the best value is too good because the same seeds chose it; that the same rows chose it is not in it."
+    : "One seed: which value is best may be chance.",
+  ...(unfinished > 0
+    ? [`Not in the curve: seeds that lack one of the ${formatCount(unfinished)} runs without results.`]
+    : []),
+];

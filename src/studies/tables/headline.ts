@@ -2,9 +2,9 @@
 import { group } from "d3-array";
 import { formatCount, formatNumber } from "../../base/index.js";
 import { type Comparison, type Goal, isWilcoxon, type SignificanceTest, seedsName } from "../../base/records/index.js";
-import { averagesOf, goalOfAverage } from "../statistics/averages.js";
+import { goalOfAverage } from "../statistics/averages.js";
 import { isSignificant, pairsNeeded } from "../statistics/holm.js";
-import { figure, noScoreText, type Score, scoreOf, seedsText } from "./scores.js";
+import { averageScores, decimalsOf, figure, noScoreText, type Score, scoreOf, seedsText } from "./scores.js";
 
 /** What the bootstrap over seeds and rows finds of two methods on a task, by its main metric. */
 interface Finding {
@@ -71,11 +71,11 @@ function scoresText(comparison: Comparison, findings: readonly Finding[]): strin
   if (task && tasks.length === 1) {
     const { name, goal } = task.metrics[0];
     const scores = methods.map((method) => ({ method, ...scoreOf(comparison, task.name, method, name) }));
-    const text = rankedText(scores, goal, Math.max(0, ...findings.map(decimalsOf)));
+    const text = rankedText(scores, goal, Math.max(0, ...findings.map(decimalsIn)));
     return goal === "minimize" ? `${text} (lower is better)` : text;
   }
   const goal = goalOfAverage(comparison);
-  const scores = averagesOf(comparison).map((one) => ({ ...one, failed: 0, missing: 0, flaws: [], competes: true }));
+  const scores = averageScores(comparison);
   const over = `over ${tasks.length} tasks`;
   return goal === undefined || scores.length === 0 ? over : `${over} ${rankedText(scores, goal, 0)} on average`;
 }
@@ -84,7 +84,7 @@ function scoresText(comparison: Comparison, findings: readonly Finding[]): strin
 function rankedText(scores: readonly (Score & { readonly method: string })[], goal: Goal, decimals: number): string {
   const sign = goal === "maximize" ? -1 : 1;
   const known = scores.flatMap(({ mean, ...score }) => (mean === undefined ? [] : { ...score, mean }));
-  const digits = Math.max(decimals, decimalsFor(Math.max(...known.map(({ mean }) => Math.abs(mean))), 3));
+  const digits = Math.max(decimals, decimalsOf(Math.max(...known.map(({ mean }) => Math.abs(mean))), 3));
   return someOf([
     ...known
       .sort((one, other) => sign * (one.mean - other.mean))
@@ -93,13 +93,10 @@ function rankedText(scores: readonly (Score & { readonly method: string })[], go
   ]);
 }
 
-/** With how many decimals a value has this number of significant digits. */
-const decimalsFor = (value: number, digits: number): number =>
-  value > 0 ? Math.min(12, Math.max(0, digits - 1 - Math.floor(Math.log10(value)))) : 0;
-
 const halfOf = ({ low, high }: Finding): number => (high - low) / 2;
-const decimalsOf = (one: Finding): number => decimalsFor(halfOf(one), 2);
-const numberText = (value: number, one: Finding): string => figure(value, decimalsOf(one));
+/** Two significant digits of half the interval. */
+const decimalsIn = (one: Finding): number => decimalsOf(halfOf(one), 2);
+const numberText = (value: number, one: Finding): string => figure(value, decimalsIn(one));
 const intervalText = (one: Finding): string => `${numberText(one.low, one)} to ${numberText(one.high, one)}`;
 
 const MOST = 4;

@@ -1,6 +1,7 @@
 // A method's score on a task, over its runs, and what stands beside it.
 import { own } from "../../base/index.js";
 import { type Comparison, metricRows } from "../../base/records/index.js";
+import { averagesOf } from "../statistics/averages.js";
 import { competes, countMissing, flawWords } from "../statistics/competing.js";
 import { mean, round12, sampleDeviation } from "../statistics/summary.js";
 import { NOTHING } from "./renderTable.js";
@@ -34,6 +35,13 @@ export function scoreOf(comparison: Comparison, task: string, method: string, me
     : { mean: mean(values), deviation: sampleDeviation(values), ...facts };
 }
 
+/** The average over tasks of each method that has one. */
+export const averageScores = (comparison: Comparison): (Score & { readonly method: string; readonly mean: number })[] =>
+  averagesOf(comparison).map((one) => ({
+    ...{ ...one, failed: 0, missing: 0, flaws: [] },
+    competes: comparison.tasks.every(({ name }) => competes(comparison, name, one.method)),
+  }));
+
 export const meansOf = (scores: readonly Score[]): number[] =>
   scores.flatMap(({ mean }) => (mean === undefined ? [] : round12(mean)));
 
@@ -55,12 +63,14 @@ export function seedsText({ n, failed, missing, flaws }: Score, usualSeeds: numb
   return parts.length === 0 ? "" : ` (${parts.join(", ")})`;
 }
 
+/** With how many decimals a value has this number of significant digits. */
+export const decimalsOf = (value: number, digits: number): number =>
+  value > 0 ? Math.min(12, Math.max(0, digits - 1 - Math.floor(Math.log10(value)))) : 0;
+
 /** The decimals with which the largest value shows four significant digits; four for values from 1 to 10. */
 export function decimalsFor(values: readonly number[]): number {
-  const largest = Math.max(...values.map(Math.abs));
-  if (!(largest > 0)) return 4;
-  const magnitude = Math.floor(Math.log10(largest));
-  return magnitude === 0 ? 4 : Math.min(12, Math.max(0, 3 - magnitude));
+  const largest = Math.max(0, ...values.map(Math.abs));
+  return largest === 0 || (largest >= 1 && largest < 10) ? 4 : decimalsOf(largest, 4);
 }
 
 /** A number with a typographic minus, and no minus before zero. */
