@@ -42,7 +42,7 @@ export function costColumns(
   return [
     parameters,
     ...costs,
-    ...(tuning.length > 0 ? [tried] : []),
+    ...(tuning.length > 0 ? [{ ...tried, isMinor: true }] : []),
     ...(reached ? reachColumns(reached, task.rows, column) : []),
   ];
 }

@@ -43,9 +43,10 @@ export function besideHeadline(comparison: Comparison, tests: readonly Significa
         isSignificant(pHolm) &&
         !found.some((one) => one.task === task && [a, b].includes(one.better) && [a, b].includes(one.worse)),
     );
-  return others.map(({ a, b, task = "all tasks", effect, population, pHolm }) => {
+  return others.map(({ a, b, task, effect, population, pHolm }) => {
     const [better, worse] = effect.rankBiserial > 0 ? [a, b] : [b, a];
-    return `Wilcoxon's test over ${population} (${task}) finds ${better} better than ${worse}, p ${formatNumber(pHolm)}; the sentence goes by the bootstrap over seeds and rows.`;
+    const over = task === undefined ? population : `seeds of ${task}`;
+    return `Wilcoxon's test over ${over} finds ${better} better than ${worse}, p ${formatNumber(pHolm)}; the sentence goes by the bootstrap over seeds and rows.`;
   });
 }
 
@@ -118,9 +119,11 @@ function shownText({ methods, tasks, pairs, runs }: Comparison, findings: readon
       const than = isOne ? "" : ` than ${one.worse}`;
       return `${where(one)}${one.better} is better${than} by ${numberText(one.difference, one)} (${intervalText(one)})`;
     });
-  const alike = findings
-    .filter(({ margin }) => margin !== undefined)
-    .map((one) => `${isOne ? "" : `${where(one)}${one.better} and ${one.worse} are `}equivalent within ±${one.margin}`);
+  const alike = findings.filter(({ margin }) => margin !== undefined);
+  const pairsText = someOf(
+    alike.map((one) => `${one.better} and ${one.worse}${tasks.length > 1 ? ` on ${one.task}` : ""}`),
+    " pairs",
+  );
   const open = findings.filter(({ isFound, margin }) => !isFound && margin === undefined);
   const of = pairs ? " in any tested pair" : methods.length > 2 ? " between any two" : "";
   const what =
@@ -128,7 +131,8 @@ function shownText({ methods, tasks, pairs, runs }: Comparison, findings: readon
       ? "no other difference shown"
       : `no difference shown${of}${tasks.length > 1 ? " on any task" : ""}`;
   return [
-    ...[found, alike].flatMap((texts) => (texts.length === 0 ? [] : someOf(texts, " pairs"))),
+    ...(found.length === 0 ? [] : [someOf(found, " pairs")]),
+    ...(alike.length === 0 ? [] : [`equivalent within ±${alike[0]!.margin}${isOne ? "" : `: ${pairsText}`}`]),
     ...(open.length === 0 ? [] : [`${what}${openText(open, isOne)}`]),
   ].join("; ");
 }

@@ -37,17 +37,20 @@ export const wrapped = (sentence: string): string => wrap(oneLine(sentence), WID
 const NOTE_LINES = 5;
 
 /**
- * What a comparison shows, in short: the sentence, the tables without minor columns, and those of the notes that fit into five lines.
+ * What a comparison shows, in short: the sentence, of each table the columns that fit and are not minor, and those of the notes that fit
+ * into five lines with the last one.
  * @param notes the most important ones first
  */
 export function terminalSummary(sentence: string, tables: readonly ResultTable[], notes: readonly string[]): string {
-  const short = tables.map((table) => ({ ...table, columns: table.columns.filter(({ isMinor }) => !isMinor) }));
+  const short = tables.map((table) => {
+    const all = { ...table, columns: table.columns.filter(({ isMinor }) => !isMinor) };
+    return isFitting(condensed(all)) ? all : partsByColumns(condensed(all))[0]!;
+  });
   const shown = bestNote(short);
-  // one line is for the number of notes that are left out
   for (const note of notes) if (noteLines([...shown, note]).length < NOTE_LINES) shown.push(note);
   const left = notes.filter((note) => !shown.includes(note)).length;
-  const more = left === 0 ? [] : [`${left} more ${left === 1 ? "note" : "notes"} with --verbose.`];
-  const parts = [...short.map(titledLines), noteLines([...shown, ...more])].map((lines) => lines.join("\n"));
+  const more = `With --verbose: all columns, tables and tests${left === 0 ? "" : `, and ${left} more ${left === 1 ? "note" : "notes"}`}.`;
+  const parts = [...short.map(titledLines), noteLines([...shown, more])].map((lines) => lines.join("\n"));
   return [wrapped(sentence), ...parts].join("\n\n");
 }
 
@@ -56,13 +59,13 @@ export function terminalSummary(sentence: string, tables: readonly ResultTable[]
  * all rows with the same words, else some columns in each part.
  */
 function fittingLines(table: ResultTable): string[] {
-  for (const one of [table, condensed(table)]) {
-    const lines = alignedLines(one);
-    if (widest(lines) <= WIDTH) return lines;
-  }
+  const fitting = [table, condensed(table)].find(isFitting);
+  if (fitting) return alignedLines(fitting);
   const parts = partsByWords(table) ?? partsByColumns(table).map(alignedLines);
   return parts.flatMap((lines, i) => (i === 0 ? lines : ["", ...lines]));
 }
+
+const isFitting = (table: ResultTable): boolean => widest(alignedLines(table)) <= WIDTH;
 
 const condensed = (table: ResultTable): ResultTable => ({
   ...table,
@@ -88,11 +91,10 @@ function partsByWords({ columns, names, ...rest }: ResultTable): string[][] | un
 
 /** As many columns as fit in each part. */
 function partsByColumns(table: ResultTable): ResultTable[] {
-  const isFitting = (columns: readonly ResultColumn[]) => widest(alignedLines({ ...table, columns })) <= WIDTH;
   const parts: ResultColumn[][] = [];
   for (const column of table.columns) {
     const last = parts.at(-1);
-    if (last && isFitting([...last, column])) last.push(column);
+    if (last && isFitting({ ...table, columns: [...last, column] })) last.push(column);
     else parts.push([column]);
   }
   return parts.map((columns) => ({ ...table, columns }));
