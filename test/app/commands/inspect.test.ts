@@ -109,7 +109,9 @@ test("what PEFT does not load, or computes otherwise, is said", async () => {
   };
   const transposed = started("gpt2/adapters/lm-lora");
   expect(await inPeft(transposed)).toMatch(/PEFT's OLoRA fails on GPT-2's Conv1D/);
-  expect(renderInspection(await inspect({ path: transposed }))).toMatch(/^not in PEFT +PEFT's OLoRA .*--to peft-lora$/m);
+  expect(renderInspection(await inspect({ path: transposed }))).toMatch(
+    /^not in PEFT +PEFT's OLoRA .*--to peft-lora$/m,
+  );
   expect(await inPeft(started("llama/adapters/lm-lora"))).toBeUndefined();
 
   const llama = join(GOLDEN, "llama/lm");
