@@ -40,20 +40,22 @@ function metricsOf({ task, labelNames, metrics, texts }) {
   return code(Object.keys(metric.values)) + (texts ? ", and those of generated text" : "");
 }
 
+/** Data sets that differ in their names alone share a row. */
 function datasetsDoc() {
-  const rows = Object.entries(namedDatasets).map(([name, facts]) => [
-    `\`${name}\``,
-    `\`${facts.task}\``,
-    code(facts.labeled),
-    metricsOf(facts),
-    facts.files,
-  ]);
+  const rows = new Map();
+  for (const [name, set] of Object.entries(namedDatasets)) {
+    const facts = [`\`${set.task}\``, code(set.labeled), metricsOf(set), set.files];
+    const names = rows.get(facts.join())?.[0];
+    rows.set(facts.join(), [names ? `${names}, \`${name}\`` : `\`${name}\``, ...facts]);
+  }
   const sections = groups.map(({ names, text }) => {
     const [first] = names;
     const title = names.length > 3 ? `\`${first.split("/")[0]}/…\`` : code(names);
     return `## ${title}\n\n${text}`;
   });
-  return [table([["`--task`", "task", "splits with labels", "metrics", "files"], ...rows]), ...sections].join("\n\n");
+  return [table([["`--task`", "task", "splits with labels", "metrics", "files"], ...rows.values()]), ...sections].join(
+    "\n\n",
+  );
 }
 
 function taskTable() {
