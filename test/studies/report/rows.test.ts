@@ -156,7 +156,16 @@ describe("rows of other kinds", () => {
       ],
     );
     expect(texts(found, ".rows .place")).toEqual(["dev.tsv line 2", "dev.tsv line 3"]);
-    expect(texts(found, ".rows dd")).toEqual(["nothing", "Paris", "0.000", "Rome", "nothing", "0.000"]);
+    expect(texts(found, ".rows dd")).toEqual([
+      "nothing",
+      "Paris",
+      "0.000",
+      "90.0 %",
+      "Rome",
+      "nothing",
+      "0.000",
+      "90.0 %",
+    ]);
   });
 
   it("token predictions: the texts with the highest loss per token", () => {
