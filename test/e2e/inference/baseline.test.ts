@@ -144,6 +144,9 @@ describe("a new head", () => {
     expect(json(join(output, "bidora.json")).majority).toEqual(majority);
     const { baseline } = await measured({ adapter: output, data: rows });
     expect(baseline).toMatchObject({ of: "majority", metrics });
+    // The run's file says how sure a wrong row was, if its predictions are right or wrong.
+    const kept = readRows(join(output, "validation-predictions.jsonl")) as unknown as { prediction: object }[];
+    expect(kept.some(({ prediction }) => "score" in prediction)).toBe(task !== "regression");
     // As the run itself has it.
     const done = readRows(join(output, "events.jsonl")).find(({ event }) => event === "done");
     expect(baseline!.metrics).toEqual(done!.majority);
