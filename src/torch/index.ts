@@ -25,9 +25,9 @@ export {
   setThreads,
   withIntegerProducts,
 } from "./engine.js";
-export { OPERATORS } from "./generated/operatorNames.js";
 export * from "./generated/operators.js";
 export { type TapeArgument, type TensorId, TorchError } from "./native/interface.js";
+export { OPERATORS } from "./operatorNames.js";
 export { allocatedBytes, collectableBytes, keep, liveHandles, returnFreedMemory, scope } from "./ownership.js";
 export { type ProfileEvent, type ProfileKind, popRange, pushRange, startProfile, stopProfile } from "./profile.js";
 export { Generator } from "./random.js";

@@ -9,13 +9,14 @@ export const placeOfRow = ({ file, line }: Pick<PredictedRow, "file" | "line">):
 /** A row with its reference and prediction in the form of its task. */
 interface Placed {
   readonly at: PredictedRow;
+  /** The probability of the prediction or, with several labels or words, of the most probable one that is wrong; undefined if the file has none. */
+  readonly score?: number | undefined;
 }
 
 /** One of several classes, by name. */
 interface ClassRow extends Placed {
   readonly reference: string;
   readonly prediction: string;
-  readonly score: number;
 }
 
 /** Any number of labels, by name. */
@@ -66,10 +67,10 @@ const isNumber = (value: unknown): value is number => typeof value === "number" 
 const areTexts = (value: unknown): value is readonly string[] => Array.isArray(value) && value.every(isText);
 
 const classRow: Read<ClassRow> = (at, labels) => {
-  const { label, score } = at.prediction;
+  const { label } = at.prediction;
   const reference = isNumber(at.reference) ? labels[at.reference] : undefined;
   if (reference === undefined || !isText(label) || !labels.includes(label)) return undefined;
-  return { at, reference, prediction: label, score: isNumber(score) ? score : 0 };
+  return { at, reference, prediction: label };
 };
 
 const labelsRow: Read<LabelsRow> = (at, labels) => {
@@ -113,12 +114,17 @@ const FORMS: { readonly [K in RowsOfKind["kind"]]: Read<Extract<RowsOfKind, { ki
   tokens: tokenPredictionRow,
 };
 
+const withScore = <Row extends Placed>(row: Row): Row => {
+  const { score } = row.at.prediction;
+  return isNumber(score) ? { ...row, score } : row;
+};
+
 /** The rows in the form that fits all of them, whatever the task is called; undefined if no form does. */
 export function rowsOfKind(rows: readonly PredictedRow[], labels: readonly string[]): RowsOfKind | undefined {
   if (rows.length === 0) return undefined;
   for (const [kind, read] of Object.entries(FORMS)) {
     const found = rows.map((row) => read(row, labels));
-    if (found.every((row) => row !== undefined)) return { kind, rows: found } as RowsOfKind;
+    if (found.every((row) => row !== undefined)) return { kind, rows: found.map(withScore) } as RowsOfKind;
   }
   return undefined;
 }

@@ -90,11 +90,10 @@ const TEXTS: Judge<RowOf<"texts">> = {
 
 const JUDGES: { readonly [K in Kind]: Judge<RowOf<K>> } = {
   classes: {
-    caption: "Wrong rows with the highest confidence",
-    measure: "Confidence",
-    // A wrong row without any confidence still counts as wrong.
-    wrongness: ({ reference, prediction, score }) => (reference === prediction ? 0 : Math.max(score, Number.MIN_VALUE)),
-    shown: ({ reference, prediction, score }) => [reference, prediction, `${(100 * score).toFixed(1)} %`],
+    caption: "Wrong rows",
+    measure: "",
+    wrongness: ({ reference, prediction }) => Number(reference !== prediction),
+    shown: ({ reference, prediction }) => [reference, prediction, ""],
   },
   numbers: {
     caption: "The largest errors",
@@ -161,21 +160,31 @@ export function wrongRows(
   return found && judged(found, Number.POSITIVE_INFINITY);
 }
 
-function judged({ kind, rows }: RowsOfKind, most: number): readonly WrongRow[] {
-  const judge = JUDGES[kind] as Judge<RowOf<Kind>>;
-  return worstRows(rows.slice(0, judge.most), judge.wrongness, most).map(({ row, wrongness }) => {
-    const [reference, prediction, measure] = judge.shown(row, wrongness);
-    const facts = Object.entries({ Reference: reference, Prediction: prediction, [judge.measure]: measure });
-    return { at: row.at, wrongness, facts: facts.filter(([, value]) => value !== "") };
+/** Whether rows say how sure their predictions are: then the surest ones that are wrong come first. */
+const haveScores = ({ rows }: RowsOfKind): boolean => rows.some(({ score }) => score !== undefined);
+
+function judged(found: RowsOfKind, most: number): readonly WrongRow[] {
+  const judge = JUDGES[found.kind] as Judge<RowOf<Kind>>;
+  const byScore = haveScores(found);
+  // A wrong row without any confidence still counts as wrong.
+  const rank = (row: RowOf<Kind>, wrong = judge.wrongness(row)) =>
+    byScore && wrong > 0 ? Math.max(row.score ?? 0, Number.MIN_VALUE) : wrong;
+  return worstRows(found.rows.slice(0, judge.most), rank, most).map(({ row, wrongness }) => {
+    const [reference, prediction, measure] = judge.shown(row, judge.wrongness(row));
+    const confidence = row.score === undefined ? "" : `${(100 * row.score).toFixed(1)} %`;
+    const own = { Reference: reference, Prediction: prediction, [judge.measure]: measure, Confidence: confidence };
+    return { at: row.at, wrongness, facts: Object.entries(own).filter(([, value]) => value !== "") };
   });
 }
 
 /** The rows with the worst predictions; undefined if all are correct or the rows can't be compared. */
-function wrongRowsList({ kind, rows }: RowsOfKind, split: string): Markup | undefined {
+function wrongRowsList(found: RowsOfKind, split: string): Markup | undefined {
+  const { kind, rows } = found;
   const judge = JUDGES[kind] as Judge<RowOf<Kind>>;
-  const worst = judged({ kind, rows } as RowsOfKind, MOST);
+  const worst = judged(found, MOST);
   if (worst.length === 0) return undefined;
-  const title = `${judge.caption} among ${counted(rows.length, `${split} row`)}`;
+  const caption = haveScores(found) ? "Wrong rows with the highest confidence" : judge.caption;
+  const title = `${caption} among ${counted(rows.length, `${split} row`)}`;
   const items = worst.map(({ at, facts }) => {
     const text = at.text === undefined ? undefined : html`<p>${at.text}</p>`;
     return html`<li><span class="place">${placeOfRow(at)}</span>${text}${factList(facts)}</li>`;

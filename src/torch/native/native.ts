@@ -1,8 +1,8 @@
 // Loads libtorch with the addon, at the first use of any of its functions.
 import { createRequire } from "node:module";
 import { BidoraError, setupCommandLine } from "../../base/index.js";
-import { OPERATORS } from "../generated/operatorNames.js";
 import { addonPath } from "../installations/inUse.js";
+import { OPERATORS } from "../operatorNames.js";
 import { type Handle, type Native, TorchError } from "./interface.js";
 import { isAddressSpaceLimited } from "./limits.js";
 import { engineProblem, loadPrelude } from "./prelude.js";

@@ -64,8 +64,12 @@ export class RunEvaluation {
       const { at, inputIds, reference } = row;
       // A language model's prediction is its loss.
       const own = "loss" in prediction ? undefined : loss?.();
-      const shown = task.written?.(prediction) ?? prediction;
-      predicted.push({ ...at, inputIds, reference, prediction: withoutNumbers(shown), ...shortLoss(own) });
+      const score = task.mistake?.(prediction, reference, labels);
+      const shown = {
+        ...withoutNumbers(task.written?.(prediction) ?? prediction),
+        ...(score !== undefined && { score }),
+      };
+      predicted.push({ ...at, inputIds, reference, prediction: shown, ...shortLoss(own) });
     });
     this.#rows.set(split, predicted);
     for (const note of notesOf(found)) this.#noteOnce(`On the ${split} rows: ${note}`);

@@ -156,7 +156,16 @@ describe("rows of other kinds", () => {
       ],
     );
     expect(texts(found, ".rows .place")).toEqual(["dev.tsv line 2", "dev.tsv line 3"]);
-    expect(texts(found, ".rows dd")).toEqual(["nothing", "Paris", "0.000", "Rome", "nothing", "0.000"]);
+    expect(texts(found, ".rows dd")).toEqual([
+      "nothing",
+      "Paris",
+      "0.000",
+      "90.0 %",
+      "Rome",
+      "nothing",
+      "0.000",
+      "90.0 %",
+    ]);
   });
 
   it("token predictions: the texts with the highest loss per token", () => {
@@ -168,6 +177,41 @@ describe("rows of other kinds", () => {
       ],
     );
     expect(texts(found, ".rows dd")).toEqual(["3.000 over 2 tokens", "1.000 over 10 tokens"]);
+  });
+
+  it.each([
+    [
+      "several labels",
+      [
+        { reference: [1, 1, 1], prediction: { labels: [], score: 0.6 } },
+        { reference: [1, 0, 0], prediction: { labels: ["a", "c"], score: 0.9 } },
+        { reference: [1, 0, 0], prediction: { labels: ["a"] } },
+      ],
+      "Wrong labels1Confidence90.0 %",
+    ],
+    [
+      "words",
+      [
+        { reference: ["a", "b"], prediction: { tokens: ["x", "y"], labels: ["b", "a"], score: 0.5 } },
+        { reference: ["a", "b"], prediction: { tokens: ["x", "y"], labels: ["a", null], score: 0.7 } },
+        { reference: ["a", "b"], prediction: { tokens: ["x", "y"], labels: ["a", "b"] } },
+      ],
+      "Wrong words1 of 2Confidence70.0 %",
+    ],
+    [
+      "answers",
+      [
+        { reference: ["red boat"], prediction: { answer: "tree", score: 0.2 } },
+        { reference: ["red boat"], prediction: { answer: "boat", score: 0.95 } },
+        { reference: ["red boat"], prediction: { answer: "red boat", score: 0.99 } },
+      ],
+      "Confidence95.0 %",
+    ],
+  ])("wrong rows are ranked by confidence where the file has one: %s", (_, rows, facts) => {
+    const found = page(["a", "b", "c"], rows);
+    expect(texts(found, ".rows .place")).toEqual(["dev.tsv line 2", "dev.tsv line 1"]);
+    expect(texts(found, ".rows li")[0]).toContain(facts);
+    expect(texts(found, "#wrong-rows h3")).toEqual(["Wrong rows with the highest confidence among 3 validation rows"]);
   });
 
   it("rows of a custom task are not shown", () => {
