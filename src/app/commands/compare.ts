@@ -10,7 +10,6 @@ import {
   UsageError,
 } from "../../base/index.js";
 import {
-  clearComparison,
   comparedRunsIn,
   curveRunsIn,
   holdOutput,
@@ -20,7 +19,6 @@ import {
   readFrozenPlan,
   readMetrics,
   recordFailure,
-  refuseOccupied,
   seedsText,
   writerOf,
 } from "../../base/records/index.js";
@@ -103,7 +101,7 @@ export const compareCommand = defineRunCommand({
     if (outcome.kind === "stopped") return { status: INTERRUPTED };
     if (outcome.kind === "listed") return { value: outcome.commands, text: outcome.commands.join("\n") };
     if (outcome.kind === "expected") return { value: outcome.costs, text: outcome.text };
-    return { value: outcome.result, text: `${outcome.text}\nTables, tests and report: ${outcome.output}` };
+    return { value: outcome.result, text: `${outcome.text}\nTables and report: ${outcome.output}` };
   },
 });
 
@@ -120,13 +118,12 @@ export const compare = (
 async function compareRuns(given: Given<typeof options>, context: Context): Promise<CompareOutcome> {
   const settings = filled(options, given);
   const { list, collect, dryRun } = settings;
-  refuseWithoutEffect(pick(options, "dashboard", "launcher", "pilot", "overwrite", "verbose"), settings);
+  refuseWithoutEffect(pick(options, "dashboard", "launcher", "pilot"), settings);
   const modes = Object.entries({ list, collect, dryRun }).filter(([, isAsked]) => isAsked);
   if (modes.length > 1)
     throw new UsageError(`${modes.map(([key]) => flagOf(key)).join(" and ")} are mutually exclusive.`);
   const { runFile, ...flags } = given;
   const spec = readSpec(flags, runFile, collect ? foundRuns(settings.output) : undefined);
-  const { overwrite } = settings;
   if (!list && !dryRun && !collect) launcherOf(spec.launcher);
   if (collect) {
     refuseForeignRuns(spec.output, [...comparedRunsIn(spec.output), ...curveRunsIn(spec.output)]);
@@ -136,12 +133,10 @@ async function compareRuns(given: Given<typeof options>, context: Context): Prom
   if (!list && !dryRun) refuseAsRank("compare");
   return holdOutput(spec.output, async (output) => {
     checkComparisonFolder(output);
-    if (overwrite) refuseOccupied(spec.output, overwrite, inputsOf(spec));
     makeFolder(output);
     const facts = factsIn(output);
     const pairs = pairsOf(spec);
     await checkTasks(spec, facts, { ...context, isListed: list });
-    if (overwrite) clearComparison(output);
     const tried = await triedCells(spec, pairs, facts);
     const cells = () => cellsOnceTried(spec, pairs, facts, tried);
     if (dryRun || spec.freeze !== undefined) {
@@ -165,12 +160,6 @@ async function compareRuns(given: Given<typeof options>, context: Context): Prom
     });
   });
 }
-
-/** The files and folders that the runs read. */
-const inputsOf = ({ common, tasks }: Spec): string[] =>
-  [common, ...tasks.map(({ settings }) => settings)].flatMap(({ model, data, train, validation, test }) =>
-    [model, data, train, validation, test].filter((path) => path !== undefined),
-  );
 
 async function planned(output: string, find: () => Promise<Cell[]>): Promise<Cell[]> {
   const cells = await find();
@@ -298,10 +287,6 @@ async function gather(spec: Spec, { onNote }: CallContext, asked: AskedRuns): Pr
       "COMPARISON",
       `There is no finished run in ${output}: ${why ?? "TASK/METHOD/seed-N folders are expected."}`,
     );
-  const { result, text } = await writeComparison(output, runs, missing, {
-    ...requestedResults(spec),
-    verbose: spec.verbose,
-    onNote,
-  });
+  const { result, text } = await writeComparison(output, runs, missing, { ...requestedResults(spec), onNote });
   return { kind: "compared", result, text, output };
 }

@@ -1,5 +1,5 @@
 // The report of a comparison.
-import { formatNumber, formatSeconds, own, words } from "../../base/index.js";
+import { formatNumber, formatSeconds, own } from "../../base/index.js";
 import {
   type ComparedTask,
   type Comparison,
@@ -7,9 +7,9 @@ import {
   seedsText,
   type TriedPoint,
 } from "../../base/records/index.js";
+import { scoresHeading } from "../statistics/checkComparison.js";
 import { comparisonTables } from "../tables/comparisonTables.js";
 import { pointText } from "../tables/costColumns.js";
-import { headline } from "../tables/headline.js";
 import { significanceTable } from "../tables/significanceTable.js";
 import { varianceTable } from "../tables/varianceTable.js";
 import { costFigure, type RunCost } from "./figures/cost.js";
@@ -47,7 +47,6 @@ export function renderComparison(found: ComparisonLog, live?: LivePart): string 
   const runs = toRuns(found.runs.flatMap(({ log }) => log ?? []));
   const subjectsOf = (task?: string) => methodSubjects(found, runs, task);
   const isOne = tasks.length === 1;
-  const [result, ...scores] = scoreParts(found);
   const all = subjectsOf();
   const started = all.filter((subject) => subject.runs.length > 0);
   return renderPage({
@@ -55,10 +54,9 @@ export function renderComparison(found: ComparisonLog, live?: LivePart): string 
     heading: `Comparison ${name}`,
     about: aboutOf(found, runs),
     content: [
-      result,
       missingAlert(found),
       ...runs.map(alertOf),
-      ...scores,
+      ...scoreParts(found),
       ...varianceTable(found).map((table) =>
         section("variance", "Variance", [comparedTable(table, "Components of the variance of a run’s score")]),
       ),
@@ -82,17 +80,20 @@ export function renderComparison(found: ComparisonLog, live?: LivePart): string 
   });
 }
 
-/** What is shown in a sentence, scores and costs, the differences of the methods, and their tests. */
+/** Scores and costs, the differences of the methods, and their tests. */
 export function scoreParts(found: ComparisonLog): (Markup | undefined)[] {
-  const { tests } = found;
-  const tables = comparisonTables(found satisfies Comparison, found.reached).map((table) =>
-    comparedTable(table, table.title ?? "Scores of each method"),
+  const { tasks, tests } = found;
+  const captionOf = (i: number): string => {
+    if (tasks.length === 1) return scoresHeading("Scores and costs of each method", tasks[0]!.rows);
+    const task = tasks[i - 1];
+    return task ? scoresHeading(`Scores and costs on ${task.name}`, task.rows) : "Scores of each method";
+  };
+  const tables = comparisonTables(found satisfies Comparison, found.reached).map((table, i) =>
+    comparedTable(table, captionOf(i)),
   );
   const significance =
     tests.length > 0 ? comparedTable(significanceTable(tests), "Tests of each pair of methods") : undefined;
   return [
-    // without its tests a comparison that still runs shows nothing
-    found.summary && section("result", "Result", [html`<p>${headline(found, tests)}</p>`]),
     section("scores", "Scores and costs", tables),
     differencesFigure(found),
     significance && section("significance", "Significance", [significance]),
@@ -142,22 +143,37 @@ function costOf(
   return costFigure(spent, { metric: main.name, goal: main.goal }, task);
 }
 
-/** The conditions of a comparison, and the points that were tried and chosen. */
+/** The conditions of a comparison: the budget of each run, and the points that were tried and chosen. */
 function conditionsSection({ conditions, methods, tasks, runs, tuning = [] }: ComparisonLog): Markup {
-  const { grid: _grid, tune: _tune, curve: _curve, ...shown } = conditions;
+  const { budget, seeds, dataSeeds, jobs } = conditions;
   const facts = [
     ["Methods", methods.join(", ")],
     ["Tasks", tasks.map(({ name }) => name).join(", ")],
     ["Runs", String(runs.length)],
-    ...Object.entries(shown).map(([key, value]) => [words(key), conditionText(value)] as const),
+    ["Seeds", Array.isArray(seeds) ? seeds.join(", ") : NOTHING],
+    ...(Array.isArray(dataSeeds) ? [["Data seeds", dataSeeds.join(", ")] as const] : []),
+    ["Budget of each run", budgetText(budget)],
+    ["Runs at once", typeof jobs === "number" ? String(jobs) : NOTHING],
+    ...others(conditions),
   ] as const;
   return section("conditions", "Conditions", [factList(facts), tuning.length > 0 ? triedTable(tuning) : undefined]);
 }
 
-function conditionText(value: unknown): string {
-  if (typeof value !== "object" || value === null) return String(value);
-  return Array.isArray(value) ? value.join(", ") : JSON.stringify(value);
+type Point = Readonly<Record<string, unknown>>;
+const isPoint = (value: unknown): value is Point =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+function budgetText(budget: unknown): string {
+  if (!isPoint(budget)) return "as in its settings";
+  return `${String(budget.amount)} ${String(budget.of)}`;
 }
+
+/** Conditions that a later version may add. */
+const KNOWN: ReadonlySet<string> = new Set(["budget", "seeds", "dataSeeds", "jobs", "grid", "tune", "curve"]);
+const others = (conditions: ComparisonLog["conditions"]): (readonly [string, string])[] =>
+  Object.entries(conditions)
+    .filter(([key]) => !KNOWN.has(key))
+    .map(([key, value]) => [key, typeof value === "object" ? JSON.stringify(value) : String(value)]);
 
 /** Every point that was tried, with its score and its time. */
 function triedTable(tuning: readonly TriedPoint[]): Markup {
@@ -167,7 +183,7 @@ function triedTable(tuning: readonly TriedPoint[]): Markup {
       pointText(point),
       point.score === null ? (point.reason ?? NOTHING) : formatNumber(point.score),
       formatted(point.seconds, formatSeconds),
-      point.chosen ? `yes${point.tied === undefined ? "" : `, of ${point.tied} with this score`}` : "",
+      point.chosen ? "yes" : "",
     ]),
   );
   const about = html`<p class="note">The ${counted(tuning.length, "run")} of the tuning, with seed ${[...new Set(tuning.map(({ seed }) => seed))].join(", ")}, scored by the task’s main metric on training rows that each held out. Settings without effect on a method are left out of its points.</p>`;

@@ -94,12 +94,6 @@ const whereRun: AppliesWhen = {
     !(list || collect || dryRun),
 };
 
-/** Where results are printed as text. */
-const whereShown: AppliesWhen = {
-  only: "without --list, --dry-run or --json",
-  holds: ({ list, dryRun, json }: { list?: boolean; dryRun?: boolean; json?: boolean }) => !(list || dryRun || json),
-};
-
 /** Where nothing is run, but costs are estimated. */
 const whereExpected: AppliesWhen = {
   only: "with --dry-run",
@@ -244,18 +238,6 @@ export const compareOptions = {
     group: "Output",
     help: "folder for the runs and the tables",
     default: "runs/comparison",
-  }),
-  overwrite: {
-    ...runOptions.overwrite,
-    help: "replace an earlier comparison in the output folder; other files stay",
-    appliesWhen: whereRun,
-  },
-  verbose: option(toggle, {
-    group: "Output",
-    help: "print all tables, tests and notes",
-    default: false,
-    session: true,
-    appliesWhen: whereShown,
   }),
 };
 
