@@ -8,5 +8,6 @@ for (const part of [
   "dependencies-doc",
   "run-schema",
   "results",
+  "agent-docs",
 ])
   await import(`./${part}.js`);
