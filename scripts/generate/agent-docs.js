@@ -107,7 +107,7 @@ A flag without effect in the run asked for is an error: leave it out. YAML keys 
 - Results go to stdout, messages to stderr. \`--json\` prints one JSON object a line: use it in programs, with \`--quiet\`.
 - Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted (its state is saved: \`--resume\`).
 - An error is one sentence: what was expected, what came, what to do. Do that, instead of trying flags at random.
-- An existing output folder is refused. \`--overwrite\` replaces what bidora wrote there; another \`--output\` keeps both.
+- An output folder with an earlier run is refused. \`--overwrite\` replaces what bidora wrote there; another \`--output\` keeps both.
 - If memory does not suffice: \`--gradient-checkpointing\`, a smaller \`--batch-size\` with \`--gradient-accumulation\`, \`--base-dtype nf4\`.
 - Without network, download first (\`npx bidora download REPOSITORY\`) and set \`HF_HUB_OFFLINE=1\`; \`--model\` also takes a folder or a \`.gguf\` file.
 

@@ -46,11 +46,13 @@ test("rows beside llama.cpp say which build of it they are of", () => {
 test("links between README and the docs point to existing files", () => {
   for (const page of [
     "README.md",
+    "llms.txt",
+    "skills/bidora/SKILL.md",
     ...readdirSync(join(ROOT, "docs"), { recursive: true, encoding: "utf8" })
       .filter((name) => name.endsWith(".md"))
       .map((name) => join("docs", name)),
   ]) {
-    const text = readFileSync(join(ROOT, page), "utf8");
+    const text = readFileSync(join(ROOT, page), "utf8").replace(/^```[\s\S]*?^```/gm, "");
     for (const [, path] of text.matchAll(/\]\((?!https?:|#)([^)#]+)/g))
       expect(existsSync(join(ROOT, dirname(page), path as string)), `${page}: ${path}`).toBe(true);
   }

@@ -17,7 +17,7 @@ const PAGES = readdirSync(join(ROOT, "docs"), { recursive: true, encoding: "utf8
   .filter((name) => name.endsWith(".md"))
   .map((name) => join("docs", name));
 const TABLE = LINKED.slice(LINKED.lastIndexOf("docs/start/tickets.md"));
-const DOCUMENTS = [...new Set(["README.md", ...TABLE, ...PAGES])];
+const DOCUMENTS = [...new Set(["README.md", ...TABLE, ...PAGES, "skills/bidora/SKILL.md"])];
 
 /** Commands that are not run here, with the reason. */
 const SKIPPED: readonly (readonly [command: RegExp, reason: string])[] = [
