@@ -163,7 +163,6 @@ export type {
   ModelInspection,
   ModelPredictSettings,
   Prediction,
-  RowChanges,
   TensorFacts,
   Verdict,
 } from "./use/inference/index.js";
