@@ -158,7 +158,7 @@ describe("a new head", () => {
     const { output } = await run({ model, task: "question-answering", train: questions, maxSteps: 1 });
     expect(await measured({ adapter: output, data: questions })).not.toHaveProperty("baseline");
     await expect(measured({ adapter: output, data: questions, baseline: true })).rejects.toThrow(
-      /^No effect here: --baseline \(applies only without --predictions and with --adapter, if the base model/,
+      /^No effect here: --baseline \(applies only without --predictions and with --adapter, where the base model has the head/,
     );
   });
 });

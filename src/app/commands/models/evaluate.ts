@@ -97,8 +97,10 @@ export const evaluateCommand = defineCommand({
     const { notes, ...figures } = figuresOf(found, settings);
     for (const note of notes) context.onNote?.(note);
     const { rows, baseline, changes } = found;
-    const compared = baseline && { baseline: { of: baseline.of, metrics: baseline.metrics } };
-    const beside = { ...compared, ...(changes && { changes }) };
+    const beside = baseline && {
+      baseline: { of: baseline.of, metrics: baseline.metrics },
+      ...(changes && { changes }),
+    };
     return { ...figures, ...(notes.length > 0 && { notes }), rows, ...beside };
   },
   show: ({ metrics, intervals, notes, baseline, changes, rows }) => ({
@@ -209,11 +211,13 @@ async function evaluateModel(
       const before = base && (await scored(base));
       open.attach();
       const { evaluations, references, right } = await scored(own);
-      const baseline: Baseline | false | undefined = before
+      const baseline: Baseline | undefined = before
         ? { of: "base", metrics: metricsOf(before), right: before.right }
-        : isCompared && majorityOf(open, choice, own, references);
-      const changes = choice.task.mistake && baseline ? rowChanges(baseline.right, right) : undefined;
-      return { evaluations, rows: examples.length, ...(baseline && { baseline, changes }) };
+        : isCompared
+          ? majorityOf(open, choice, own, references)
+          : undefined;
+      const changes = baseline && choice.task.mistake && rowChanges(baseline.right, right);
+      return { evaluations, rows: examples.length, baseline, changes };
     },
   );
 }
