@@ -74,14 +74,11 @@ describe("a named data set without labeled test rows", () => {
     expect(namesOf(metrics)).toEqual(["loss", "matthewsCorrelation"]);
   });
 
-  test.each([
-    ["--test-split", ["--test-split"]],
-    ["--no-test-split", ["--no-test-split"]],
-  ])("refuses %s", async (_, flags) => {
+  test.each(["--test-split", "--no-test-split"])("refuses %s", async (flag) => {
     const output = fresh();
     const base = ["--model", MODEL, "--task", "glue/cola", "--data", folder, "--output", output];
-    const { status, stderr } = await bidora("finetune", ...base, ...flags);
-    expect(stderr).toMatch(/--test-split \(applies only with --data and a named data set/);
+    const { status, stderr } = await bidora("finetune", ...base, flag);
+    expect(stderr).toContain(`${flag} (applies only with --data and a named data set`);
     expect(status).toBe(2);
     expect(list(output)).toEqual([]);
   });
