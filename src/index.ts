@@ -160,7 +160,6 @@ export type {
   ModelInspection,
   ModelPredictSettings,
   Prediction,
-  RowChanges,
   TensorFacts,
 } from "./use/inference/index.js";
 export type { CallPiece, ReadCall, ToolChoice } from "./use/toolCalls/index.js";

@@ -10,6 +10,7 @@ export { type ConfidenceInterval, type ConfidenceIntervals, confidenceIntervals 
 export { type EntityRules, entityRulesOf, mixesEnds, type TagScheme } from "./parts/entities.js";
 export { type Metric, type MetricValue, type OverRows, type Sums, score } from "./parts/metric.js";
 export type { BootstrapOptions } from "./parts/resampling.js";
+export type { RowChanges } from "./parts/rowChanges.js";
 export type { Counts } from "./parts/scores.js";
 export type { Interval } from "./parts/statistics.js";
 export type { PredictedTokens } from "./parts/sums.js";

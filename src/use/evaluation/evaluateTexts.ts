@@ -66,17 +66,13 @@ export async function evaluateTexts(
     measured.push(metric.measure(references, { text }, measured.length + 1));
     onText(example, references, { text }, rows);
   };
-  if (shared.ranks.size === 1) {
-    for await (const { text } of generateRows(model, prompts, generation, { batchSize, signal })) score(text);
-  } else {
-    const texts = await sharedOut(shared, async () => {
-      const own: string[] = [];
-      const rows = generateRows(model, shareOfItems(prompts, shared), generation, { batchSize, signal });
-      for await (const { text } of rows) own.push(text);
-      return own;
-    });
-    for (const i of prompts.keys()) score(itemOf(texts, i));
-  }
+  const texts = await sharedOut(shared, async () => {
+    const own: string[] = [];
+    const rows = generateRows(model, shareOfItems(prompts, shared), generation, { batchSize, signal });
+    for await (const { text } of rows) own.push(text);
+    return own;
+  });
+  for (const i of prompts.keys()) score(itemOf(texts, i));
   return { metrics: metric.result(measured), metric: metric as Evaluation["metric"], measured, units: "prompts" };
 }
 

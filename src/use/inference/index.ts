@@ -1,13 +1,5 @@
 export { baseDtypeFor, inWords, noteOnBase } from "./adapterBase.js";
-export {
-  type Baseline,
-  baseHead,
-  changesOf,
-  type HeadRows,
-  majorityFor,
-  type RowChanges,
-  scoreMajority,
-} from "./baseline.js";
+export { type Baseline, baseHead, type HeadRows, majorityOf } from "./baseline.js";
 export { arePairs, embedTexts, searchCorpus } from "./embedTexts.js";
 export { evaluatePredictions } from "./evaluatePredictions.js";
 export {

@@ -169,17 +169,16 @@ export async function open(
   if (note !== undefined) onNote?.(note);
   refuseUntrainedHead(loaded, headOf);
   const dtype = options.dtype === "float64" ? "float64" : "float32";
-  const attached = () => {
-    const adapted = adapter && attachAdapter(loaded.model, adapter, { generator, dtype });
+  const opened = { ...loaded, ...used, folder, checkpointConfig, dtype: options.dtype, adapter, metadata };
+  const finished = (saved: SavedAdapter | undefined) => {
+    const adapted = saved && attachAdapter(loaded.model, saved, { generator, dtype });
     if (options.merge && adapted) merge(adapted);
     if (options.packed) packLinears(loaded.model);
-    return adapted;
+    return { ...opened, adapted, attach: () => void finished(adapter) };
   };
-  const opened = { ...loaded, ...used, folder, checkpointConfig, dtype: options.dtype, adapter, metadata };
-  if (!options.startsAsBase || !adapter) return { ...opened, adapted: attached(), attach() {} };
-  checkFit(loaded.model, adapter);
-  if (options.packed) packLinears(loaded.model);
-  return { ...opened, adapted: undefined, attach: () => void attached() };
+  if (!options.startsAsBase) return finished(adapter);
+  if (adapter) checkFit(loaded.model, adapter);
+  return finished(undefined);
 }
 
 /** The settings that the user gives; with the loss that the model was trained with unless they name another one. */
@@ -240,11 +239,7 @@ export interface InferenceModel extends OpenModel {
   withBase<T>(body: (model: TaskModel) => Promise<T>): Promise<T>;
 }
 
-interface InferenceSettings
-  extends Pick<
-    OpenOptions,
-    "baseDtype" | "merge" | "device" | "threads" | "pooling" | "settings" | "headOf" | "startsAsBase"
-  > {
+interface InferenceSettings extends Omit<OpenOptions, "dtype" | "task" | "packed"> {
   readonly dtype: ComputeDtype;
   /** A file with a chat template; by default the one that the adapter was trained with, if it was given then. */
   readonly chatTemplate?: string | undefined;
@@ -270,38 +265,27 @@ export async function noteAdapterTokenizer(
 /** Opens a model for inference, with its tokenizer and packed weights. @param named by default that of the adapter or the checkpoint */
 export async function openForInference(
   found: FoundModel,
-  {
-    dtype,
-    baseDtype,
-    merge,
-    device: asked = "auto",
-    threads,
-    pooling,
-    settings,
-    headOf,
-    startsAsBase = false,
-    chatTemplate,
-  }: InferenceSettings,
+  { chatTemplate, ...settings }: InferenceSettings,
   named: NamedTask | undefined,
 ): Promise<InferenceModel> {
-  const device = resolveDevice(asked);
-  const held = { dtype: computeDtype(dtype, device), baseDtype, merge, device, headOf };
-  const opened = await open(found, { ...held, threads, task: named, pooling, settings, startsAsBase, packed: true });
+  const device = resolveDevice(settings.device ?? "auto");
+  const held = { ...settings, dtype: computeDtype(settings.dtype, device), device, packed: true };
+  const opened = await open(found, { ...held, task: named });
   if (chatTemplate !== undefined && !takesChats(opened.task)) {
     opened.model.dispose();
     throw new UsageError(`No effect: --chat-template is for language models, and the model is for ${opened.kind}.`);
   }
   const { kind, task } = opened;
-  let isBase = startsAsBase;
+  let isBase = !opened.adapter || settings.startsAsBase;
   const attach = () => {
     opened.attach();
-    isBase = false;
+    isBase = !opened.adapter;
   };
   const withBase = async <T>(body: (model: TaskModel) => Promise<T>): Promise<T> => {
-    if (!opened.adapter || isBase) return body(opened.model);
+    if (isBase) return body(opened.model);
     const base = { ...found, adapter: undefined, adapterFolder: undefined };
-    const own = { ...held, baseDtype: baseDtypeFor(found.adapter, baseDtype), merge: false };
-    const { model } = await open(base, { ...own, task: { kind, task }, packed: true });
+    const own = { merge: false, pooling: undefined, settings: undefined, task: { kind, task } };
+    const { model } = await open(base, { ...held, baseDtype: baseDtypeFor(found.adapter, held.baseDtype), ...own });
     try {
       return await body(model);
     } finally {

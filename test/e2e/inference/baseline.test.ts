@@ -125,6 +125,13 @@ describe("a new head", () => {
     expect(changes!.fixed + changes!.broken).toBeGreaterThanOrEqual(0);
   });
 
+  test("is new too if the base model only claims to have a head, without weights", async () => {
+    const named = { architectures: ["BertForSequenceClassification"], id2label: { 0: "a", 1: "b" } };
+    const model = changed("bert/no-prefix", "config.json", { ...named, label2id: { a: 0, b: 1 } });
+    const { output } = await run({ model, train, maxSteps: 1 });
+    expect((await measured({ model, adapter: output, data })).baseline!.of).toBe("majority");
+  });
+
   test("of an adapter that remembers none has that of the evaluated rows, which may be limited", async () => {
     const adapter = await trained();
     const { majority: _, ...metadata } = json(join(adapter, "bidora.json"));
@@ -158,7 +165,7 @@ describe("a new head", () => {
     const { output } = await run({ model, task: "question-answering", train: questions, maxSteps: 1 });
     expect(await measured({ adapter: output, data: questions })).not.toHaveProperty("baseline");
     await expect(measured({ adapter: output, data: questions, baseline: true })).rejects.toThrow(
-      /^No effect here: --baseline \(applies only without --predictions and with --adapter, if the base model/,
+      /^No effect here: --baseline \(applies only without --predictions and with --adapter, where the base model has the head/,
     );
   });
 });

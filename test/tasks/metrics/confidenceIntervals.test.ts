@@ -5,7 +5,7 @@ import { uniforms } from "../../../src/base/seededGenerator.js";
 import { meanSquaredError as summedError } from "../../../src/tasks/metrics/numbers.js";
 import { bca, confidenceIntervals, wilson } from "../../../src/tasks/metrics/parts/confidenceIntervals.js";
 import { HIGHER_IS_BETTER, type Metric, type MetricValue } from "../../../src/tasks/metrics/parts/metric.js";
-import { pairedDifference } from "../../../src/tasks/metrics/parts/pairedDifference.js";
+import { rowChanges } from "../../../src/tasks/metrics/parts/rowChanges.js";
 import type { Interval } from "../../../src/tasks/metrics/parts/statistics.js";
 import { accuracy, meanOfSome, meanSquaredError, measured, pearson } from "./rowMetrics.js";
 
@@ -57,7 +57,21 @@ describe("BCa intervals match scipy on the same resamples", () => {
 test.each(golden.pairs)(
   "Newcombe's interval of the difference of two shares of the same rows, $table at $confidence, matches the golden script",
   ({ table: [[both, fixed], [broken, neither]], confidence, ...ends }) => {
-    const { low, high } = pairedDifference({ both, fixed, broken, neither }, confidence);
+    const rows = (counts: readonly [number, boolean][]) => counts.flatMap(([n, is]) => Array<boolean>(n).fill(is));
+    const before = rows([
+      [both, true],
+      [fixed, false],
+      [broken, true],
+      [neither, false],
+    ]);
+    const after = rows([
+      [both, true],
+      [fixed, true],
+      [broken, false],
+      [neither, false],
+    ]);
+    const { low, high, ...counts } = rowChanges(before, after, confidence);
+    expect(counts).toEqual({ fixed, broken });
     expect(low).toBeCloseTo(ends.low, 12);
     expect(high).toBeCloseTo(ends.high, 12);
   },

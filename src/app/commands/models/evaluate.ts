@@ -23,11 +23,11 @@ import {
   trainedColumns,
 } from "../../../tasks/datasets/index.js";
 import { encodeExamples, requireTextScores, type Task, type TaskSettings } from "../../../tasks/index.js";
-import { type ConfidenceInterval, confidenceIntervals } from "../../../tasks/metrics/index.js";
+import { type ConfidenceInterval, confidenceIntervals, type RowChanges } from "../../../tasks/metrics/index.js";
+import { rowChanges } from "../../../tasks/metrics/parts/index.js";
 import {
   arrangedRows,
   type Evaluation,
-  type EvaluationOptions,
   evaluateRows,
   evaluateTexts,
   notesOf,
@@ -38,18 +38,15 @@ import {
   arePairs,
   type Baseline,
   baseHead,
-  changesOf,
   checkTexts,
   evaluatePredictions,
   findModel,
   type HeadRows,
   type InferenceModel,
   lengthFor,
-  majorityFor,
+  majorityOf,
   openForInference,
-  type RowChanges,
   referenceRows,
-  scoreMajority,
   searchCorpus,
 } from "../../../use/inference/index.js";
 import { type Context, call, defineCommand, formatMetrics, HUB_HOOKS, type HubHooks } from "../command.js";
@@ -192,36 +189,44 @@ async function evaluateModel(
     : all.examples.slice(0, limit);
   const { batchSize } = settings;
   const { signal } = context;
-  const scored = async (head: HeadRows): Promise<Scored> => {
+  const scored = async ({ labels, names, rows }: HeadRows): Promise<Scored> => {
     const pairs = hasPairs ? (all.examples as readonly EmbeddingExample[]) : undefined;
     const corpus = pairs && (await searchCorpus(open, pairs, examples.length, { ...settings, signal }));
-    const { evaluation, ...outcome } = await evaluateHead(open, choice, head, { batchSize, signal, corpus });
-    const needsUnits = choice.task.isGenerative && settings.confidence !== undefined;
-    const evaluations = [needsUnits ? byPrompts(evaluation, choice.task, examples) : evaluation];
+    const { task, metrics } = choice;
+    // Names are spelled as in the rows: the label of a word is compared by its name.
+    const pass = { task, labels: names, batchSize, signal, metrics, positive: positiveOf(choice, labels), corpus };
+    const [references, right]: [unknown[], boolean[]] = [[], []];
+    const evaluation = await evaluateRows(open.model, rows, pass, ({ reference }, prediction) => {
+      references.push(reference);
+      right.push(task.mistake?.(prediction, reference, names) === undefined);
+    });
+    const needsUnits = task.isGenerative && settings.confidence !== undefined;
+    const evaluations = [needsUnits ? byPrompts(evaluation, task, examples) : evaluation];
     const texts = examples as readonly LanguageExample[];
     if (overrides) evaluations.unshift(await evaluateTexts(open, texts, { batchSize, overrides, signal }));
-    return { evaluations, ...outcome };
+    return { evaluations, references, right };
   };
   return namingBadWeights(
     () => weightsIn(open),
     async () => {
       const rowsFor = (labels: LabelMap | undefined, hooks: CallContext) =>
-        encodedRows(open, choice, { examples, labels }, settings, hooks);
+        encodedRows(open, examples, labels, settings, hooks);
       // The labels are those of all rows, however few of them are evaluated.
       const labels = labelsForInference(choice, all, open.labels);
       const own = { labels, names: labels?.names ?? open.labels, rows: await rowsFor(labels, context) };
       const isCompared = open.adapter !== undefined && (settings.baseline ?? !overrides);
       const base = isCompared && (await baseHead(open, choice, all, own, (of) => rowsFor(of, { signal })));
-      const majority = isCompared && !base ? majorityFor(open, own) : undefined;
-      if (isCompared) refuseWithoutEffect(options, settings, { hasBaseline: Boolean(base || majority) });
+      const hasBaseline = Boolean(base || choice.task.constantPrediction);
+      if (isCompared) refuseWithoutEffect(options, settings, { hasBaseline });
       const before = base && (await scored(base));
       open.attach();
-      const after = await scored(own);
+      const { evaluations, references, right } = await scored(own);
       const baseline: Baseline | undefined = before
         ? { of: "base", metrics: metricsOf(before), right: before.right }
-        : majority && scoreMajority(majority, choice, own, after.references);
-      const { evaluations, right } = after;
-      const changes = baseline && choice.task.mistake && changesOf(baseline.right, right);
+        : isCompared
+          ? majorityOf(open, choice, own, references)
+          : undefined;
+      const changes = baseline && choice.task.mistake && rowChanges(baseline.right, right);
       const id = positiveOf(choice, labels);
       const positiveLabel = id === undefined ? undefined : own.names[id];
       return { evaluations, rows: examples.length, baseline, changes, positiveLabel };
@@ -229,7 +234,7 @@ async function evaluateModel(
   );
 }
 
-/** A model's metrics, and the rows that they are over. */
+/** The metrics of a head, and of each row its reference and whether it is right. */
 interface Scored extends Pick<Evaluated, "evaluations">, Pick<Baseline, "right"> {
   readonly references: readonly unknown[];
 }
@@ -237,14 +242,15 @@ interface Scored extends Pick<Evaluated, "evaluations">, Pick<Baseline, "right">
 const metricsOf = ({ evaluations }: Pick<Evaluated, "evaluations">): Metrics =>
   Object.assign({}, ...evaluations.map(({ metrics }) => metrics));
 
-/** The rows as a model's head takes them, with the base model's outputs where the task compares with it. */
+/** The rows as a head takes them, with the base model's outputs where the task compares with it. */
 async function encodedRows(
   open: InferenceModel,
-  { task }: TaskChoice,
-  { examples, labels }: Pick<Dataset, "examples"> & Pick<HeadRows, "labels">,
+  examples: Dataset["examples"],
+  labels: LabelMap | undefined,
   settings: EvaluateCall,
-  { signal, onNote }: CallContext,
+  context: CallContext,
 ): Promise<HeadRows["rows"]> {
+  const { task } = open;
   const encoded = await encodeExamples(task, examples, open.tokenizer, {
     labels,
     maxLength: lengthFor(settings, open),
@@ -252,29 +258,12 @@ async function encodedRows(
     usesPrompts: true,
     model: open.model.config,
   });
-  const used = usedRows(task, encoded, "evaluation", { onNote });
+  const used = usedRows(task, encoded, "evaluation", context);
   const note = noteWithoutLoss(task, used, "evaluation");
-  if (note !== undefined) onNote?.(note);
+  if (note !== undefined) context.onNote?.(note);
   const { batchSize } = settings;
-  const pass = { task, labels: labels?.names ?? open.labels, batchSize, signal };
-  return referenceRows(open, arrangedRows(task, used, batchSize), pass, { onNote });
-}
-
-async function evaluateHead(
-  { model }: InferenceModel,
-  choice: TaskChoice,
-  { labels, names, rows }: HeadRows,
-  pass: Pick<EvaluationOptions, "batchSize" | "signal" | "corpus">,
-): Promise<Omit<Scored, "evaluations"> & { readonly evaluation: Evaluation }> {
-  const { task, metrics } = choice;
-  const [references, right]: [unknown[], boolean[]] = [[], []];
-  // Names are spelled as in the rows: the label of a word is compared by its name.
-  const of = { ...pass, task, labels: names, metrics, positive: positiveOf(choice, labels) };
-  const evaluation = await evaluateRows(model, rows, of, ({ reference }, prediction) => {
-    references.push(reference);
-    right.push(task.mistake?.(prediction, reference, names) === undefined);
-  });
-  return { evaluation, references, right };
+  const pass = { task, labels: open.labels, batchSize, signal: context.signal };
+  return referenceRows(open, arrangedRows(task, used, batchSize), pass, context);
 }
 
 /** The settings of the task's loss. */

@@ -58,13 +58,8 @@ const notOfTexts: AppliesWhen = {
 };
 
 const withAdapter: AppliesWhen = {
-  only: "with --adapter, if the base model has a trained head for the task or the task a constant prediction",
+  only: "with --adapter, where the base model has the head or one prediction can be made for every row",
   holds: ({ adapter, hasBaseline }: EvaluateFacts) => adapter !== undefined && hasBaseline !== false,
-};
-
-const withoutTexts: AppliesWhen = {
-  only: "if no generated texts are scored",
-  holds: ({ hasTexts }: EvaluateFacts) => hasTexts !== true,
 };
 
 /** The options of `bidora evaluate`. */
@@ -102,7 +97,9 @@ export const evaluateOptions = {
     help: "also show the metrics of the base model, or of always predicting the same where the adapter's head is new, and which rows changed",
     defaultText: "with --adapter, unless generated texts are scored",
     appliesWhen: both(withModel, withAdapter),
-    valueAppliesWhen: { false: withoutTexts },
+    valueAppliesWhen: {
+      false: { only: "if no generated texts are scored", holds: ({ hasTexts }: EvaluateFacts) => hasTexts !== true },
+    },
   }),
   confidence: option(number({ above: 0, below: 1 }), {
     group: "Figures",
