@@ -1,37 +1,52 @@
 /** `bidora quickstart`: compares methods on real data in a few minutes. A preset of `compare`. */
-import { HINTED_COMMAND, INTERRUPTED, UsageError } from "../../base/index.js";
+import { relative } from "node:path";
+import { INTERRUPTED, shellLine, UsageError } from "../../base/index.js";
 import {
   type ComparedRun,
+  type ComparisonFile,
   clearComparison,
   comparedRunFolder,
   holdOutput,
+  type Metrics,
   REPORT,
   refuseOccupied,
 } from "../../base/records/index.js";
-import { checkSettings, type Given, names, option, pick, type Settings, text } from "../../base/settings/index.js";
+import {
+  alternatives,
+  checkSettings,
+  type Given,
+  names,
+  option,
+  pick,
+  type Settings,
+  text,
+} from "../../base/settings/index.js";
 import { hubOptionsOf } from "../../formats/hub/index.js";
 import { type Variant, variantsOf } from "../../studies/comparison/index.js";
 import { METHODS, overwrite, type RunSettings, runOptions, session } from "../../tasks/config/index.js";
 import { type QuickstartTopic, TOPICS, type TopicName } from "../quickstart/topics.js";
+import { wordsMetrics } from "../quickstart/words.js";
 import { type Context, call, defineCommand, formatTable, type Hooks, refuseAsRank } from "./command.js";
 import { type CompareSettings, compareCommand } from "./compare.js";
 
 const options = {
   topic: option(text("TOPIC"), {
     group: "Run",
-    help: Object.keys(TOPICS).join(" or "),
+    help: alternatives(Object.keys(TOPICS)),
     default: "messages",
     positional: true,
   }),
   methods: option(names("NAMES"), {
     group: "Run",
     help: "methods to compare",
-    default: ["lora", "dora", "bidora"],
+    defaultText: "lora,dora; of quickstart bidora: lora,dora,bidora",
   }),
   output: option(text("DIR"), {
     group: "Run",
     help: "folder for the results",
-    defaultText: "runs/quickstart, runs/quickstart-chat",
+    defaultText: Object.values(TOPICS)
+      .map(({ output }) => output)
+      .join(", "),
   }),
   overwrite: { ...overwrite.overwrite, group: "Run" },
   ...pick(runOptions, "seed", "device", "threads"),
@@ -42,23 +57,37 @@ const options = {
 interface QuickstartResult {
   /** The results, in the order of the methods. */
   readonly runs: readonly ComparedRun[];
+  /** What their scores have to be read against, on the same rows. */
+  readonly baselines: readonly Baseline[];
+  /** The metrics that are shown, the main one first. */
+  readonly metrics: readonly string[];
   readonly topic: TopicName;
   readonly output: string;
   /** The model that was trained: a name on the Hub, or a path. */
   readonly model: string;
 }
 
+interface Baseline {
+  readonly baseline: keyof typeof BASELINES;
+  readonly metrics: Metrics;
+}
+
+const BASELINES = {
+  majority: "the same answer for every row",
+  words: "a linear model on words (tf-idf, logistic regression), trained on the same rows",
+  start: "the model before its training",
+};
+
 export const quickstartCommand = defineCommand({
-  usage: "quickstart [messages|chat] [flags]",
-  about: "Fine-tunes a small model with each method and compares them: an encoder on text messages, or a chat model.",
+  usage: "quickstart [messages|bidora|chat] [flags]",
+  about:
+    "Fine-tunes a small model with each method and compares them: an encoder on text messages (with bidora by LoRA, DoRA and BiDoRA), or a chat model.",
   options,
   hooks: ["signal", "onNote", "onDownload", "hub", "observers"],
   leavesFiles: true,
   run: compareOnTopic,
   show: (result) =>
-    result
-      ? { value: result, text: `${renderComparison(result)}${TRY[result.topic](result)}` }
-      : { status: INTERRUPTED },
+    result ? { value: result, text: `${renderComparison(result)}${nextCommands(result)}` } : { status: INTERRUPTED },
 });
 
 /**
@@ -78,8 +107,8 @@ async function compareOnTopic(
 ): Promise<QuickstartResult | undefined> {
   refuseAsRank("quickstart");
   const topic = topicNamed(settings.topic);
-  const variants = variantsOf(settings.methods);
-  const { output = topic.output, overwrite } = settings;
+  const { methods = topic.methods, output = topic.output, overwrite } = settings;
+  const variants = variantsOf(methods);
   const model = await holdOutput(output, async (folder) => {
     refuseOccupied(output, overwrite, []);
     const model = await topic.model(hubOptionsOf(context));
@@ -95,9 +124,21 @@ async function compareOnTopic(
     },
   });
   if (outcome.kind !== "compared") return undefined;
-  const place = ({ method }: ComparedRun) => settings.methods.indexOf(method);
-  const runs = outcome.result.runs.toSorted((a, b) => place(a) - place(b));
-  return { runs, topic: topic.name, output, model };
+  const { result } = outcome;
+  const place = ({ method }: ComparedRun) => methods.indexOf(method);
+  const runs = result.runs.toSorted((a, b) => place(a) - place(b));
+  const metrics = result.tasks.flatMap((task) => task.metrics.map(({ name }) => name));
+  return { runs, baselines: await baselinesOf(topic, result), metrics, topic: topic.name, output, model };
+}
+
+/** A classifier's constant and its linear model, or a language model before its training. */
+async function baselinesOf({ run }: QuickstartTopic, { baselines = [] }: ComparisonFile): Promise<Baseline[]> {
+  const recorded = (name: "majority" | "start"): Baseline => {
+    const own = baselines.filter(({ baseline }) => baseline === name);
+    return { baseline: name, metrics: Object.fromEntries(own.map(({ metric, value }) => [metric, value])) };
+  };
+  if (run.task !== "sequence-classification") return [recorded("start")];
+  return [recorded("majority"), { baseline: "words", metrics: await wordsMetrics(run) }];
 }
 
 function topicNamed(name: string): QuickstartTopic {
@@ -109,13 +150,13 @@ function topicNamed(name: string): QuickstartTopic {
 function presetOf(
   { steps, run }: QuickstartTopic,
   variants: readonly Variant[],
-  { methods, seed, device, threads }: Settings<typeof options>,
+  { seed, device, threads }: Settings<typeof options>,
 ): CompareSettings {
   const lengthOf = ({ method }: Variant): RunSettings =>
     METHODS[method].upper ? { maxSteps: steps / 2, retrainSteps: steps } : { maxSteps: steps };
   return {
     ...run,
-    methods,
+    methods: variants.map(({ name }) => name),
     seeds: [seed],
     perMethod: Object.fromEntries(variants.map((variant) => [variant.name, lengthOf(variant)])),
     evalEvery: steps / 4,
@@ -126,43 +167,54 @@ function presetOf(
   };
 }
 
-/** Suggests next steps. */
-const TRY: Readonly<Record<TopicName, (result: QuickstartResult) => string>> = {
-  messages: (result) => `
-Try one of them on your own messages (one JSON object a line, with "text"):
-  echo '{"text":"You have won a prize, call now!"}' > rows.jsonl
-  ${HINTED_COMMAND} predict --adapter ${lastOf(result)} --input rows.jsonl --output predictions.jsonl
+/** What can be done next: two commands that work as they are, in this folder. */
+function nextCommands({ topic, runs, output, model }: QuickstartResult): string {
+  const { batchSize, learningRate, train } = TOPICS[topic].run;
+  const command = (...words: readonly string[]) => shellLine(["npx", "bidora", ...words]);
+  const settings = ["--batch-size", String(batchSize), "--learning-rate", String(learningRate)];
+  const trained = ["--adapter", comparedRunFolder(output, runs[0]!)];
+  const predict = command(
+    "predict",
+    ...trained,
+    "--input",
+    "message.jsonl",
+    "--output",
+    "prediction.jsonl",
+    "--overwrite",
+  );
+  const [use, columns] =
+    topic === "chat"
+      ? [`Talk to the trained model:\n  ${command("generate", ...trained, "--chat")}`, "messages"]
+      : [
+          `Label a message of yours:\n  echo '{"text":"You have won a prize, call now!"}' > message.jsonl && ${predict} && cat prediction.jsonl`,
+          "a text and a label",
+        ];
+  const rows = ["--train", relative("", train), "--holdout-fraction", "0.2"];
+  return `
+${use}
 
-Train on your own data (JSONL, CSV, TSV or Parquet with a text and a label column):
-  ${HINTED_COMMAND} finetune --model ${result.model} --task sequence-classification \\
-    --train train.csv --validation validation.csv --output runs/mine
-`,
-  chat: (result) => `
-Talk to one of them:
-  ${HINTED_COMMAND} generate --adapter ${lastOf(result)} --chat
+Train on your own rows: put your CSV, TSV, JSONL or Parquet file with ${columns} in place of the one here:
+  ${command("finetune", "--model", model, ...rows, ...settings, "--output", "runs/mine")}
+`;
+}
 
-Train on your own conversations (JSONL with "messages", or "prompt" and "completion"):
-  ${HINTED_COMMAND} finetune --model ${result.model} \\
-    --task causal-lm --train chat.jsonl --validation chat-valid.jsonl --output runs/mine
-`,
-};
-
-const lastOf = ({ runs, output }: QuickstartResult): string => comparedRunFolder(output, runs.at(-1) as ComparedRun);
-
-function renderComparison({ runs, output }: QuickstartResult): string {
-  const metrics = Object.keys(runs[0]?.metrics ?? {});
+function renderComparison({ runs, baselines, metrics, output }: QuickstartResult): string {
+  const scores = (found: Metrics) => metrics.map((name) => found[name] ?? "");
   const table = formatTable(
     ["method", ...metrics, "trained", "seconds", "peak MiB"],
-    runs.map((run) => [
-      run.method,
-      ...metrics.map((name) => run.metrics[name] ?? 0),
-      run.trainedParameters,
-      Math.round(run.seconds),
-      Math.round(run.peakMemoryBytes / 2 ** 20),
-    ]),
+    [
+      ...baselines.map(({ baseline, metrics }) => [baseline, ...scores(metrics)]),
+      ...runs.map((run) => [
+        run.method,
+        ...scores(run.metrics),
+        ...[run.trainedParameters, Math.round(run.seconds), Math.round(run.peakMemoryBytes / 2 ** 20)],
+      ]),
+    ],
   );
   return `
 ${table}
+
+${baselines.map(({ baseline }) => `${baseline}: ${BASELINES[baseline]}`).join("\n")}
 
 Report with all curves:  ${output}/${REPORT}
 Adapters for PEFT:       ${runs.map((run) => comparedRunFolder(output, run)).join("\n                         ")}
