@@ -59,6 +59,5 @@ export {
   TASKS,
   type TaskKind,
 } from "./taskKinds.js";
-export { softmax } from "./texts.js";
 export { type EncodedWordsExample, tokenClassification, type WordsPrediction } from "./tokenClassification.js";
 export { inferTask, type ResolvedHead, resolveHead, type TrainedHead } from "./trainedHead.js";

@@ -1,6 +1,7 @@
 /** `bidora quickstart`: compares methods on real data in a few minutes. A preset of `compare`. */
 import { relative } from "node:path";
-import { INTERRUPTED, shellLine, UsageError } from "../../base/index.js";
+import { rollup } from "d3-array";
+import { INTERRUPTED, shellLine } from "../../base/index.js";
 import {
   type ComparedRun,
   type ComparisonFile,
@@ -12,8 +13,8 @@ import {
   refuseOccupied,
 } from "../../base/records/index.js";
 import {
-  alternatives,
   checkSettings,
+  choice,
   type Given,
   names,
   option,
@@ -24,29 +25,22 @@ import {
 import { hubOptionsOf } from "../../formats/hub/index.js";
 import { type Variant, variantsOf } from "../../studies/comparison/index.js";
 import { METHODS, overwrite, type RunSettings, runOptions, session } from "../../tasks/config/index.js";
-import { type QuickstartTopic, TOPICS, type TopicName } from "../quickstart/topics.js";
+import { type QuickstartTopic, TOPICS, type TopicName, topicNames } from "../quickstart/topics.js";
 import { wordsMetrics } from "../quickstart/words.js";
 import { type Context, call, defineCommand, formatTable, type Hooks, refuseAsRank } from "./command.js";
 import { type CompareSettings, compareCommand } from "./compare.js";
 
 const options = {
-  topic: option(text("TOPIC"), {
-    group: "Run",
-    help: alternatives(Object.keys(TOPICS)),
-    default: "messages",
-    positional: true,
-  }),
+  topic: option(choice(topicNames), { group: "Run", help: "what to train", default: "messages", positional: true }),
   methods: option(names("NAMES"), {
     group: "Run",
     help: "methods to compare",
-    defaultText: "lora,dora; of quickstart bidora: lora,dora,bidora",
+    defaultText: "lora,dora; of bidora: lora,dora,bidora",
   }),
   output: option(text("DIR"), {
     group: "Run",
     help: "folder for the results",
-    defaultText: Object.values(TOPICS)
-      .map(({ output }) => output)
-      .join(", "),
+    defaultText: topicNames.map((name) => TOPICS[name].output).join(", "),
   }),
   overwrite: { ...overwrite.overwrite, group: "Run" },
   ...pick(runOptions, "seed", "device", "threads"),
@@ -57,19 +51,12 @@ const options = {
 interface QuickstartResult {
   /** The results, in the order of the methods. */
   readonly runs: readonly ComparedRun[];
-  /** What their scores have to be read against, on the same rows. */
-  readonly baselines: readonly Baseline[];
-  /** The metrics that are shown, the main one first. */
-  readonly metrics: readonly string[];
+  /** The scores that theirs have to be read against, on the same rows. */
+  readonly baselines: Readonly<Partial<Record<keyof typeof BASELINES, Metrics>>>;
   readonly topic: TopicName;
   readonly output: string;
   /** The model that was trained: a name on the Hub, or a path. */
   readonly model: string;
-}
-
-interface Baseline {
-  readonly baseline: keyof typeof BASELINES;
-  readonly metrics: Metrics;
 }
 
 const BASELINES = {
@@ -106,7 +93,7 @@ async function compareOnTopic(
   context: Context,
 ): Promise<QuickstartResult | undefined> {
   refuseAsRank("quickstart");
-  const topic = topicNamed(settings.topic);
+  const topic: QuickstartTopic = TOPICS[settings.topic];
   const { methods = topic.methods, output = topic.output, overwrite } = settings;
   const variants = variantsOf(methods);
   const model = await holdOutput(output, async (folder) => {
@@ -124,26 +111,20 @@ async function compareOnTopic(
     },
   });
   if (outcome.kind !== "compared") return undefined;
-  const { result } = outcome;
-  const place = ({ method }: ComparedRun) => methods.indexOf(method);
-  const runs = result.runs.toSorted((a, b) => place(a) - place(b));
-  const metrics = result.tasks.flatMap((task) => task.metrics.map(({ name }) => name));
-  return { runs, baselines: await baselinesOf(topic, result), metrics, topic: topic.name, output, model };
+  const place = ({ method }: ComparedRun): number => methods.indexOf(method);
+  const runs = outcome.result.runs.toSorted((a, b) => place(a) - place(b));
+  return { runs, baselines: await baselinesOf(topic, outcome.result), topic: settings.topic, output, model };
 }
 
-/** A classifier's constant and its linear model, or a language model before its training. */
-async function baselinesOf({ run }: QuickstartTopic, { baselines = [] }: ComparisonFile): Promise<Baseline[]> {
-  const recorded = (name: "majority" | "start"): Baseline => {
-    const own = baselines.filter(({ baseline }) => baseline === name);
-    return { baseline: name, metrics: Object.fromEntries(own.map(({ metric, value }) => [metric, value])) };
-  };
-  if (run.task !== "sequence-classification") return [recorded("start")];
-  return [recorded("majority"), { baseline: "words", metrics: await wordsMetrics(run) }];
-}
-
-function topicNamed(name: string): QuickstartTopic {
-  if (Object.hasOwn(TOPICS, name)) return TOPICS[name as TopicName];
-  throw new UsageError(`There is no quickstart ${name}; known are ${Object.keys(TOPICS).join(", ")}.`);
+/** Of a classifier the majority and a linear model, of a language model itself before its training. */
+async function baselinesOf({ run }: QuickstartTopic, { baselines = [] }: ComparisonFile) {
+  const found = rollup(
+    baselines,
+    (own) => Object.fromEntries(own.map(({ metric, value }) => [metric, value])),
+    ({ baseline }) => baseline,
+  );
+  if (run.task !== "sequence-classification") return { start: found.get("start") ?? {} };
+  return { majority: found.get("majority") ?? {}, words: await wordsMetrics(run) };
 }
 
 /** The settings of the comparison. All methods get the same number of training steps; BiDoRA has half as many search steps before. */
@@ -167,54 +148,44 @@ function presetOf(
   };
 }
 
-/** What can be done next: two commands that work as they are, in this folder. */
+/** Two commands that work as they are, in this folder. */
 function nextCommands({ topic, runs, output, model }: QuickstartResult): string {
   const { batchSize, learningRate, train } = TOPICS[topic].run;
-  const command = (...words: readonly string[]) => shellLine(["npx", "bidora", ...words]);
-  const settings = ["--batch-size", String(batchSize), "--learning-rate", String(learningRate)];
-  const trained = ["--adapter", comparedRunFolder(output, runs[0]!)];
-  const predict = command(
-    "predict",
-    ...trained,
-    "--input",
-    "message.jsonl",
-    "--output",
-    "prediction.jsonl",
-    "--overwrite",
-  );
+  const trained = shellLine(["--adapter", comparedRunFolder(output, runs[0]!)]);
+  const given = shellLine(["--model", model, "--train", relative("", train)]);
   const [use, columns] =
     topic === "chat"
-      ? [`Talk to the trained model:\n  ${command("generate", ...trained, "--chat")}`, "messages"]
+      ? [`Talk to a trained model:\n  npx bidora generate ${trained} --chat`, "messages"]
       : [
-          `Label a message of yours:\n  echo '{"text":"You have won a prize, call now!"}' > message.jsonl && ${predict} && cat prediction.jsonl`,
-          "a text and a label",
+          `Label a message of yours:\n  echo '{"text":"You have won a prize, call now!"}' > message.jsonl && npx bidora predict ${trained} --input message.jsonl --output prediction.jsonl --overwrite && cat prediction.jsonl`,
+          "a text and a label column",
         ];
-  const rows = ["--train", relative("", train), "--holdout-fraction", "0.2"];
   return `
 ${use}
 
-Train on your own rows: put your CSV, TSV, JSONL or Parquet file with ${columns} in place of the one here:
-  ${command("finetune", "--model", model, ...rows, ...settings, "--output", "runs/mine")}
+Train on your own rows: put your CSV, TSV, JSONL or Parquet file with ${columns} in place of this one:
+  npx bidora finetune ${given} --holdout-fraction 0.2 --batch-size ${batchSize} --learning-rate ${learningRate} --output runs/mine
 `;
 }
 
-function renderComparison({ runs, baselines, metrics, output }: QuickstartResult): string {
+function renderComparison({ runs, baselines, output }: QuickstartResult): string {
+  const shown = Object.entries(baselines);
+  const metrics = Object.keys(shown[0]![1]);
   const scores = (found: Metrics) => metrics.map((name) => found[name] ?? "");
   const table = formatTable(
     ["method", ...metrics, "trained", "seconds", "peak MiB"],
     [
-      ...baselines.map(({ baseline, metrics }) => [baseline, ...scores(metrics)]),
+      ...shown.map(([name, found]) => [name, ...scores(found)]),
       ...runs.map((run) => [
-        run.method,
-        ...scores(run.metrics),
-        ...[run.trainedParameters, Math.round(run.seconds), Math.round(run.peakMemoryBytes / 2 ** 20)],
+        ...[run.method, ...scores(run.metrics), run.trainedParameters, Math.round(run.seconds)],
+        Math.round(run.peakMemoryBytes / 2 ** 20),
       ]),
     ],
   );
   return `
 ${table}
 
-${baselines.map(({ baseline }) => `${baseline}: ${BASELINES[baseline]}`).join("\n")}
+${shown.map(([name]) => `${name}: ${BASELINES[name as keyof typeof BASELINES]}`).join("\n")}
 
 Report with all curves:  ${output}/${REPORT}
 Adapters for PEFT:       ${runs.map((run) => comparedRunFolder(output, run)).join("\n                         ")}

@@ -8,7 +8,6 @@ import { QUICKSTART_MODEL, quickstartChatModel, quickstartModel } from "./models
 
 /** A task that the quickstart trains a model for. */
 export interface QuickstartTopic {
-  readonly name: "messages" | "bidora" | "chat";
   /** The methods that are compared by default. */
   readonly methods: readonly string[];
   /** What is trained, and on how many rows. */
@@ -26,7 +25,6 @@ export interface QuickstartTopic {
 const data = (path: string): string => join(packageRoot, "examples", "data", path);
 
 const messages = {
-  name: "messages",
   methods: ["lora", "dora"],
   about: `fine-tuning ${QUICKSTART_MODEL} to tell spam from ham, 400 text messages to learn from`,
   output: "runs/quickstart",
@@ -47,9 +45,8 @@ const messages = {
 
 export const TOPICS = {
   messages,
-  bidora: { ...messages, name: "bidora", methods: ["lora", "dora", "bidora"], output: "runs/quickstart-bidora" },
+  bidora: { ...messages, methods: ["lora", "dora", "bidora"], output: "runs/quickstart-bidora" },
   chat: {
-    name: "chat",
     methods: ["lora", "dora"],
     about: "fine-tuning SmolLM2-135M-Instruct to answer with a command, 114 conversations to learn from",
     output: "runs/quickstart-chat",
@@ -67,3 +64,5 @@ export const TOPICS = {
 
 /** The name of a quickstart. */
 export type TopicName = keyof typeof TOPICS;
+
+export const topicNames = Object.keys(TOPICS) as [TopicName, ...TopicName[]];

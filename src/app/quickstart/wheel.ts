@@ -1,8 +1,9 @@
-import { spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import { createWriteStream, readdirSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { promisify } from "node:util";
 import * as yauzl from "yauzl";
 import { BidoraError, type Environment, makeFolder } from "../../base/index.js";
 import { sha256OfFile } from "../../base/records/index.js";
@@ -35,8 +36,6 @@ const PIP_LIMIT_MS = 15 * 60_000;
 const SILENCE_MS = 15_000;
 const PAGE_LIMIT_MS = 60_000;
 const MAX_PAGE_BYTES = 2 ** 22;
-/** How much of a program's error output is kept: enough for its last line. */
-const MAX_MESSAGE_LENGTH = 2 ** 16;
 
 /**
  * Fetches a wheel into `folder` as the machine's pip is configured or, without pip, from the simple index that `PIP_INDEX_URL` names.
@@ -124,26 +123,17 @@ async function downloadWithPip(
 }
 
 /** "ok", the last line of the error output, or undefined if the program or its pip does not exist. */
-function run(program: string, args: readonly string[], options: WheelOptions): Promise<string | undefined> {
-  return new Promise((done) => {
-    const child = spawn(program, args, {
-      env: { ...(options.environment ?? process.env) },
-      stdio: ["ignore", "ignore", "pipe"],
-      ...(options.signal && { signal: options.signal }),
-    });
-    // The option `timeout` would keep this process alive when the program does not exist.
-    const limit = setTimeout(() => child.kill(), PIP_LIMIT_MS).unref();
-    let errors = "";
-    child.stderr.on("data", (chunk: Buffer) => {
-      errors = (errors + chunk.toString()).slice(-MAX_MESSAGE_LENGTH);
-    });
-    child.on("error", () => done(undefined));
-    child.on("close", (status) => {
-      clearTimeout(limit);
-      if (status === 0) done("ok");
-      else done(/No module named '?pip/.test(errors) ? undefined : shownUrl(lastLine(errors) || `status ${status}`));
-    });
-  });
+async function run(program: string, args: readonly string[], options: WheelOptions): Promise<string | undefined> {
+  const { environment = process.env, signal } = options;
+  const limits = { timeout: PIP_LIMIT_MS, maxBuffer: Number.POSITIVE_INFINITY, ...(signal && { signal }) };
+  try {
+    await promisify(execFile)(program, args, { env: { ...environment }, ...limits });
+    return "ok";
+  } catch (error) {
+    const { code, stderr = "" } = error as { code?: number | string | null; stderr?: string };
+    if (typeof code === "string" || /No module named '?pip/.test(stderr)) return undefined;
+    return shownUrl(lastLine(stderr) || `status ${code}`);
+  }
 }
 
 function lastLine(text: string): string {

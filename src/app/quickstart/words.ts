@@ -1,96 +1,79 @@
 /** A linear model on words, which a fine-tuned model has to beat: logistic regression on tf-idf, as scikit-learn computes both. */
+import { group } from "d3-array";
 import { argmax } from "../../base/index.js";
 import type { Metrics } from "../../base/records/index.js";
 import { labelMap, type TextExample } from "../../tasks/data/index.js";
-import { sequenceClassification, softmax } from "../../tasks/index.js";
+import { sequenceClassification } from "../../tasks/index.js";
 import { score } from "../../tasks/metrics/parts/index.js";
-
-/** The values of a row's features, by their numbers; the first feature is 1, for the intercept. */
-type Features = ReadonlyMap<number, number>;
+import * as torch from "../../torch/index.js";
 
 /** The metrics of the model on the rows of `validation` after it was fitted to those of `train`. */
-export async function wordsMetrics({ train, validation }: { train: string; validation: string }): Promise<Metrics> {
-  const known = (await sequenceClassification.read(train, {})).examples;
+export async function wordsMetrics({ train = "", validation = "" }): Promise<Metrics> {
+  const { read, reference, scorer } = sequenceClassification;
+  const [{ examples: known }, { examples: asked }] = [await read(train, {}), await read(validation, {})];
   const labels = labelMap(known);
-  const classOf = (example: TextExample<string | number>) => sequenceClassification.reference(example, labels)!;
-  const predict = wordsModel(known.map(textOf), known.map(classOf), labels.names.length);
-  const { metric } = sequenceClassification.scorer({ labels: labels.names });
-  const asked = (await sequenceClassification.read(validation, {})).examples.map((example) => {
-    const logits = predict(textOf(example));
+  const idsOf = (examples: typeof known) => examples.map((example) => reference(example, labels)!);
+  const ids = idsOf(asked);
+  const predicted = wordsScores(known.map(textOf), idsOf(known), asked.map(textOf)).map((logits, row) => {
     const best = argmax(logits);
-    return [classOf(example), { label: labels.names[best]!, score: logits[best]!, logits }] as const;
+    return [ids[row]!, { label: labels.names[best]!, score: logits[best]!, logits }] as const;
   });
-  return score(metric, asked);
+  return score(scorer({ labels: labels.names }).metric, predicted);
 }
 
 const textOf = ({ input }: TextExample): string => [input].flat().join(" ");
 
 /**
- * Fits the model. @returns a text's score for each class
- * @param classes of each text, from 0
+ * Minimizes ½‖W‖² (without the intercepts) plus the cross-entropies of the texts, in which all classes weigh the same, by Nesterov's gradient
+ * method. The curvature is 1 to 1 + the number of texts.
+ * @param classes of the texts, from 0
+ * @returns the scores of other texts for each class
  */
-export function wordsModel(texts: readonly string[], classes: readonly number[], count: number) {
+export function wordsScores(texts: readonly string[], classes: readonly number[], asked: readonly string[]) {
   const featuresOf = tfIdf(texts);
-  const weights = fitted(texts.map(featuresOf), classes, count);
-  return (text: string): number[] => [...scoresOf(featuresOf(text), weights)];
+  const count = 1 + Math.max(...classes);
+  const step = 1 / (1 + texts.length);
+  const momentum = (1 - Math.sqrt(step)) / (1 + Math.sqrt(step));
+  return torch.scope((): number[][] => {
+    const x = matrix(texts.map(featuresOf)); // N,F
+    const targets = matrix(classes.map((own) => Array.from({ length: count }, (_, c) => Number(c === own)))); // N,C
+    const balance = matrix(classes.map((own) => [texts.length / count / classes.filter((c) => c === own).length]));
+    const penalty = matrix(Array.from({ length: x.shape[1]! }, (_, f) => [Number(f > 0)]));
+    let weights = torch.mulScalar(torch.matmul(torch.transpose(x, 0, 1), targets), 0); // F,C
+    let before = weights;
+    for (let left = STEPS / Math.sqrt(step); left > 0; left--) {
+      const next = torch.scope(() => {
+        const ahead = torch.add(weights, torch.sub(weights, before), { alpha: momentum });
+        const errors = torch.mul(torch.sub(torch.softmax(torch.matmul(x, ahead), 1), targets), balance);
+        const slope = torch.matmul(torch.transpose(x, 0, 1), errors);
+        return torch.sub(ahead, torch.add(torch.mul(ahead, penalty), slope), { alpha: step });
+      });
+      [before, weights] = [weights, next];
+    }
+    const scores = torch.matmul(matrix(asked.map(featuresOf)), weights).toArray();
+    return asked.map((_, row) => scores.slice(row * count, (row + 1) * count));
+  });
 }
 
-/** Words of two characters and more, in lower case: their number in the text times how rare they are, scaled to a length of 1. */
-function tfIdf(texts: readonly string[]): (text: string) => Features {
-  const rows = texts.map((text) => new Set(wordsOf(text)));
-  const words = [...new Set(rows.flatMap((row) => [...row]))];
-  const counts = words.map((word) => rows.filter((row) => row.has(word)).length);
-  const known = new Map(
-    words.map((word, i) => [word, [i + 1, Math.log((1 + texts.length) / (1 + counts[i]!)) + 1] as const]),
-  );
+/** Steps for each unit of the curvatures' √ratio, after which the error is about e^-30 of what it was. */
+const STEPS = 30;
+
+const matrix = (rows: readonly (readonly number[])[]): torch.Tensor =>
+  torch.tensor(rows.flat(), [rows.length, rows[0]!.length], "float64");
+
+/** 1, then for each word of two characters and more how often a text has it times how rare it is, scaled to a length of 1. */
+function tfIdf(texts: readonly string[]): (text: string) => number[] {
+  const known = texts.map(wordsOf);
+  const words = [...new Set(known.flat())];
+  const rows = words.map((word) => known.filter((row) => row.includes(word)).length);
   return (text) => {
-    const features = new Map<number, number>();
-    for (const word of wordsOf(text)) {
-      const [feature, rarity] = known.get(word) ?? [];
-      if (feature !== undefined) features.set(feature, (features.get(feature) ?? 0) + rarity!);
-    }
-    const length = Math.hypot(...features.values());
-    return new Map([[0, 1], ...Array.from(features, ([feature, value]) => [feature, value / length] as const)]);
+    const own = group(wordsOf(text), (word) => word);
+    const values = words.map(
+      (word, i) => (own.get(word)?.length ?? 0) * (Math.log((1 + texts.length) / (1 + rows[i]!)) + 1),
+    );
+    const length = Math.hypot(...values) || 1;
+    return [1, ...values.map((value) => value / length)];
   };
 }
 
 const wordsOf = (text: string): string[] => text.toLowerCase().match(/[\p{L}\p{N}_]{2,}/gu) ?? [];
-
-/** The weights of each class, by feature. */
-type Weights = readonly Float64Array[];
-
-/**
- * Minimizes ½‖W‖² (without the intercepts) plus the cross-entropies of all rows, in which each class counts the same, by Nesterov's
- * gradient method. The cross-entropies' curvature is at most the number of rows, and the penalty's is 1.
- */
-function fitted(rows: readonly Features[], classes: readonly number[], count: number): Weights {
-  const features = 1 + Math.max(...rows.flatMap((row) => [...row.keys()]));
-  const balance = Array.from(
-    { length: count },
-    (_, c) => rows.length / count / classes.filter((one) => one === c).length,
-  );
-  const step = 1 / (1 + rows.length);
-  const momentum = (1 - Math.sqrt(step)) / (1 + Math.sqrt(step));
-  let before: Weights = Array.from({ length: count }, () => new Float64Array(features));
-  let weights = before;
-  for (let left = STEPS / Math.sqrt(step); left > 0; left--) {
-    const ahead = weights.map((own, c) => own.map((value, f) => value + momentum * (value - before[c]![f]!)));
-    const gradient = ahead.map((own) => own.map((value, f) => (f === 0 ? 0 : value)));
-    for (const [row, features] of rows.entries()) {
-      const shares = softmax(scoresOf(features, ahead));
-      for (const [c, share] of shares.entries()) {
-        const error = balance[classes[row]!]! * (share - Number(c === classes[row]));
-        for (const [feature, value] of features) gradient[c]![feature]! += error * value;
-      }
-    }
-    before = weights;
-    weights = ahead.map((own, c) => own.map((value, f) => value - step * gradient[c]![f]!));
-  }
-  return weights;
-}
-
-/** Steps for each unit of √(condition number): the error shrinks to about e^-30 of what it was. */
-const STEPS = 30;
-
-const scoresOf = (features: Features, weights: Weights): Float64Array =>
-  Float64Array.from(weights, (own) => Array.from(features).reduce((sum, [f, value]) => sum + value * own[f]!, 0));
