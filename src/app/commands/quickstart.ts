@@ -1,6 +1,5 @@
 /** `bidora quickstart`: compares methods on real data in a few minutes. A preset of `compare`. */
 import { relative } from "node:path";
-import { rollup } from "d3-array";
 import { INTERRUPTED, shellLine } from "../../base/index.js";
 import {
   type ComparedRun,
@@ -31,12 +30,13 @@ import { type Context, call, defineCommand, formatTable, type Hooks, refuseAsRan
 import { type CompareSettings, compareCommand } from "./compare.js";
 
 const options = {
-  topic: option(choice(topicNames), { group: "Run", help: "what to train", default: "messages", positional: true }),
-  methods: option(names("NAMES"), {
+  topic: option(choice(topicNames), {
     group: "Run",
-    help: "methods to compare",
-    defaultText: "lora,dora; of bidora: lora,dora,bidora",
+    help: "what is trained, by which methods",
+    default: "messages",
+    positional: true,
   }),
+  methods: option(names("NAMES"), { group: "Run", help: "methods to compare", defaultText: "by TOPIC" }),
   output: option(text("DIR"), {
     group: "Run",
     help: "folder for the results",
@@ -111,20 +111,18 @@ async function compareOnTopic(
     },
   });
   if (outcome.kind !== "compared") return undefined;
-  const place = ({ method }: ComparedRun): number => methods.indexOf(method);
-  const runs = outcome.result.runs.toSorted((a, b) => place(a) - place(b));
+  const runs = methods.flatMap((name) => outcome.result.runs.filter(({ method }) => method === name));
   return { runs, baselines: await baselinesOf(topic, outcome.result), topic: settings.topic, output, model };
 }
 
 /** Of a classifier the majority and a linear model, of a language model itself before its training. */
 async function baselinesOf({ run }: QuickstartTopic, { baselines = [] }: ComparisonFile) {
-  const found = rollup(
-    baselines,
-    (own) => Object.fromEntries(own.map(({ metric, value }) => [metric, value])),
-    ({ baseline }) => baseline,
-  );
-  if (run.task !== "sequence-classification") return { start: found.get("start") ?? {} };
-  return { majority: found.get("majority") ?? {}, words: await wordsMetrics(run) };
+  const recorded = (name: string): Metrics =>
+    Object.fromEntries(
+      baselines.flatMap(({ baseline, metric, value }) => (baseline === name ? [[metric, value]] : [])),
+    );
+  if (run.task !== "sequence-classification") return { start: recorded("start") };
+  return { majority: recorded("majority"), words: await wordsMetrics(run) };
 }
 
 /** The settings of the comparison. All methods get the same number of training steps; BiDoRA has half as many search steps before. */
@@ -153,17 +151,19 @@ function nextCommands({ topic, runs, output, model }: QuickstartResult): string 
   const { batchSize, learningRate, train } = TOPICS[topic].run;
   const trained = shellLine(["--adapter", comparedRunFolder(output, runs[0]!)]);
   const given = shellLine(["--model", model, "--train", relative("", train)]);
-  const [use, columns] =
+  const text = `'{"text":"You have won a prize, call now!"}' > message.jsonl`;
+  const files = "--input message.jsonl --output prediction.jsonl --overwrite && cat prediction.jsonl";
+  const [use, rows] =
     topic === "chat"
-      ? [`Talk to a trained model:\n  npx bidora generate ${trained} --chat`, "messages"]
+      ? [`Talk to a trained model:\n  npx bidora generate ${trained} --chat`, "JSONL file with messages"]
       : [
-          `Label a message of yours:\n  echo '{"text":"You have won a prize, call now!"}' > message.jsonl && npx bidora predict ${trained} --input message.jsonl --output prediction.jsonl --overwrite && cat prediction.jsonl`,
-          "a text and a label column",
+          `Label a message of yours:\n  echo ${text} && npx bidora predict ${trained} ${files}`,
+          "CSV (TSV, JSONL, Parquet) with a text and a label column",
         ];
   return `
 ${use}
 
-Train on your own rows: put your CSV, TSV, JSONL or Parquet file with ${columns} in place of this one:
+Train on your own rows: put your ${rows} in place of this file:
   npx bidora finetune ${given} --holdout-fraction 0.2 --batch-size ${batchSize} --learning-rate ${learningRate} --output runs/mine
 `;
 }

