@@ -148,10 +148,10 @@ function presetOf(
 
 /** Two commands that work as they are, in this folder. */
 function nextCommands({ topic, runs, output, model }: QuickstartResult): string {
-  const { batchSize, learningRate, train } = TOPICS[topic].run;
+  const { learningRate, train } = TOPICS[topic].run;
   const trained = shellLine(["--adapter", comparedRunFolder(output, runs[0]!)]);
   const given = shellLine(["--model", model, "--train", relative("", train)]);
-  const text = `'{"text":"You have won a prize, call now!"}' > message.jsonl`;
+  const text = `'{"text":"Free entry: text WIN to 80086 for your prize!"}' > message.jsonl`;
   const files = "--input message.jsonl --output prediction.jsonl --overwrite && cat prediction.jsonl";
   const [use, rows] =
     topic === "chat"
@@ -164,7 +164,7 @@ function nextCommands({ topic, runs, output, model }: QuickstartResult): string 
 ${use}
 
 Train on your own rows: put your ${rows} in place of this file:
-  npx bidora finetune ${given} --holdout-fraction 0.2 --batch-size ${batchSize} --learning-rate ${learningRate} --output runs/mine
+  npx bidora finetune ${given} --holdout-fraction 0.2 --batch-size 8 --learning-rate ${learningRate} --output runs/mine
 `;
 }
 
