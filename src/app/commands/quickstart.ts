@@ -1,6 +1,6 @@
 /** `bidora quickstart`: compares methods on real data in a few minutes. A preset of `compare`. */
 import { relative } from "node:path";
-import { INTERRUPTED, shellLine } from "../../base/index.js";
+import { HINTED_COMMAND, INTERRUPTED, shellLine } from "../../base/index.js";
 import {
   type ComparedRun,
   type ComparisonFile,
@@ -155,16 +155,16 @@ function nextCommands({ topic, runs, output, model }: QuickstartResult): string 
   const files = "--input message.jsonl --output prediction.jsonl --overwrite && cat prediction.jsonl";
   const [use, rows] =
     topic === "chat"
-      ? [`Talk to a trained model:\n  npx bidora generate ${trained} --chat`, "JSONL file with messages"]
+      ? [`Talk to a trained model:\n  ${HINTED_COMMAND} generate ${trained} --chat`, "JSONL file with messages"]
       : [
-          `Label a message of yours:\n  echo ${text} && npx bidora predict ${trained} ${files}`,
+          `Label a message of yours:\n  echo ${text} && ${HINTED_COMMAND} predict ${trained} ${files}`,
           "CSV (TSV, JSONL, Parquet) with a text and a label column",
         ];
   return `
 ${use}
 
 Train on your own rows: put your ${rows} in place of this file:
-  npx bidora finetune ${given} --holdout-fraction 0.2 --batch-size 8 --learning-rate ${learningRate} --output runs/mine
+  ${HINTED_COMMAND} finetune ${given} --holdout-fraction 0.2 --batch-size 8 --learning-rate ${learningRate} --output runs/mine
 `;
 }
 

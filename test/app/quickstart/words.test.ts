@@ -15,8 +15,8 @@ const cases = Object.entries(JSON.parse(readFileSync(FILE, "utf8")) as Record<st
 
 test.each(cases)("%s classes: the scores are scikit-learn's", (_, { texts, classes, unseen, scores }) => {
   const found = wordsScores(texts, classes, unseen);
+  // Intercepts can all be moved by the same amount.
   for (const [row, expected] of scores.entries())
-    // Intercepts can all be moved by the same amount.
     for (const [c, value] of found[row]!.entries())
       expect(value - found[row]![0]!).toBeCloseTo(expected[c]! - expected[0]!, 6);
 });

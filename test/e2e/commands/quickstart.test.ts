@@ -15,7 +15,7 @@ function place(): string {
   mkdirSync(folder);
   cpSync(join(BERT, "single"), join(folder, "sentence-transformers/all-MiniLM-L6-v2"), { recursive: true });
   // npx without its search for the package
-  writeFileSync(join(folder, "npx"), `#!/bin/sh\nshift\nexec ${process.execPath} ${BIN} "$@"\n`, { mode: 0o755 });
+  writeFileSync(join(folder, "npx"), `#!/bin/sh\nshift 3\nexec ${process.execPath} ${BIN} "$@"\n`, { mode: 0o755 });
   return folder;
 }
 
@@ -41,7 +41,7 @@ test("quickstart trains the model with each method and leaves a comparison", asy
     /^method +accuracy +f1 +trained +seconds +peak MiB\nmajority +0\.8780 +0\nwords +0\.9670 +0\.8533\nlora /m,
   );
   expect(stdout).toContain("\nmajority: the same answer for every row\nwords: a linear model on words (");
-  const pasted = stdout.split("\n").filter((line) => line.includes("npx bidora"));
+  const pasted = stdout.split("\n").filter((line) => line.includes("npx --no -- bidora "));
   expect(pasted).toEqual([expect.stringContaining(" predict "), expect.stringContaining(" finetune ")]);
   const env = { ...process.env, PATH: `${folder}:${process.env.PATH}`, OMP_NUM_THREADS: "1" };
   const [predicted, trained] = pasted.map((line) =>
@@ -94,7 +94,7 @@ test("quickstart chat has the model before its training, and a command to talk t
   expect(result!.baselines.start!.loss).toBeGreaterThan(result!.runs[0]!.metrics.loss!);
   const { text } = quickstartCommand.show(result, false) as { text: string };
   expect(text).toMatch(/^start +\d[\d.]+ +0\.\d+ +\d[\d.]+\nlora /m);
-  expect(text).toContain("npx bidora generate --adapter runs/quickstart-chat/causal-lm/lora/seed-0 --chat\n");
+  expect(text).toContain("npx --no -- bidora generate --adapter runs/quickstart-chat/causal-lm/lora/seed-0 --chat\n");
 });
 
 test("--overwrite keeps the earlier results if the model can't be downloaded", async () => {
