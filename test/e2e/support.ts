@@ -19,7 +19,7 @@ export const ROWS = join(GOLDEN, "rows");
 /** Real data sets beside the repository; tests that need them are skipped where they are not. */
 export const DATA = fileURLToPath(new URL("../../../shared/data/", import.meta.url));
 
-const BIN = fileURLToPath(new URL("../../bin/bidora.js", import.meta.url));
+export const BIN = fileURLToPath(new URL("../../bin/bidora.js", import.meta.url));
 const environment = () => ({ ...process.env, OMP_NUM_THREADS: "1" });
 
 /** A path in the test file's temporary folder where nothing is yet. */

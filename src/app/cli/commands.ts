@@ -46,7 +46,7 @@ const waits = { isInterruptible: true };
 /** Every command by name, in the order of `bidora --help`. */
 export const COMMANDS: Readonly<Record<string, Entry>> = {
   quickstart: entry(
-    "compare LoRA, DoRA and BiDoRA on real data in a few minutes",
+    "compare LoRA and DoRA on real data in a few minutes",
     () => import("../commands/quickstart.js"),
     trains,
   ),

@@ -8,7 +8,8 @@ import { QUICKSTART_MODEL, quickstartChatModel, quickstartModel } from "./models
 
 /** A task that the quickstart trains a model for. */
 export interface QuickstartTopic {
-  readonly name: "messages" | "chat";
+  /** The methods that are compared by default. */
+  readonly methods: readonly string[];
   /** What is trained, and on how many rows. */
   readonly about: string;
   /** The default output folder. */
@@ -23,27 +24,30 @@ export interface QuickstartTopic {
 
 const data = (path: string): string => join(packageRoot, "examples", "data", path);
 
-export const TOPICS = {
-  messages: {
-    name: "messages",
-    about: `fine-tuning ${QUICKSTART_MODEL} to tell spam from ham, 400 text messages to learn from`,
-    output: "runs/quickstart",
-    model: async (hub) => {
-      // A local folder of that name is used as it is, as with --model.
-      if (!existsSync(QUICKSTART_MODEL)) await quickstartModel(hub);
-      return QUICKSTART_MODEL;
-    },
-    steps: 120,
-    run: {
-      task: "sequence-classification",
-      train: data("sms_spam/train.tsv"),
-      validation: data("sms_spam/test.tsv"),
-      batchSize: 16,
-      learningRate: 2e-3,
-    },
+const messages = {
+  methods: ["lora", "dora"],
+  about: `fine-tuning ${QUICKSTART_MODEL} to tell spam from ham, 400 text messages to learn from`,
+  output: "runs/quickstart",
+  model: async (hub) => {
+    // A local folder of that name is used as it is, as with --model.
+    if (!existsSync(QUICKSTART_MODEL)) await quickstartModel(hub);
+    return QUICKSTART_MODEL;
   },
+  steps: 120,
+  run: {
+    task: "sequence-classification",
+    train: data("sms_spam/train.tsv"),
+    validation: data("sms_spam/test.tsv"),
+    batchSize: 16,
+    learningRate: 2e-3,
+  },
+} as const satisfies QuickstartTopic;
+
+export const TOPICS = {
+  messages,
+  bidora: { ...messages, methods: ["lora", "dora", "bidora"], output: "runs/quickstart-bidora" },
   chat: {
-    name: "chat",
+    methods: ["lora", "dora"],
     about: "fine-tuning SmolLM2-135M-Instruct to answer with a command, 114 conversations to learn from",
     output: "runs/quickstart-chat",
     model: quickstartChatModel,
@@ -60,3 +64,5 @@ export const TOPICS = {
 
 /** The name of a quickstart. */
 export type TopicName = keyof typeof TOPICS;
+
+export const topicNames = Object.keys(TOPICS) as [TopicName, ...TopicName[]];

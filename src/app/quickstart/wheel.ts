@@ -1,8 +1,9 @@
-import { spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import { createWriteStream, readdirSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { promisify } from "node:util";
 import * as yauzl from "yauzl";
 import { BidoraError, type Environment, makeFolder } from "../../base/index.js";
 import { sha256OfFile } from "../../base/records/index.js";
@@ -35,8 +36,6 @@ const PIP_LIMIT_MS = 15 * 60_000;
 const SILENCE_MS = 15_000;
 const PAGE_LIMIT_MS = 60_000;
 const MAX_PAGE_BYTES = 2 ** 22;
-/** How much of a program's error output is kept: enough for its last line. */
-const MAX_MESSAGE_LENGTH = 2 ** 16;
 
 /**
  * Fetches a wheel into `folder` as the machine's pip is configured or, without pip, from the simple index that `PIP_INDEX_URL` names.
@@ -111,11 +110,8 @@ async function downloadWithPip(
 ): Promise<string> {
   const flags = ["--no-deps", "--only-binary", ":all:", "--no-input", "--quiet", "--disable-pip-version-check"];
   for (const [program, ...first] of PIPS) {
-    const outcome = await run(
-      program,
-      [...first, "download", ...flags, "--dest", folder, `${project}==${version}`],
-      options,
-    );
+    const words = [...first, "download", ...flags, "--dest", folder, `${project}==${version}`];
+    const outcome = await run(program, words, options);
     options.signal?.throwIfAborted();
     if (outcome === "ok") return outcome;
     if (outcome !== undefined) return `pip says: ${outcome}`;
@@ -124,30 +120,17 @@ async function downloadWithPip(
 }
 
 /** "ok", the last line of the error output, or undefined if the program or its pip does not exist. */
-function run(program: string, args: readonly string[], options: WheelOptions): Promise<string | undefined> {
-  return new Promise((done) => {
-    const child = spawn(program, args, {
-      env: { ...(options.environment ?? process.env) },
-      stdio: ["ignore", "ignore", "pipe"],
-      ...(options.signal && { signal: options.signal }),
-    });
-    // The option `timeout` would keep this process alive when the program does not exist.
-    const limit = setTimeout(() => child.kill(), PIP_LIMIT_MS).unref();
-    let errors = "";
-    child.stderr.on("data", (chunk: Buffer) => {
-      errors = (errors + chunk.toString()).slice(-MAX_MESSAGE_LENGTH);
-    });
-    child.on("error", () => done(undefined));
-    child.on("close", (status) => {
-      clearTimeout(limit);
-      if (status === 0) done("ok");
-      else done(/No module named '?pip/.test(errors) ? undefined : shownUrl(lastLine(errors) || `status ${status}`));
-    });
-  });
-}
-
-function lastLine(text: string): string {
-  return text.trim().split("\n").at(-1)!.trim();
+async function run(program: string, args: readonly string[], options: WheelOptions): Promise<string | undefined> {
+  const { environment = process.env, signal } = options;
+  const limits = { timeout: PIP_LIMIT_MS, maxBuffer: Number.POSITIVE_INFINITY, ...(signal && { signal }) };
+  try {
+    await promisify(execFile)(program, args, { env: { ...environment }, ...limits });
+    return "ok";
+  } catch (error) {
+    const { code, stderr = "" } = error as { code?: number | string | null; stderr?: string };
+    if (typeof code === "string" || /No module named '?pip/.test(stderr)) return undefined;
+    return shownUrl(stderr.trim().split("\n").at(-1)!.trim() || `status ${code}`);
+  }
 }
 
 async function downloadFromIndex(name: WheelName, folder: string, pip: string, options: WheelOptions): Promise<void> {
@@ -169,19 +152,10 @@ function wheelLink(html: string, page: string, { project, version }: WheelName):
   for (const [, href] of html.matchAll(/<a\s[^<>]*href="([^"#]+)/gi)) {
     const address = href!.replaceAll("&amp;", "&");
     const url = URL.canParse(address, page) ? new URL(address, page) : undefined;
-    const file = url && fileName(url);
-    if (file?.toLowerCase().startsWith(wanted) && file.endsWith(".whl")) return { url: url!, file };
+    const file = url?.pathname.split("/").at(-1) ?? "";
+    if (file.toLowerCase().startsWith(wanted) && /^[\w.+-]+\.whl$/.test(file)) return { url: url!, file };
   }
   throw new BidoraError("PACKAGE_INDEX", `${shownUrl(page)} lists no wheel of ${project} ${version}.`);
-}
-
-/** The file name at the end of a URL's path, or undefined if it is not a plain name. */
-function fileName({ pathname }: URL): string | undefined {
-  try {
-    return /^[\w.+-]+$/.exec(decodeURIComponent(pathname.split("/").at(-1)!))?.[0];
-  } catch {
-    return undefined;
-  }
 }
 
 interface SizeLimits {
