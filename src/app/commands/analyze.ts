@@ -5,8 +5,8 @@ import type { Analysis } from "../../base/records/index.js";
 import {
   choice,
   type Given,
+  group,
   modules,
-  option,
   refuseWithoutEffect,
   type Settings,
   text,
@@ -41,6 +41,9 @@ import { setThreads } from "../../torch/index.js";
 import { type Context, call, defineCommand, formatTable, type Hooks } from "./command.js";
 import { runFoldersOption } from "./report.js";
 
+const analysis = group("Analysis");
+const output = group("Output");
+
 const options = {
   ...runFoldersOption,
   model: {
@@ -50,25 +53,25 @@ const options = {
     defaultText: "the one that the run names",
   },
   revision: { ...runOptions.revision, group: "Analysis" },
-  axis: option(choice(MAGNITUDE_AXES), {
-    group: "Analysis",
-    help: "whose magnitudes to measure: those of a weight's output rows (out) or of its input columns (in)",
-    defaultText: "that of the runs' magnitudes, else out",
-  }),
-  targetModules: option(modules, {
-    group: "Analysis",
-    placeholder: "M",
-    help: "layers of a run with --method full to analyze: names such as query,value, a pattern, or all-linear",
-    defaultText: "by model",
-    appliesWhen: {
-      only: "for runs with --method full",
-      holds: ({ hasFull }: { readonly hasFull?: boolean }) => hasFull !== false,
+  axis: analysis(
+    choice(MAGNITUDE_AXES),
+    "whose magnitudes to measure: those of a weight's output rows (out) or of its input columns (in)",
+    { defaultText: "that of the runs' magnitudes, else out" },
+  ),
+  targetModules: analysis(
+    modules,
+    "layers of a run with --method full to analyze: names such as query,value, a pattern, or all-linear",
+    {
+      placeholder: "M",
+      defaultText: "by model",
+      appliesWhen: {
+        only: "for runs with --method full",
+        holds: ({ hasFull }: { readonly hasFull?: boolean }) => hasFull !== false,
+      },
     },
-  }),
+  ),
   threads: { ...runOptions.threads, group: "Analysis" },
-  output: option(text("DIR"), {
-    group: "Output",
-    help: "folder for analysis.html and analysis.json",
+  output: output(text("DIR"), "folder for analysis.html and analysis.json", {
     defaultText: "the run's, or the comparison's; of several the current one",
   }),
   overwrite: {

@@ -1,22 +1,19 @@
 /** `bidora launch`: a command that trains, on several processes of this machine. */
 import { type CallContext, INTERRUPTED } from "../../base/index.js";
-import { option, type Settings, whole, words } from "../../base/settings/index.js";
+import { group, type Settings, whole, words } from "../../base/settings/index.js";
 import { Launch } from "../launcher/launch.js";
 import { defineCommand, required } from "./command.js";
 
+const launching = group("Launch");
+
 const options = {
-  processes: option(whole(1), {
-    group: "Launch",
-    help: "how many processes train together; each takes its part of the processor's cores",
-  }),
-  maxRestarts: option(whole(0), {
-    group: "Launch",
-    help: "how many times all processes are started again after a failure; they continue from the newest checkpoint",
-    default: 0,
-  }),
-  command: option(words("COMMAND"), {
-    group: "Launch",
-    help: "the command with its flags, or a program that calls the library",
+  processes: launching(whole(1), "how many processes train together; each takes its part of the processor's cores"),
+  maxRestarts: launching(
+    whole(0),
+    "how many times all processes are started again after a failure; they continue from the newest checkpoint",
+    { default: 0 },
+  ),
+  command: launching(words("COMMAND"), "the command with its flags, or a program that calls the library", {
     positional: true,
     afterDashes: true,
   }),

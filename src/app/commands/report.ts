@@ -1,20 +1,21 @@
 /** `bidora report`: writes runs or a comparison as one HTML file. */
 
-import { type Given, option, text, texts } from "../../base/settings/index.js";
+import { type Given, group, text, texts } from "../../base/settings/index.js";
 import { reportPath, writeReport } from "../../studies/report/index.js";
 import { overwrite, session } from "../../tasks/config/index.js";
 import { call, defineCommand } from "./command.js";
 
+const runs = group("Runs");
+const output = group("Output");
+
 /** The runs that a command reads. */
 export const runFoldersOption = {
-  runs: option(texts("RUN"), { group: "Runs", help: "output folders of runs, or of a comparison", positional: true }),
+  runs: runs(texts("RUN"), "output folders of runs, or of a comparison", { positional: true }),
 };
 
 const options = {
   ...runFoldersOption,
-  output: option(text("FILE"), {
-    group: "Output",
-    help: "HTML file to write",
+  output: output(text("FILE"), "HTML file to write", {
     defaultText: "report.html in the run's or comparison's folder",
   }),
   ...overwrite,

@@ -1,12 +1,14 @@
 /** `bidora setup`: finds or builds the engine. */
 
 import { isClone } from "../../base/index.js";
-import { option, toggle } from "../../base/settings/index.js";
+import { group, toggle } from "../../base/settings/index.js";
 import { session } from "../../tasks/config/index.js";
 import { clean } from "../setup/clean.js";
 import { setUp } from "../setup/setUp.js";
 import { thisSystem } from "../setup/system.js";
 import { defineCommand, formatTable } from "./command.js";
+
+const run = group("Run");
 
 const toBuild = { only: "without --clean", holds: ({ clean }: { readonly clean?: unknown }) => clean !== true };
 
@@ -14,23 +16,17 @@ export const setupCommand = defineCommand({
   usage: "setup",
   about: "Builds the engine for libtorch if there is none: for the system's, for that in LIBTORCH, or for Python's.",
   options: {
-    fromPython: option(toggle, {
-      group: "Run",
-      help: "build for the torch of the python3 on the PATH",
+    fromPython: run(toggle, "build for the torch of the python3 on the PATH", {
       default: false,
       session: true,
       appliesWhen: toBuild,
     }),
-    yes: option(toggle, {
-      group: "Run",
-      help: "install system packages without asking, as root and in CI",
+    yes: run(toggle, "install system packages without asking, as root and in CI", {
       default: false,
       session: true,
       appliesWhen: toBuild,
     }),
-    develop: option(toggle, {
-      group: "Run",
-      help: "in a clone: build there, and install what its checks need",
+    develop: run(toggle, "in a clone: build there, and install what its checks need", {
       default: false,
       session: true,
       appliesWhen: {
@@ -38,9 +34,7 @@ export const setupCommand = defineCommand({
         holds: (settings) => isClone && toBuild.holds(settings),
       },
     }),
-    clean: option(toggle, {
-      group: "Run",
-      help: "only remove what no installation uses any more from the cache",
+    clean: run(toggle, "only remove what no installation uses any more from the cache", {
       default: false,
       session: true,
     }),

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { makeFolder, packageRoot } from "../../base/index.js";
 import { freeFile, writeFileAtomic } from "../../base/records/index.js";
-import { asRare, filled, type Given, omit, option, type Settings, text, toggle } from "../../base/settings/index.js";
+import { asRare, filled, type Given, group, omit, type Settings, text, toggle } from "../../base/settings/index.js";
 import type { HubContext } from "../../formats/hub/index.js";
 import {
   overwrite,
@@ -21,34 +21,28 @@ import { commandFor, measure } from "./measure.js";
 import { type Proposal, proposeRun } from "./proposal.js";
 import { renderRunFile } from "./render.js";
 
+const data = group("Data");
+const file = group("Run file");
+
 /** Options at the top of the help text. */
 const MAIN = ["model", "task", "train", "validation", "textColumns", "labelColumn", "method", "output"] as const;
 /** Settings of a call of `finetune`, not of its file. */
 const NOT_WRITTEN = ["resume", "overwrite", "dashboard", "profile", "json", "quiet", "debug"] as const;
 
 const options = {
-  rows: option(text("DATA"), {
-    group: "Data",
-    help: "file with the training rows, or a folder with one called train",
+  rows: data(text("DATA"), "file with the training rows, or a folder with one called train", {
     positional: true,
     session: true,
   }),
   ...omit(runOptions, ...NOT_WRITTEN),
   ...asRare(omit(runOptions, ...MAIN, ...NOT_WRITTEN)),
-  runFile: option(text("FILE"), {
-    group: "Run file",
-    help: "where to write the settings",
-    default: "run.yaml",
-    session: true,
-  }),
-  estimate: option(toggle, {
-    group: "Run file",
-    help: "try the run's first steps, if the model is on this machine, and write beside the settings what it will take",
-    default: true,
-    advanced: true,
-    session: true,
-  }),
-  yes: option(toggle, { group: "Run file", help: "ask nothing", default: false, session: true }),
+  runFile: file(text("FILE"), "where to write the settings", { default: "run.yaml", session: true }),
+  estimate: file.advanced(
+    toggle,
+    "try the run's first steps, if the model is on this machine, and write beside the settings what it will take",
+    { default: true, session: true },
+  ),
+  yes: file(toggle, "ask nothing", { default: false, session: true }),
   overwrite: { ...overwrite.overwrite, group: "Run file", help: "replace the file" },
   ...session,
 };

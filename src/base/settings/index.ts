@@ -26,6 +26,7 @@ export {
   both,
   flagOf,
   type Given,
+  group,
   inGroup,
   type Option,
   type OptionTable,
@@ -33,6 +34,7 @@ export {
   option,
   pick,
   type Values,
+  whenGiven,
   withDefaults,
 } from "./option.js";
 export { checkSettings, filled, refuse, refuseWithoutEffect, type Settings, withoutEffect } from "./settings.js";

@@ -62,8 +62,28 @@ export const option = <T, const D extends Details<T>>(kind: Kind<T>, details: D)
   ...details,
 });
 
+type Declared<T> = Partial<Omit<Details<T>, "group" | "help">>;
+
+/** Declares the options under one heading of the help: those of every day, `advanced` ones, and those that are `rare` too. */
+export function group(name: string) {
+  const declarer =
+    <const Marks extends object>(marks: Marks) =>
+    <T, const D extends Declared<T>>(kind: Kind<T>, help: string, details: D = {} as D) =>
+      option(kind, { group: name, help, ...marks, ...details });
+  return Object.assign(declarer({}), {
+    advanced: declarer({ advanced: true }),
+    rare: declarer({ advanced: true, rare: true }),
+  });
+}
+
 /** `upperLearningRate` -> `--upper-learning-rate`. */
 export const flagOf = (key: string): string => `--${kebabCase(key)}`;
+
+/** Where another setting is given. */
+export const whenGiven = (key: string): AppliesWhen => ({
+  only: `with ${flagOf(key)}`,
+  holds: (settings) => settings[key] !== undefined,
+});
 
 /** The named options of a table. */
 export function pick<Table extends OptionTable, K extends keyof Table>(table: Table, ...keys: K[]): Pick<Table, K> {

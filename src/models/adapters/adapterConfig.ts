@@ -12,6 +12,10 @@ import {
   own,
   takes,
 } from "../../base/index.js";
+import { group } from "../../base/settings/index.js";
+
+/** Declares the settings of the adapter methods. */
+export const methodOption = group("Method");
 
 const BIASES = ["none", "adapted", "all"] as const;
 

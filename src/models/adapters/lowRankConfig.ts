@@ -5,14 +5,13 @@ import {
   choice,
   modules,
   number,
-  option,
   pattern,
   toggle,
   type Values,
   whole,
 } from "../../base/settings/index.js";
 import { isPacked, PACKED_DTYPES } from "../nn/index.js";
-import { type Pattern, TARGET_DEFAULTS, type TargetedConfig } from "./adapterConfig.js";
+import { methodOption, type Pattern, TARGET_DEFAULTS, type TargetedConfig } from "./adapterConfig.js";
 import type { MethodSettings } from "./method.js";
 
 /** How low-rank updates start, by PEFT's names (`default` is its `true`). `starts/` has them all. */
@@ -85,70 +84,49 @@ const withRows: AppliesWhen = {
 
 /** The settings of a run that LoRA and DoRA use. */
 export const LOW_RANK_OPTIONS = {
-  targetModules: option(modules, {
-    group: "Method",
+  targetModules: methodOption(modules, "layers to adapt: query,value or all-linear", {
     placeholder: "M",
-    help: "layers to adapt: query,value or all-linear",
     defaultText: "by model",
   }),
-  rank: option(whole(1), {
-    group: "Method",
-    help: "rank of the update; for oft the number of blocks",
-    default: 8,
-  }),
-  alpha: option(number({ above: 0 }), {
-    group: "Method",
-    help: "the low-rank update is scaled by alpha / rank",
-    default: 16,
-    advanced: true,
-  }),
-  dropout: option(number({ least: 0, below: 1 }), {
-    group: "Method",
-    help: "dropout probability on the input of the low-rank update",
-    default: 0,
-    advanced: true,
-  }),
-  rslora: option(toggle, {
-    group: "Method",
-    help: "scale the low-rank update by alpha / sqrt(rank) instead of alpha / rank (rank-stabilized LoRA)",
-    default: false,
-    advanced: true,
-  }),
-  initLoraWeights: option(choice(INIT_LORA_WEIGHTS, { zero: "default" }), {
-    group: "Method",
-    help: "how the low-rank update starts: at zero (default, gaussian, orthogonal, eva), from a part of the weights (pissa, olora, lora-ga), or from what --base-dtype rounded off (loftq)",
-    default: "default",
-    advanced: true,
-    rare: true,
-    valueAppliesWhen: {
-      loftq: withPackedBase,
-      pissa: withDenseBase,
-      olora: withDenseBase,
-      "lora-ga": withDenseBase,
+  rank: methodOption(whole(1), "rank of the update; for oft the number of blocks", { default: 8 }),
+  alpha: methodOption.advanced(number({ above: 0 }), "the low-rank update is scaled by alpha / rank", { default: 16 }),
+  dropout: methodOption.advanced(
+    number({ least: 0, below: 1 }),
+    "dropout probability on the input of the low-rank update",
+    { default: 0 },
+  ),
+  rslora: methodOption.advanced(
+    toggle,
+    "scale the low-rank update by alpha / sqrt(rank) instead of alpha / rank (rank-stabilized LoRA)",
+    { default: false },
+  ),
+  initLoraWeights: methodOption.rare(
+    choice(INIT_LORA_WEIGHTS, { zero: "default" }),
+    "how the low-rank update starts: at zero (default, gaussian, orthogonal, eva), from a part of the weights (pissa, olora, lora-ga), or from what --base-dtype rounded off (loftq)",
+    {
+      default: "default",
+      valueAppliesWhen: {
+        loftq: withPackedBase,
+        pissa: withDenseBase,
+        olora: withDenseBase,
+        "lora-ga": withDenseBase,
+      },
     },
-  }),
-  initBatches: option(whole(1), {
-    group: "Method",
-    help: "training batches that the start is computed from",
+  ),
+  initBatches: methodOption.rare(whole(1), "training batches that the start is computed from", {
     default: 8,
-    advanced: true,
-    rare: true,
     appliesWhen: withRows,
   }),
-  rankPattern: option(pattern(whole(1), String.raw`0*[1-9]\d*`), {
-    group: "Method",
-    help: "different ranks for the layers whose names match",
-    defaultText: "none",
-    advanced: true,
-    rare: true,
-  }),
-  alphaPattern: option(pattern(number({ above: 0 }), String.raw`(?!0*\.?0*$)\d*\.?\d+`), {
-    group: "Method",
-    help: "different alphas for the layers whose names match",
-    defaultText: "none",
-    advanced: true,
-    rare: true,
-  }),
+  rankPattern: methodOption.rare(
+    pattern(whole(1), String.raw`0*[1-9]\d*`),
+    "different ranks for the layers whose names match",
+    { defaultText: "none" },
+  ),
+  alphaPattern: methodOption.rare(
+    pattern(number({ above: 0 }), String.raw`(?!0*\.?0*$)\d*\.?\d+`),
+    "different alphas for the layers whose names match",
+    { defaultText: "none" },
+  ),
 };
 
 type LowRankOptions = typeof LOW_RANK_OPTIONS;

@@ -8,7 +8,7 @@ import {
   choice,
   choices,
   type Given,
-  option,
+  group,
   text,
   whole,
 } from "../../../base/settings/index.js";
@@ -24,6 +24,9 @@ import {
 } from "../../../use/export/index.js";
 import { call, defineCommand, formatTable, type Hooks } from "../command.js";
 
+const exporting = group("Export");
+const output = group("Output");
+
 /** The formats by name. */
 const FORMATS = { "peft-lora": exportPeft, "gguf-lora": exportLora, gguf: exportGguf, onnx: exportOnnx };
 type Format = keyof typeof FORMATS;
@@ -35,38 +38,35 @@ const withFormats = (...formats: readonly Format[]): AppliesWhen => ({
 
 const options = {
   ...baseModel,
-  to: option(choice(["peft-lora", "gguf-lora", "gguf", "onnx"]), { group: "Export", help: "format to export to" }),
-  outtype: option(choice(["f32", "f16", "bf16", "q8_0"]), {
-    group: "Export",
-    help: "data type of the matrices in a GGUF file; a gguf-lora can have f32 or f16",
-    defaultText: "f16; gguf-lora: f32",
-    appliesWhen: withFormats("gguf-lora", "gguf"),
-  }),
-  rank: option(whole(1), {
-    group: "Export",
-    help: "rank of the LoRA that a DoRA adapter is approximated by",
+  to: exporting(choice(["peft-lora", "gguf-lora", "gguf", "onnx"]), "format to export to"),
+  outtype: exporting(
+    choice(["f32", "f16", "bf16", "q8_0"]),
+    "data type of the matrices in a GGUF file; a gguf-lora can have f32 or f16",
+    { defaultText: "f16; gguf-lora: f32", appliesWhen: withFormats("gguf-lora", "gguf") },
+  ),
+  rank: exporting(whole(1), "rank of the LoRA that a DoRA adapter is approximated by", {
     defaultText: "the adapter's",
     appliesWhen: withFormats("peft-lora", "gguf-lora"),
   }),
-  dtype: option(choices(ONNX_DTYPE_NAMES), {
-    group: "Export",
-    help: "data types of the weights in ONNX graphs, one graph each, as transformers.js names them",
-    defaultText: "fp32",
-    appliesWhen: withFormats("onnx"),
-  }),
-  task: option(choice(["feature-extraction", "reranking"]), {
-    group: "Export",
-    help: "feature-extraction writes the model without its head, for hidden states; reranking says that a classifier with one output is a reranker",
-    defaultText: "the model's own task",
-    appliesWhen: withFormats("gguf", "onnx"),
-    valueAppliesWhen: { "feature-extraction": withFormats("onnx") },
-  }),
-  data: option(text("FILE"), {
-    group: "Export",
-    help: "rows on which each data type's error against fp32 is measured, and the metrics if they have labels",
-    defaultText: "none",
-    appliesWhen: withFormats("onnx"),
-  }),
+  dtype: exporting(
+    choices(ONNX_DTYPE_NAMES),
+    "data types of the weights in ONNX graphs, one graph each, as transformers.js names them",
+    { defaultText: "fp32", appliesWhen: withFormats("onnx") },
+  ),
+  task: exporting(
+    choice(["feature-extraction", "reranking"]),
+    "feature-extraction writes the model without its head, for hidden states; reranking says that a classifier with one output is a reranker",
+    {
+      defaultText: "the model's own task",
+      appliesWhen: withFormats("gguf", "onnx"),
+      valueAppliesWhen: { "feature-extraction": withFormats("onnx") },
+    },
+  ),
+  data: exporting(
+    text("FILE"),
+    "rows on which each data type's error against fp32 is measured, and the metrics if they have labels",
+    { defaultText: "none", appliesWhen: withFormats("onnx") },
+  ),
   pooling: {
     ...plainPooling.pooling,
     group: "Export",
@@ -75,7 +75,7 @@ const options = {
       holds: ({ task }: { readonly task?: string | undefined }) => task === undefined,
     }),
   },
-  output: option(text("PATH"), { group: "Output", help: "folder, or .gguf file, to write" }),
+  output: output(text("PATH"), "folder, or .gguf file, to write"),
   ...overwrite,
   ...session,
 };

@@ -3,7 +3,7 @@
 import { dirname } from "node:path";
 import { CHAT_TEMPLATE, UsageError } from "../../../base/index.js";
 import { copyFiles, fillFolder, holdOutput, refuseOccupied, removeOwnFiles } from "../../../base/records/index.js";
-import { choice, type Given, option, text } from "../../../base/settings/index.js";
+import { choice, type Given, group, text } from "../../../base/settings/index.js";
 import { BITSANDBYTES_FORMATS } from "../../../formats/bitsandbytes/index.js";
 import { inferenceMetadata, mergedParameters, writeAdapterMetadata } from "../../../models/adapters/index.js";
 import { Packing, refuseBadWeights, storedDtype, weightsIn, writeModelFolder } from "../../../models/index.js";
@@ -21,15 +21,16 @@ import {
 } from "../../../use/inference/index.js";
 import { call, defineCommand, type Hooks } from "../command.js";
 
+const output = group("Output");
+
 const options = {
   ...baseModel,
-  output: option(text("DIR"), { group: "Output", help: "folder for the merged model" }),
-  baseDtype: option(choice(BITSANDBYTES_FORMATS), {
-    group: "Output",
-    help: "pack the matrices of linear layers, as transformers and bitsandbytes do",
-    defaultText: "the base model's data type",
-    advanced: true,
-  }),
+  output: output(text("DIR"), "folder for the merged model"),
+  baseDtype: output.advanced(
+    choice(BITSANDBYTES_FORMATS),
+    "pack the matrices of linear layers, as transformers and bitsandbytes do",
+    { defaultText: "the base model's data type" },
+  ),
   ...overwrite,
   ...session,
 };

@@ -2,14 +2,14 @@
 import { BidoraError, UsageError } from "../../../base/index.js";
 import { freeFile } from "../../../base/records/index.js";
 import {
-  type AppliesWhen,
   choice,
   type Given,
+  group,
   number,
-  option,
   pick,
   type Settings,
   text,
+  whenGiven,
   whole,
 } from "../../../base/settings/index.js";
 import type { HubContext } from "../../../formats/hub/index.js";
@@ -26,63 +26,39 @@ import {
 import { call, defineCommand, HUB_HOOKS, type HubHooks, required } from "../command.js";
 import { writtenTo } from "./rowFiles.js";
 
+const data = group("Data");
+const model = group("Model");
+const negatives = group("Negatives");
+const output = group("Output");
+
 /** Of a cosine, or of a reranker's score, which may be any number. */
 const score = number();
 
-const withReranker: AppliesWhen = {
-  only: "with --reranker",
-  holds: ({ reranker }: { readonly reranker?: string }) => reranker !== undefined,
-};
-
 const options = {
   ...baseModel,
-  input: option(text("FILE"), { group: "Data", help: "rows with anchor and positive" }),
-  corpus: option(text("FILE"), {
-    group: "Data",
-    help: "rows with a text: more candidates",
-    defaultText: "only the input's positives",
-  }),
+  input: data(text("FILE"), "rows with anchor and positive"),
+  corpus: data(text("FILE"), "rows with a text: more candidates", { defaultText: "only the input's positives" }),
   ...pick(rowOptions, "textColumns", "maxLength", "batchSize", "dtype", "baseDtype", "device", "threads"),
-  reranker: option(text("MODEL"), {
-    group: "Model",
-    help: "a reranker that scores the candidates again: limits, margins and their order go by its scores",
-    defaultText: "none",
-  }),
-  rerankerAdapter: option(text("FOLDER"), {
-    group: "Model",
-    help: "the reranker's adapter",
-    appliesWhen: withReranker,
-  }),
-  numNegatives: option(whole(1), { group: "Negatives", help: "number of negatives for each row", default: 3 }),
-  rangeMin: option(whole(0), {
-    group: "Negatives",
-    help: "leave out this many of the best candidates, which may be positives",
-    default: 0,
-  }),
-  rangeMax: option(whole(1), {
-    group: "Negatives",
-    help: "number of nearest texts that are candidates",
+  reranker: model(
+    text("MODEL"),
+    "a reranker that scores the candidates again: limits, margins and their order go by its scores",
+    { defaultText: "none" },
+  ),
+  rerankerAdapter: model(text("FOLDER"), "the reranker's adapter", { appliesWhen: whenGiven("reranker") }),
+  numNegatives: negatives(whole(1), "number of negatives for each row", { default: 3 }),
+  rangeMin: negatives(whole(0), "leave out this many of the best candidates, which may be positives", { default: 0 }),
+  rangeMax: negatives(whole(1), "number of nearest texts that are candidates", {
     defaultText: "as many as needed; with limits on scores, or a reranker, 10 times as many",
   }),
-  maxScore: option(score, {
-    group: "Negatives",
-    help: "highest score of a negative: its cosine, or the reranker's",
+  maxScore: negatives(score, "highest score of a negative: its cosine, or the reranker's", { defaultText: "none" }),
+  minScore: negatives(score, "lowest score of a negative", { defaultText: "none" }),
+  absoluteMargin: negatives(number({ least: 0 }), "by how much a negative's score must be below the positive's", {
     defaultText: "none",
   }),
-  minScore: option(score, { group: "Negatives", help: "lowest score of a negative", defaultText: "none" }),
-  absoluteMargin: option(number({ least: 0 }), {
-    group: "Negatives",
-    help: "by how much a negative's score must be below the positive's",
+  relativeMargin: negatives(number({ least: 0, most: 1 }), "the same, as a share of the positive's score", {
     defaultText: "none",
   }),
-  relativeMargin: option(number({ least: 0, most: 1 }), {
-    group: "Negatives",
-    help: "the same, as a share of the positive's score",
-    defaultText: "none",
-  }),
-  samplingStrategy: option(choice(["top", "random"]), {
-    group: "Negatives",
-    help: "take the nearest candidates, or draw from all",
+  samplingStrategy: negatives(choice(["top", "random"]), "take the nearest candidates, or draw from all", {
     default: "top",
   }),
   seed: {
@@ -94,7 +70,7 @@ const options = {
       holds: ({ samplingStrategy }: { readonly samplingStrategy?: string }) => samplingStrategy === "random",
     },
   },
-  output: option(text("FILE"), { group: "Output", help: "file for the rows with their negatives, as JSON lines" }),
+  output: output(text("FILE"), "file for the rows with their negatives, as JSON lines"),
   ...overwrite,
   ...session,
 };

@@ -6,8 +6,8 @@ import {
   type AppliesWhen,
   choice,
   type Given,
+  group,
   omit,
-  option,
   refuseWithoutEffect,
   type Settings,
   text,
@@ -35,6 +35,9 @@ import { type Context, checkedCall, defineCommand, HUB_HOOKS, type HubHooks } fr
 import { submissionTo, submitted } from "./glueSubmission.js";
 import { ROW_FORMATS, writtenTo } from "./rowFiles.js";
 
+const data = group("Data");
+const output = group("Output");
+
 const withEmbeddings: AppliesWhen = {
   only: "with embedding and --output",
   holds: ({ isEmbedding, output }: { readonly isEmbedding?: boolean; readonly output?: string | undefined }) =>
@@ -48,10 +51,7 @@ const options = {
   ...plainPooling,
   ...conversations,
   ...omit(rowOptions, "labelColumn"),
-  input: option(text("PATH"), {
-    group: "Data",
-    help: "rows to predict, with or without labels: a file, or a named data set's folder",
-  }),
+  input: data(text("PATH"), "rows to predict, with or without labels: a file, or a named data set's folder"),
   ...partOptions,
   maxNewTokens: {
     ...generationOptions.maxNewTokens,
@@ -61,13 +61,12 @@ const options = {
       holds: ({ isGenerative }: { readonly isGenerative?: boolean }) => isGenerative !== false,
     },
   },
-  output: option(text("FILE"), { group: "Output", help: "file for one JSON object per row, in the order of the rows" }),
-  format: option(choice([...rowFormats, "glue"]), {
-    group: "Output",
-    help: "the output's format: JSON lines; embeddings as float32 [rows, width], as a NumPy file or without a header; or a folder of the files that GLUE's server takes",
-    default: "jsonl",
-    valueAppliesWhen: { npy: withEmbeddings, f32: withEmbeddings },
-  }),
+  output: output(text("FILE"), "file for one JSON object per row, in the order of the rows"),
+  format: output(
+    choice([...rowFormats, "glue"]),
+    "the output's format: JSON lines; embeddings as float32 [rows, width], as a NumPy file or without a header; or a folder of the files that GLUE's server takes",
+    { default: "jsonl", valueAppliesWhen: { npy: withEmbeddings, f32: withEmbeddings } },
+  ),
   ...overwrite,
   ...session,
 };

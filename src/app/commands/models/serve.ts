@@ -1,7 +1,7 @@
 /** `bidora serve`: answers requests by OpenAI's protocol. */
 import { once } from "node:events";
 import { requirePort } from "../../../base/index.js";
-import { type Given, option, pick, type Settings, text, texts, whole } from "../../../base/settings/index.js";
+import { type Given, group, pick, type Settings, text, texts, whole } from "../../../base/settings/index.js";
 import {
   baseModel,
   conversations,
@@ -13,36 +13,33 @@ import {
 import { disposeServed, listen, openServed, originOf, type RunningServer } from "../../../use/server/index.js";
 import { type Context, checkedCall, defineCommand, HUB_HOOKS, type HubHooks } from "../command.js";
 
+const model = group("Model");
+const server = group("Server");
+
 const { appliesWhen: _, ...draft } = generationOptions.draft;
 
 const options = {
   ...pick(baseModel, "model", "revision"),
-  adapter: option(texts("FOLDER"), {
-    group: "Model",
-    help: "an adapter to serve beside the base model, chosen by its folder's name (repeatable)",
-  }),
+  adapter: model(
+    texts("FOLDER"),
+    "an adapter to serve beside the base model, chosen by its folder's name (repeatable)",
+  ),
   ...plainPooling,
   ...conversations,
-  port: option(whole(0), { group: "Server", help: "port to listen on; 0 for any free one", default: 8080 }),
-  host: option(text("HOST"), {
-    group: "Server",
-    help: "address to listen on; 0.0.0.0 makes the server reachable from other machines",
+  port: server(whole(0), "port to listen on; 0 for any free one", { default: 8080 }),
+  host: server(text("HOST"), "address to listen on; 0.0.0.0 makes the server reachable from other machines", {
     default: "127.0.0.1",
   }),
-  apiKey: option(text("KEY"), {
-    group: "Server",
-    help: 'key that requests must send as "Authorization: Bearer KEY"',
-    defaultText: "none",
-  }),
-  allowOrigin: option(texts("URL"), {
-    group: "Server",
-    help: "also answers browsers' requests from pages of this origin, such as http://localhost:3000 (repeatable)",
-  }),
-  maxConcurrentRequests: option(whole(1), {
-    group: "Server",
-    help: "how many requests may run or wait at once; further ones are answered with status 429",
-    default: 64,
-  }),
+  apiKey: server(text("KEY"), 'key that requests must send as "Authorization: Bearer KEY"', { defaultText: "none" }),
+  allowOrigin: server(
+    texts("URL"),
+    "also answers browsers' requests from pages of this origin, such as http://localhost:3000 (repeatable)",
+  ),
+  maxConcurrentRequests: server(
+    whole(1),
+    "how many requests may run or wait at once; further ones are answered with status 429",
+    { default: 64 },
+  ),
   draft: { ...draft, group: "Model" },
   draftTokens: { ...generationOptions.draftTokens, group: "Model" },
   cacheDtype: { ...generationOptions.cacheDtype, group: "Model" },

@@ -1,11 +1,12 @@
 // Shapes: x [n, in], A [r, in], E [r, 1], B [out, r].
 
 import { UsageError } from "../../../base/index.js";
-import { type AppliesWhen, number, option, pick, whole } from "../../../base/settings/index.js";
+import { type AppliesWhen, number, pick, whole } from "../../../base/settings/index.js";
 import * as torch from "../../../torch/index.js";
 import { lowRankLinear } from "../../../torch/operators/index.js";
 import { Dropout, type ForwardContext, type Linear, type Parameter } from "../../nn/index.js";
 import { Adapter } from "../adapter.js";
+import { methodOption } from "../adapterConfig.js";
 import { LOW_RANK_OPTIONS } from "../lowRankConfig.js";
 import { type AdapterMethod, normal, zeros } from "../method.js";
 import { linearSlots } from "../targets.js";
@@ -84,44 +85,19 @@ const withPruning: AppliesWhen = {
 
 const OPTIONS = {
   ...pick(LOW_RANK_OPTIONS, "rank", "alpha", "dropout", "targetModules"),
-  adaloraInitRank: option(whole(1), {
-    group: "Method",
-    help: "rank that every layer starts with; pruning brings their mean down to --rank",
-    defaultText: "1.5 x rank, rounded up",
-    advanced: true,
-    rare: true,
-  }),
-  adaloraTinit: option(whole(0), {
-    group: "Method",
-    help: "first steps without pruning",
-    default: 0,
-    advanced: true,
-    rare: true,
-    appliesWhen: withPruning,
-  }),
-  adaloraTfinal: option(whole(0), {
-    group: "Method",
-    help: "final steps without pruning",
-    default: 0,
-    advanced: true,
-    rare: true,
-    appliesWhen: withPruning,
-  }),
-  adaloraDeltaT: option(whole(1), {
-    group: "Method",
-    help: "steps between two prunings",
-    default: 1,
-    advanced: true,
-    rare: true,
-    appliesWhen: withPruning,
-  }),
-  adaloraOrthogonalWeight: option(number({ least: 0 }), {
-    group: "Method",
-    help: "weight of the penalty that keeps AdaLoRA's factors orthogonal",
-    default: 0.5,
-    advanced: true,
-    rare: true,
-  }),
+  adaloraInitRank: methodOption.rare(
+    whole(1),
+    "rank that every layer starts with; pruning brings their mean down to --rank",
+    { defaultText: "1.5 x rank, rounded up" },
+  ),
+  adaloraTinit: methodOption.rare(whole(0), "first steps without pruning", { default: 0, appliesWhen: withPruning }),
+  adaloraTfinal: methodOption.rare(whole(0), "final steps without pruning", { default: 0, appliesWhen: withPruning }),
+  adaloraDeltaT: methodOption.rare(whole(1), "steps between two prunings", { default: 1, appliesWhen: withPruning }),
+  adaloraOrthogonalWeight: methodOption.rare(
+    number({ least: 0 }),
+    "weight of the penalty that keeps AdaLoRA's factors orthogonal",
+    { default: 0.5 },
+  ),
 };
 const SETTINGS = Object.keys(OPTIONS) as (keyof typeof OPTIONS)[];
 

@@ -2,7 +2,7 @@
 
 import * as z from "zod";
 import { BidoraError } from "../../../base/index.js";
-import { choice, option, whole } from "../../../base/settings/index.js";
+import { choice, whole } from "../../../base/settings/index.js";
 import * as torch from "../../../torch/index.js";
 import {
   type Activation,
@@ -13,7 +13,7 @@ import {
   type SubLayerOutputs,
 } from "../../nn/index.js";
 import { Adapter } from "../adapter.js";
-import { TARGET_DEFAULTS, type TargetedConfig } from "../adapterConfig.js";
+import { methodOption, TARGET_DEFAULTS, type TargetedConfig } from "../adapterConfig.js";
 import { type AdapterMethod, normal, zeros } from "../method.js";
 import { peftKeys, TARGET_KEY_DEFAULTS } from "../peft/targetKeys.js";
 import { linearSlots } from "../targets.js";
@@ -130,20 +130,12 @@ const KEYS = peftKeys("adapter_only", {
 });
 
 const OPTIONS = {
-  adapterSize: option(whole(1), {
-    group: "Method",
-    help: "width of the bottleneck that --method adapter inserts",
-    default: 64,
-    advanced: true,
-    rare: true,
-  }),
-  adapterPlacement: option(choice(ADAPTER_PLACEMENTS), {
-    group: "Method",
-    help: "insert bottlenecks after attention and feed-forward layers and train the norms too (houlsby), or after feed-forward layers only (pfeiffer)",
-    default: "houlsby",
-    advanced: true,
-    rare: true,
-  }),
+  adapterSize: methodOption.rare(whole(1), "width of the bottleneck that --method adapter inserts", { default: 64 }),
+  adapterPlacement: methodOption.rare(
+    choice(ADAPTER_PLACEMENTS),
+    "insert bottlenecks after attention and feed-forward layers and train the norms too (houlsby), or after feed-forward layers only (pfeiffer)",
+    { default: "houlsby" },
+  ),
 };
 
 /** Bottleneck adapters. PEFT has no such type: only bidora's own files have the type `ADAPTER`. */

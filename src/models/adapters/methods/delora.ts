@@ -2,11 +2,11 @@
 import * as z from "zod";
 import { BidoraError } from "../../../base/index.js";
 import type { JsonObject } from "../../../base/records/index.js";
-import { number, option, pick } from "../../../base/settings/index.js";
+import { number, pick } from "../../../base/settings/index.js";
 import * as torch from "../../../torch/index.js";
 import { squaredNorm } from "../../../torch/operators/index.js";
 import type { Parameter } from "../../nn/index.js";
-import { type Pattern, TARGET_DEFAULTS, type TargetedConfig } from "../adapterConfig.js";
+import { methodOption, type Pattern, TARGET_DEFAULTS, type TargetedConfig } from "../adapterConfig.js";
 import { LowRank } from "../lowRank.js";
 import { LOW_RANK_OPTIONS, rankOf } from "../lowRankConfig.js";
 import { LowRankLinear } from "../lowRankLayers.js";
@@ -105,13 +105,11 @@ function parse(file: string, json: JsonObject): DeloraConfig {
 
 const OPTIONS = {
   ...pick(LOW_RANK_OPTIONS, "rank", "dropout", "targetModules", "rankPattern"),
-  deloraLambda: option(number({ above: 0 }), {
-    group: "Method",
-    help: "λ at the start, the bound on the length of a weight's change relative to the weight's columns",
-    default: 15,
-    advanced: true,
-    rare: true,
-  }),
+  deloraLambda: methodOption.rare(
+    number({ above: 0 }),
+    "λ at the start, the bound on the length of a weight's change relative to the weight's columns",
+    { default: 15 },
+  ),
 };
 
 export const delora: AdapterMethod<DeloraConfig, typeof OPTIONS> = {

@@ -3,7 +3,7 @@
 import { dirname } from "node:path";
 import * as z from "zod";
 import { BidoraError, checkArguments, oneOf } from "../../../base/index.js";
-import { choice, option } from "../../../base/settings/index.js";
+import { choice } from "../../../base/settings/index.js";
 import * as torch from "../../../torch/index.js";
 import {
   MAGNITUDE_AXES,
@@ -12,7 +12,7 @@ import {
   type NormGradient,
   squaredNorm,
 } from "../../../torch/operators/index.js";
-import { configOptions } from "../adapterConfig.js";
+import { configOptions, methodOption } from "../adapterConfig.js";
 import {
   checkLowRank,
   fromSettings,
@@ -71,18 +71,16 @@ const metadataKeys = z.object({
 
 const DORA_OPTIONS = {
   ...LOW_RANK_OPTIONS,
-  magnitudeAxis: option(choice(MAGNITUDE_AXES), {
-    group: "Method",
-    help: "give each output row (out) or each input column (in) of a weight a magnitude",
-    default: "out",
-    advanced: true,
-  }),
-  normGradient: option(choice(NORM_GRADIENTS), {
-    group: "Method",
-    help: "whether gradients flow through the norm of the direction (full) or not (detached, as in PEFT)",
-    defaultText: "bidora: full, else detached",
-    advanced: true,
-  }),
+  magnitudeAxis: methodOption.advanced(
+    choice(MAGNITUDE_AXES),
+    "give each output row (out) or each input column (in) of a weight a magnitude",
+    { default: "out" },
+  ),
+  normGradient: methodOption.advanced(
+    choice(NORM_GRADIENTS),
+    "whether gradients flow through the norm of the direction (full) or not (detached, as in PEFT)",
+    { defaultText: "bidora: full, else detached" },
+  ),
 };
 
 export const dora: AdapterMethod<DoraConfig, typeof DORA_OPTIONS> = {

@@ -1,11 +1,11 @@
 // Shapes: x [n, in], y [n, out], l [1, in] for a feed-forward layer, otherwise [out, 1].
 import * as z from "zod";
 import { BidoraError, fullMatch, UsageError } from "../../../base/index.js";
-import { modules, option, pick, toggle } from "../../../base/settings/index.js";
+import { modules, pick, toggle } from "../../../base/settings/index.js";
 import * as torch from "../../../torch/index.js";
 import { Linear, type Parameter } from "../../nn/index.js";
 import { Adapter, type Layer } from "../adapter.js";
-import { TARGET_DEFAULTS, type TargetedConfig, type TargetModules } from "../adapterConfig.js";
+import { methodOption, TARGET_DEFAULTS, type TargetedConfig, type TargetModules } from "../adapterConfig.js";
 import { LOW_RANK_OPTIONS } from "../lowRankConfig.js";
 import { type AdapterMethod, full, normal, type TensorSpec } from "../method.js";
 import { asJson, checkedKeys, targetKeys } from "../peft/targetKeys.js";
@@ -125,20 +125,16 @@ const keys = targetKeys.pick({ target_modules: true, exclude_modules: true, modu
 
 const OPTIONS = {
   ...pick(LOW_RANK_OPTIONS, "targetModules"),
-  ia3FeedforwardModules: option(modules, {
-    group: "Method",
-    help: "layers whose input --method ia3 scales instead of their output, among those of --target-modules",
-    defaultText: "by model",
-    advanced: true,
-    rare: true,
-  }),
-  ia3InitWeights: option(toggle, {
-    group: "Method",
-    help: "start --method ia3 with factors of 1, which change nothing, not with normally distributed ones",
-    default: true,
-    advanced: true,
-    rare: true,
-  }),
+  ia3FeedforwardModules: methodOption.rare(
+    modules,
+    "layers whose input --method ia3 scales instead of their output, among those of --target-modules",
+    { defaultText: "by model" },
+  ),
+  ia3InitWeights: methodOption.rare(
+    toggle,
+    "start --method ia3 with factors of 1, which change nothing, not with normally distributed ones",
+    { default: true },
+  ),
 };
 
 export const ia3: AdapterMethod<Ia3Config, typeof OPTIONS> = {

@@ -2,10 +2,10 @@
 import * as z from "zod";
 import { BidoraError } from "../../../base/index.js";
 import type { JsonObject } from "../../../base/records/index.js";
-import { option, pick, whole } from "../../../base/settings/index.js";
+import { pick, whole } from "../../../base/settings/index.js";
 import * as torch from "../../../torch/index.js";
 import { Parameter } from "../../nn/index.js";
-import { TARGET_DEFAULTS, type TargetedConfig } from "../adapterConfig.js";
+import { methodOption, TARGET_DEFAULTS, type TargetedConfig } from "../adapterConfig.js";
 import { LowRank } from "../lowRank.js";
 import { LOW_RANK_OPTIONS } from "../lowRankConfig.js";
 import { LowRankLinear } from "../lowRankLayers.js";
@@ -115,13 +115,11 @@ function parse(file: string, json: JsonObject): MissConfig {
 
 const OPTIONS = {
   ...pick(LOW_RANK_OPTIONS, "rank", "dropout", "targetModules"),
-  missMiniRank: option(whole(1), {
-    group: "Method",
-    help: "give --method miss this many columns, which are repeated for a layer's outputs and must divide them",
-    defaultText: "one for each output",
-    advanced: true,
-    rare: true,
-  }),
+  missMiniRank: methodOption.rare(
+    whole(1),
+    "give --method miss this many columns, which are repeated for a layer's outputs and must divide them",
+    { defaultText: "one for each output" },
+  ),
 };
 
 export const miss: AdapterMethod<MissConfig, typeof OPTIONS> = {

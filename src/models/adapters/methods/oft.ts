@@ -2,11 +2,12 @@
 // number of blocks: in of a linear layer, dim of an embedding.
 
 import { UsageError } from "../../../base/index.js";
-import { type AppliesWhen, number, option, pick, toggle, whole } from "../../../base/settings/index.js";
+import { type AppliesWhen, number, pick, toggle, whole } from "../../../base/settings/index.js";
 import * as torch from "../../../torch/index.js";
 import { DerivedTensor, Embedding, type ForwardContext, type Module, type Parameter } from "../../nn/index.js";
 import type { AdaptedModule } from "../adapted.js";
 import { Adapter, type Layer } from "../adapter.js";
+import { methodOption } from "../adapterConfig.js";
 import { LOW_RANK_OPTIONS } from "../lowRankConfig.js";
 import { type AdapterMethod, normal, type TensorSpec, zeros } from "../method.js";
 import { refuseConv1D, type Slot, targetSlots } from "../targets.js";
@@ -170,26 +171,18 @@ const withCoft: AppliesWhen = {
   holds: ({ method, oftCoft }: Settings) => method === "oft" && oftCoft === true,
 };
 
-const RARE = { group: "Method", advanced: true, rare: true } as const;
-
 const OPTIONS = {
   ...pick(LOW_RANK_OPTIONS, "rank", "targetModules"),
-  oftBlockShare: option(toggle, { ...RARE, help: "give all blocks of a layer the same rotation", default: false }),
-  oftCayleyNeumann: option(toggle, {
-    ...RARE,
-    help: "compute rotations by a series, not by solving linear systems",
+  oftBlockShare: methodOption.rare(toggle, "give all blocks of a layer the same rotation", { default: false }),
+  oftCayleyNeumann: methodOption.rare(toggle, "compute rotations by a series, not by solving linear systems", {
     default: true,
   }),
-  oftCayleyTerms: option(whole(2), {
-    ...RARE,
-    help: "terms of the series; more make rotations more nearly orthogonal",
+  oftCayleyTerms: methodOption.rare(whole(2), "terms of the series; more make rotations more nearly orthogonal", {
     default: 5,
     appliesWhen: withSeries,
   }),
-  oftCoft: option(toggle, { ...RARE, help: "keep rotations near the identity (constrained OFT)", default: false }),
-  oftEps: option(number({ above: 0 }), {
-    ...RARE,
-    help: "how far constrained rotations may go",
+  oftCoft: methodOption.rare(toggle, "keep rotations near the identity (constrained OFT)", { default: false }),
+  oftEps: methodOption.rare(number({ above: 0 }), "how far constrained rotations may go", {
     default: 6e-5,
     appliesWhen: withCoft,
   }),

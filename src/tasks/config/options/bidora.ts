@@ -6,9 +6,11 @@ import {
   both,
   choice,
   choiceOrNumber,
+  group,
   number,
   text,
   toggle,
+  whenGiven,
   whole,
 } from "../../../base/settings/index.js";
 import { OPTIMIZERS } from "../../../torch/optim/index.js";
@@ -21,7 +23,6 @@ import {
   withRegularizer,
   withTwoLevels,
 } from "../upperGroups.js";
-import { group, whenGiven } from "./group.js";
 import { withOptimizers } from "./training.js";
 
 const bidora = group("Second level");

@@ -5,6 +5,7 @@ import {
   type AppliesWhen,
   both,
   choice,
+  group,
   names,
   number,
   text,
@@ -17,7 +18,6 @@ import { INIT_WEIGHTS } from "../../../models/index.js";
 import { isNamedDataset, namedDatasets } from "../../datasets/namedDatasets.js";
 import { TASKS } from "../../index.js";
 import { dividesRows, type LevelSettings } from "../upperGroups.js";
-import { group } from "./group.js";
 
 const data = group("Data");
 const model = group("Model");

@@ -1,10 +1,8 @@
 /** How a model learns to embed texts. */
 
-import { type AppliesWhen, alternatives, choice, number, whole, wholes } from "../../../base/settings/index.js";
+import { type AppliesWhen, alternatives, choice, group, number, whole, wholes } from "../../../base/settings/index.js";
 import { POOLINGS } from "../../../formats/index.js";
 import { EMBEDDING_LOSSES, type EmbeddingLossName } from "../../embedding/losses.js";
-
-import { group } from "./group.js";
 
 const training = group("Training");
 

@@ -7,6 +7,7 @@ import {
   choice,
   flagOf,
   type Given,
+  group,
   inGroup,
   number,
   pick,
@@ -14,12 +15,12 @@ import {
   texts,
   toggle,
   toggleOr,
+  whenGiven,
   whole,
 } from "../../../base/settings/index.js";
 import { DRAFT_TOKENS, type GenerationSettings, SAMPLING_KEYS } from "../../../models/generation/index.js";
 import { CACHE_DTYPES } from "../../../models/nn/index.js";
 import { isNamedDataset, namedDatasets } from "../../datasets/namedDatasets.js";
-import { group, whenGiven } from "./group.js";
 import { baseModel, conversations, overwrite, session } from "./shared.js";
 import { trainingOptions } from "./training.js";
 

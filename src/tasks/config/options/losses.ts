@@ -1,6 +1,6 @@
 /** What a task minimizes, and the settings of losses. */
 
-import { type AppliesWhen, alternatives, choice, number } from "../../../base/settings/index.js";
+import { type AppliesWhen, alternatives, choice, group, number } from "../../../base/settings/index.js";
 import { EMBEDDING_LOSSES, type EmbeddingLossName } from "../../embedding/losses.js";
 import {
   type LossSettings,
@@ -9,7 +9,6 @@ import {
   preferenceLossNames,
 } from "../../preference/losses.js";
 import { RERANKING_LOSSES, type RerankingLossName } from "../../reranking/losses.js";
-import { group } from "./group.js";
 
 const training = group("Training");
 

@@ -1,9 +1,18 @@
 /** What a run writes and shows, and when. */
 import * as z from "zod";
-import { type AppliesWhen, both, choices, text, toggle, toggleOrNumber, whole } from "../../../base/settings/index.js";
+import {
+  type AppliesWhen,
+  both,
+  choices,
+  group,
+  text,
+  toggle,
+  toggleOrNumber,
+  whenGiven,
+  whole,
+} from "../../../base/settings/index.js";
 import { upperOf } from "../upperGroups.js";
 import { type BidoraValues, withRetraining } from "./bidora.js";
-import { group, whenGiven } from "./group.js";
 
 const output = group("Output");
 

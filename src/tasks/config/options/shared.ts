@@ -1,8 +1,7 @@
 /** Options that several commands have in common, so that a word means the same everywhere. */
-import { type AppliesWhen, choice, pick, text, whole } from "../../../base/settings/index.js";
+import { type AppliesWhen, choice, group, pick, text, whole } from "../../../base/settings/index.js";
 import { dataOptions, modelOptions } from "./data.js";
 import { embeddingOptions } from "./embedding.js";
-import { group } from "./group.js";
 import { outputOptions } from "./output.js";
 import { trainingOptions } from "./training.js";
 

@@ -4,6 +4,7 @@ import {
   type AppliesWhen,
   alternatives,
   choice,
+  group,
   type Kind,
   number,
   toggle,
@@ -20,7 +21,6 @@ import {
   type ScheduleName,
 } from "../../../torch/optim/index.js";
 import { learningRates, methodsWith, withFrozenMatrices } from "../methods.js";
-import { group } from "./group.js";
 
 const training = group("Training");
 
