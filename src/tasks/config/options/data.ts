@@ -132,7 +132,7 @@ export const dataOptions = {
     defaultText: "by name",
     appliesWhen: withFiles,
   }),
-  positiveLabel: data.rare(text("NAME"), "which of two labels precision, recall and F1 are of", {
+  positiveLabel: data.advanced(text("NAME"), "which of two labels precision, recall and F1 are of", {
     defaultText: "the second of 0 and 1, false and true, no and yes, negative and positive, else the rarer one",
     appliesWhen: withTwoLabels,
   }),
