@@ -1,5 +1,5 @@
 /** Label names, and their order in a model's outputs. */
-import { BidoraError, byCodePoint, checkArguments, names as listOfNames, takes, UsageError } from "../../base/index.js";
+import { BidoraError, byCodePoint, checkArguments, names as listOfNames, takes } from "../../base/index.js";
 import { type Example, type Location, where } from "./example.js";
 
 const aMap = takes("a Map of names to indices", (value) => value instanceof Map);
@@ -74,49 +74,6 @@ export function modelLabels(
   if (dataset && counts.every((count) => count === checkpoint.length) && checkpoint.every(isPlaceholder))
     return new LabelMap(dataset);
   return fitCheckpoint(checkpoint, new Set(dataset ?? labelsOf(examples)), sources) ?? new LabelMap(checkpoint);
-}
-
-/** What says which label of two is positive, beside a named data set. */
-export interface PositiveSources {
-  /** The label that the user chose. */
-  readonly asked?: string | undefined;
-  /** The label that the model's run recorded. */
-  readonly recorded?: string | undefined;
-  /** All training rows; absent where only a model is known. */
-  readonly examples?: readonly Example[] | undefined;
-}
-
-/** @throws UsageError for another label than the two */
-export function askedLabel(labels: LabelMap | undefined, asked: string): number {
-  const id = labels?.find(asked);
-  if (labels?.names.length !== 2)
-    throw new UsageError(
-      `No effect: --positive-label needs two labels, and there ${labels ? `are ${labels.names.length}` : "is none"}; leave it out.`,
-    );
-  if (id === undefined)
-    throw new UsageError(`--positive-label ${asked}: expected one of the labels ${labels.names.join(" and ")}.`);
-  return id;
-}
-
-/** Pairs whose second label is positive. */
-const USUAL_PAIRS = [
-  ["0", "1"],
-  ["false", "true"],
-  ["no", "yes"],
-  ["negative", "positive"],
-];
-
-/** The index of the positive label of two of one's own rows: the second of a usual pair, or else the rarer one; of equally many the later by name. */
-export function positiveOfRows(labels: LabelMap, examples: readonly Example[]): number {
-  const lower = labels.names.map((name) => name.toLowerCase());
-  const usual = USUAL_PAIRS.find((pair) => pair.every((name) => lower.includes(name)));
-  if (usual) return lower.indexOf(usual[1]!);
-  const counts = [0, 0];
-  for (const { label } of examples) {
-    const id = label === undefined ? undefined : labels.find(label as string);
-    if (id !== undefined) counts[id]! += 1;
-  }
-  return counts[0] === counts[1] ? positiveLabel(labels) : Number(counts[1]! < counts[0]!);
 }
 
 /** The index of the positive label of two, in whatever order the model has them. */

@@ -1,7 +1,7 @@
 /** What `--task` names: a task or a named data set; and the labels that follow from it. */
 import { BidoraError, UsageError } from "../../base/index.js";
 import { type Dataset, type LabelMap, labelMap } from "../data/index.js";
-import { askedLabel, modelLabels, type PositiveSources, positiveLabel, positiveOfRows } from "../data/labels.js";
+import { modelLabels, positiveLabel } from "../data/labels.js";
 import { isTaskKind, type MetricName, type NamedTask, namedTask, TASKS, type Task } from "../index.js";
 import type { NamedDatasetFacts, Splits } from "./dataset.js";
 import { isNamedDataset, type NamedDataset, namedDatasets } from "./namedDatasets.js";
@@ -13,8 +13,6 @@ export interface TaskChoice extends NamedTask {
   readonly metrics: readonly [MetricName, ...MetricName[]] | undefined;
   /** Whether results on the data set are reported on generated text. */
   readonly texts: boolean;
-  /** What says which label of one's own rows is positive. */
-  readonly positive?: PositiveSources | undefined;
 }
 
 /** @throws UsageError for a name that is neither a task nor a data set */
@@ -91,19 +89,12 @@ export function outputNames({ outputs }: Task, labels: LabelMap | undefined): re
 
 /**
  * The id of the positive label of two, for precision, recall and F1; undefined for another number of labels, unless the named data set
- * says which is positive: then predictions may have other labels too. A model without a run and a data set has its second label.
- * @throws UsageError if the label that the user chose is not one of two
+ * says which is positive: then predictions may have other labels too.
  */
-export function positiveOf({ dataset, positive = {} }: TaskChoice, labels: LabelMap | undefined): number | undefined {
-  const { asked, recorded, examples } = positive;
-  if (asked !== undefined) return askedLabel(labels, asked);
+export function positiveOf({ dataset }: TaskChoice, labels: LabelMap | undefined): number | undefined {
   const facts: NamedDatasetFacts | undefined = dataset && namedDatasets[dataset];
   if (!labels || (labels.names.length !== 2 && facts?.positive === undefined)) return undefined;
-  const known = recorded === undefined || facts ? undefined : labels.find(recorded);
-  if (known !== undefined) return known;
-  const set = facts ?? setOf(labels);
-  if (set) return positiveLabel(labels, set);
-  return examples ? positiveOfRows(labels, examples) : 1;
+  return positiveLabel(labels, facts ?? setOf(labels));
 }
 
 /** The data set with these label names, so that a model trained on it gets the same scores without `--task`. */

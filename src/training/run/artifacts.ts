@@ -61,7 +61,7 @@ export function writeTrained(folder: string, prepared: Prepared, { phase, search
 
 /** The facts that inference needs. */
 function metadataOf(prepared: Prepared): AdapterMetadata {
-  const { config, choice, labels, positive, maxLength, adapted, levels, baseFormats } = prepared;
+  const { config, choice, labels, maxLength, adapted, levels, baseFormats } = prepared;
   const { answer: majority } = constantPredictor(prepared) ?? {};
   return {
     method: config.method,
@@ -78,7 +78,6 @@ function metadataOf(prepared: Prepared): AdapterMetadata {
     ...(choice.task.contrastive?.isScored !== undefined && { isScored: choice.task.contrastive.isScored }),
     ...(choice.task.lossSettings && { loss: choice.task.lossSettings }),
     ...(majority !== undefined && { majority }),
-    ...(positive !== undefined && { positiveLabel: labels[positive]! }),
     ...(config.textColumns && { textColumns: [...config.textColumns] }),
     ...(config.labelColumn && { labelColumns: [...config.labelColumn] }),
   };

@@ -23,6 +23,7 @@ import {
   type EncodedSplits,
   encodeSplits,
   outputNames,
+  positiveOf,
   type Splits,
   type TaskChoice,
 } from "../../tasks/datasets/index.js";
@@ -120,8 +121,7 @@ export async function prepare(
 ): Promise<Prepared> {
   checkMachine(config, ranks);
   const read = await readChecked({ config, saved, adapterFolder, task }, context, ranks.size);
-  const { folder, choice, own, splits, sources, tokenizer, labels, positive, names, model, maxLength, keys, notes } =
-    read;
+  const { folder, choice, own, splits, sources, tokenizer, labels, names, model, maxLength, keys, notes } = read;
   const head = { head: choice.task.head, outputs: names.length };
   // The tokenizer works in separate threads, also while libtorch is still being loaded in another one.
   const encoding = encodeSplits(choice.task, splits, tokenizer, { labels, maxLength, trainOn: config.trainOn, model });
@@ -151,7 +151,7 @@ export async function prepare(
     ...{ levels, trained, sources },
     config: withFound(config, foundIn(config, { choice, splits, maxLength, adapted })),
     labels: names,
-    positive,
+    positive: positiveOf(choice, labels),
     texts: choice.texts ? { validation: splits.validation, test: splits.test } : undefined,
     groups: splits.groups,
     rows: rowsOf(splits),

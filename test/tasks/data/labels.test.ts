@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type Example, LabelMap, labelMap } from "../../../src/tasks/data/index.js";
 import { modelLabels, positiveLabel } from "../../../src/tasks/data/labels.js";
-import { namedDatasets, positiveOf, type TaskChoice, taskOf } from "../../../src/tasks/datasets/index.js";
+import { namedDatasets } from "../../../src/tasks/datasets/index.js";
 
 const at = { file: "rows.jsonl", line: 7 };
 
@@ -76,39 +76,6 @@ describe("the positive label of two", () => {
     expect(positiveLabel(new LabelMap(["yes", "no"]))).toBe(0);
     expect(positiveLabel(new LabelMap(["10", "9"]))).toBe(0);
     expect(positiveLabel(labelMap(texts(0, 1), { checkpoint: ["pos", "neg"] }))).toBe(1);
-  });
-});
-
-describe("the positive label of one's own rows", () => {
-  const own = { ...taskOf("sequence-classification") };
-  const ham = new LabelMap(["ham", "spam"]);
-  const of = (labels: LabelMap, positive: TaskChoice["positive"]) => positiveOf({ ...own, positive }, labels);
-
-  it("is the rarer one of the training rows, wherever it is among the outputs; of equally many the later by name", () => {
-    expect(of(ham, { examples: texts("ham", "ham", "spam") })).toBe(1);
-    expect(of(ham, { examples: texts("ham", "spam", "spam") })).toBe(0);
-    expect(of(ham, { examples: texts("ham", "spam") })).toBe(1);
-    expect(of(new LabelMap(["spam", "ham"]), { examples: texts("ham", "spam") })).toBe(0);
-  });
-
-  it.each([
-    ["1", "0"],
-    ["True", "false"],
-    ["YES", "no"],
-    ["Positive", "Negative"],
-  ])("is %s beside %s in any order, however many rows have it", (positive, negative) => {
-    const examples = texts(positive, positive, negative);
-    expect(of(new LabelMap([positive, negative]), { examples })).toBe(0);
-    expect(of(new LabelMap([negative, positive]), { examples })).toBe(1);
-  });
-
-  it("is what the user names, else what the run recorded, else the second of a model's outputs", () => {
-    const examples = texts("ham", "ham", "spam");
-    expect(of(ham, { asked: "ham", recorded: "spam", examples })).toBe(0);
-    expect(of(ham, { recorded: "ham", examples })).toBe(0);
-    expect(of(new LabelMap(["yes", "no"]), {})).toBe(1);
-    expect(() => of(ham, { asked: "eggs" })).toThrow("--positive-label eggs: expected one of the labels ham and spam.");
-    expect(() => of(new LabelMap(["a", "b", "c"]), { asked: "a" })).toThrow("needs two labels, and there are 3");
   });
 });
 

@@ -60,8 +60,6 @@ export interface EvaluateResult {
   readonly metrics: Metrics;
   /** Confidence intervals of the metrics, with `confidence`; null if the rows say nothing about a metric's spread. */
   readonly intervals?: Readonly<Record<string, ConfidenceInterval | null>>;
-  /** The label that precision, recall and F1 are of, of two. */
-  readonly positiveLabel?: string;
   /** Notes on what the metrics don't show, one sentence each; absent if there are none. */
   readonly notes?: readonly string[];
   /** The number of evaluated rows. */
@@ -94,30 +92,24 @@ export const evaluateCommand = defineCommand({
         ? await evaluateModel({ ...settings, data }, named, context)
         : await evaluatePredictions(
             { ...settings, data, predictions, dropUnlabeled: undefined, onNote: context.onNote },
-            named && { ...named, positive: { asked: settings.positiveLabel, examples: [] } },
+            named,
           );
     const { notes, ...figures } = figuresOf(found, settings);
     for (const note of notes) context.onNote?.(note);
-    const { rows, baseline, changes, positiveLabel } = found;
+    const { rows, baseline, changes } = found;
     const beside = baseline && {
       baseline: { of: baseline.of, metrics: baseline.metrics },
       ...(changes && { changes }),
     };
-    const ofLabel = positiveLabel !== undefined && "f1" in figures.metrics && { positiveLabel };
-    return { ...figures, ...ofLabel, ...(notes.length > 0 && { notes }), rows, ...beside };
+    return { ...figures, ...(notes.length > 0 && { notes }), rows, ...beside };
   },
-  show: ({ metrics, intervals, positiveLabel, notes, baseline, changes, rows }) => ({
+  show: ({ metrics, intervals, notes, baseline, changes, rows }) => ({
     value: {
       ...{ ...metrics, ...(intervals && { intervals }), ...(notes && { notes }) },
-      ...(positiveLabel !== undefined && { positiveLabel }),
       ...(baseline && { baseline: { of: baseline.of, ...baseline.metrics } }),
       ...(changes && { changes }),
     },
-    text: [
-      formatMetrics(metrics, intervals, baseline),
-      ...(positiveLabel === undefined ? [] : [`F1 is that of the label ${positiveLabel}.`]),
-      ...(changes ? [changesText(changes, baseline, rows)] : []),
-    ].join("\n"),
+    text: formatMetrics(metrics, intervals, baseline) + (changes ? `\n${changesText(changes, baseline, rows)}` : ""),
   }),
 });
 
@@ -135,7 +127,6 @@ interface Evaluated {
   readonly rows: number;
   readonly baseline?: Baseline | undefined;
   readonly changes?: RowChanges | undefined;
-  readonly positiveLabel?: string | undefined;
 }
 
 /** What the changes say, in a sentence. */
@@ -171,8 +162,7 @@ async function evaluateModel(
 ): Promise<Evaluated> {
   const found = await findModel(settings, context);
   const open = await openForInference(found, { ...settings, settings: lossOf(settings), startsAsBase: true }, named);
-  const positive = { asked: settings.positiveLabel, recorded: open.metadata?.positiveLabel };
-  const choice = { ...(named ?? taskOf(open.kind)), task: open.task, positive };
+  const choice = { ...(named ?? taskOf(open.kind)), task: open.task };
   const overrides = textOverrides(settings, choice);
   if (overrides) requireTextScores();
   const all = await readLabeled(choice, settings.data, settings.split, {
@@ -227,9 +217,7 @@ async function evaluateModel(
           ? majorityOf(open, choice, own, references)
           : undefined;
       const changes = baseline && choice.task.mistake && rowChanges(baseline.right, right);
-      const id = positiveOf(choice, labels);
-      const positiveLabel = id === undefined ? undefined : own.names[id];
-      return { evaluations, rows: examples.length, baseline, changes, positiveLabel };
+      return { evaluations, rows: examples.length, baseline, changes };
     },
   );
 }

@@ -70,7 +70,6 @@ export const evaluateOptions = {
   ...pick(rowOptions, "task"),
   textColumns: { ...rowOptions.textColumns, appliesWhen: both(rowOptions.textColumns.appliesWhen, notOfTexts) },
   ...pick(rowOptions, "labelColumn"),
-  positiveLabel: { ...runOptions.positiveLabel, defaultText: "the run's, or the model's second label" },
   dropUnlabeled: { ...runOptions.dropUnlabeled, appliesWhen: both(withModel, onLabeledFile) },
   ...allApplyWhen(withModel, {
     ...pick(rowOptions, "maxLength", "batchSize", "dtype", "baseDtype", "device", "threads"),

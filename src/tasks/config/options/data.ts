@@ -64,12 +64,6 @@ const withFiles: AppliesWhen = {
     !isNamed(task) || data === undefined || [train, validation, test].some((file) => file !== undefined),
 };
 
-/** Named data sets have published scores. */
-const withTwoLabels: AppliesWhen = {
-  only: "with sequence-classification of your own rows",
-  holds: ({ task }: DataValues) => task === undefined || task === "sequence-classification",
-};
-
 /** Rows in file order are split where the order says. */
 const withHeldOutRows: AppliesWhen = {
   only: "with --holdout-fraction, --method bidora or --upper (without --upper-train), and without --no-shuffle",
@@ -131,10 +125,6 @@ export const dataOptions = {
   labelColumn: data.advanced(names("NAME"), "the column that holds the label, or several columns of 0 and 1", {
     defaultText: "by name",
     appliesWhen: withFiles,
-  }),
-  positiveLabel: data.advanced(text("NAME"), "which of two labels precision, recall and F1 are of", {
-    defaultText: "the second of 0 and 1, false and true, no and yes, negative and positive, else the rarer one",
-    appliesWhen: withTwoLabels,
   }),
   dropUnlabeled: data.advanced(toggle, "leave out rows without a label instead of refusing them", {
     default: false,

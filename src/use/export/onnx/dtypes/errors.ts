@@ -50,8 +50,7 @@ export async function readMeasured(path: string, model: ExportedModel, tokenizer
     !task.embedding &&
     !task.isGenerative &&
     dataset.examples.every(({ label }) => label !== undefined);
-  const positive = { recorded: metadata?.positiveLabel };
-  const choice = { kind: kind ?? "", task, dataset: undefined, metrics: undefined, texts: false, positive };
+  const choice = { kind: kind ?? "", task, dataset: undefined, metrics: undefined, texts: false };
   const labels = hasLabels ? labelsForInference(choice, dataset, names) : undefined;
   const { config } = model.model;
   const maxLength = usualLengthFor({ ...model, task, tokenizer });
