@@ -1,4 +1,5 @@
 import { BidoraError, kebabCase, own } from "../base/index.js";
+import { bareMetric } from "../base/records/index.js";
 import {
   combineMetrics,
   type Goal,
@@ -8,6 +9,7 @@ import {
   type TextMetric,
 } from "./metrics/index.js";
 import * as named from "./metrics/named.js";
+import { OF_CLASS } from "./metrics/parts/metric.js";
 import { E2E_METRICS } from "./metrics/textMetrics.js";
 import * as texts from "./metrics/texts.js";
 
@@ -83,6 +85,22 @@ export function namedMetrics(
 export const NAMED_VALUES: Pick<Metric<number>, "values"> = combineMetrics(
   ...Array.from(METRICS.values(), (make) => make(1)),
 );
+
+/** The positive label, if any of the metrics is of it. */
+export const positiveName = (
+  metric: Pick<Metric<never, never>, "values">,
+  labels: readonly string[] = [],
+  positive: number | undefined,
+): { readonly positiveLabel?: string } =>
+  positive !== undefined && Object.values(metric.values).some(({ kind }) => kind === OF_CLASS)
+    ? { positiveLabel: labels[positive]! }
+    : {};
+
+/** How a metric is called: F1 of one class names the class. */
+export const metricTitle = (name: string, positiveLabel: string | undefined): string =>
+  positiveLabel !== undefined && declared(bareMetric(name), NAMED_VALUES)?.kind === OF_CLASS
+    ? `${name} of ${positiveLabel}`
+    : name;
 
 /** A generated text. */
 export interface GeneratedText {

@@ -26,7 +26,7 @@ import {
 } from "../../base/settings/index.js";
 import { type HubContext, type HubOptions, hubOptions } from "../../formats/hub/index.js";
 import type { ComparisonResult } from "../../studies/comparison/index.js";
-import { aNamedTask, type NamedTask } from "../../tasks/index.js";
+import { aNamedTask, metricTitle, type NamedTask } from "../../tasks/index.js";
 import type { ConfidenceInterval } from "../../tasks/metrics/index.js";
 import { placeOf } from "../../torch/index.js";
 import type { CheckpointRequest } from "../../training/index.js";
@@ -225,18 +225,21 @@ export function formatTable(header: readonly string[], rows: readonly (readonly 
 const formatCell = (value: string | number): string =>
   typeof value === "string" ? oneLine(value) : Number.isInteger(value) ? String(value) : value.toFixed(4);
 
+/** What is said beside metrics. */
+interface BesideMetrics {
+  readonly intervals?: Readonly<Record<string, ConfidenceInterval | null>> | undefined;
+  readonly positiveLabel?: string | undefined;
+}
+
 /** Metrics as a table, with their confidence intervals if there are any. */
-export function formatMetrics(
-  metrics: Metrics,
-  intervals?: Readonly<Record<string, ConfidenceInterval | null>>,
-): string {
-  const rows = Object.entries(metrics);
+export function formatMetrics(metrics: Metrics, { intervals, positiveLabel }: BesideMetrics = {}): string {
+  const rows = Object.entries(metrics).map(([name, value]) => [metricTitle(name, positiveLabel), value] as const);
   if (!intervals) return formatTable(["metric", "value"], rows);
   return formatTable(
     ["metric", "value", "from", "to", "by"],
-    rows.map(([name, value]) => {
+    Object.keys(metrics).map((name, i) => {
       const { low = "", high = "", method = "" } = intervals[name] ?? {};
-      return [name, value, low, high, method];
+      return [...rows[i]!, low, high, method];
     }),
   );
 }

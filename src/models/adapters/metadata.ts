@@ -61,6 +61,8 @@ interface Use {
   readonly method: string;
   readonly task?: string | undefined;
   readonly labels?: readonly string[] | undefined;
+  /** The label of two that precision, recall and F1 are of. */
+  readonly positiveLabel?: string | undefined;
   readonly textColumns?: readonly string[] | undefined;
   readonly labelColumns?: readonly string[] | undefined;
   readonly maxLength?: number | undefined;
@@ -81,6 +83,7 @@ const use = z.object({
   method: z.string(),
   task: z.string().optional(),
   labels: z.array(z.string()).optional(),
+  positiveLabel: z.string().optional(),
   textColumns: z.array(z.string()).optional(),
   labelColumns: z.array(z.string()).optional(),
   maxLength: z.int().min(1).optional(),

@@ -60,11 +60,12 @@ export function writeTrained(folder: string, prepared: Prepared, { phase, search
 
 /** The facts that inference needs. */
 function metadataOf(prepared: Prepared): AdapterMetadata {
-  const { config, choice, labels, maxLength, adapted, levels, baseFormats } = prepared;
+  const { config, choice, labels, positive, maxLength, adapted, levels, baseFormats } = prepared;
   return {
     method: config.method,
     task: choice.kind,
     labels: [...labels],
+    ...(positive !== undefined && { positiveLabel: labels[positive]! }),
     maxLength,
     ...(isPacked(config.baseDtype) && { baseDtype: config.baseDtype }),
     ...(adapted.config && { baseFormats }),

@@ -15,6 +15,7 @@ import {
 import {
   chosenTask,
   isNamedFolder,
+  knownPositive,
   labelsForInference,
   positiveOf,
   readLabeled,
@@ -58,6 +59,8 @@ export interface EvaluateResult {
   readonly intervals?: Readonly<Record<string, ConfidenceInterval | null>>;
   /** Notes on what the metrics don't show, one sentence each; absent if there are none. */
   readonly notes?: readonly string[];
+  /** The label that precision, recall and F1 are of, if there are any. */
+  readonly positiveLabel?: string;
   /** The number of evaluated rows. */
   readonly rows: number;
 }
@@ -88,11 +91,13 @@ export const evaluateCommand = defineCommand({
           );
     const { notes, ...figures } = figuresOf(found, settings);
     for (const note of notes) context.onNote?.(note);
-    return { ...figures, ...(notes.length > 0 && { notes }), rows: found.rows };
+    const { positiveLabel } = Object.assign({}, ...found.evaluations) as Evaluation;
+    const ofClass = positiveLabel !== undefined && { positiveLabel };
+    return { ...figures, ...ofClass, ...(notes.length > 0 && { notes }), rows: found.rows };
   },
-  show: ({ metrics, intervals, notes }) => ({
-    value: { ...metrics, ...(intervals && { intervals }), ...(notes && { notes }) },
-    text: formatMetrics(metrics, intervals),
+  show: ({ metrics, intervals, positiveLabel, notes }) => ({
+    value: { ...metrics, positiveLabel, ...(intervals && { intervals }), ...(notes && { notes }) },
+    text: formatMetrics(metrics, { intervals, positiveLabel }),
   }),
 });
 
@@ -193,10 +198,11 @@ async function evaluateExamples(
   // Spelled as in the rows: the label of a word is compared by its name.
   const pass = { task, labels: labels?.names ?? open.labels, batchSize, signal };
   const rows = arrangedRows(task, used, batchSize);
+  const [asked, known] = [settings.positiveLabel, knownPositive(open.labels, open.metadata)];
   return evaluateRows(open.model, await referenceRows(open, rows, pass, context), {
     ...pass,
     metrics: choice.metrics,
-    positive: positiveOf(choice, labels),
+    positive: positiveOf(choice, labels, { asked, known }),
     corpus,
   });
 }
