@@ -22,6 +22,7 @@ import {
 import { writeModelFolder } from "../../models/index.js";
 import { isPacked } from "../../models/nn/index.js";
 import { METHODS, type RunConfig, upperOf } from "../../tasks/config/index.js";
+import { metricTitle } from "../../tasks/index.js";
 import { numelOf } from "../../torch/index.js";
 import type { Prepared } from "./prepare.js";
 import { machineFacts, versions } from "./provenance.js";
@@ -86,13 +87,14 @@ function metadataOf(prepared: Prepared): AdapterMetadata {
  * @param hasBest whether early stopping kept a state
  */
 export function writeTokenizerAndCard(folder: string, prepared: Prepared, metrics: Metrics, hasBest: boolean): void {
-  const { config, adapted, labels, choice, rows, tokenizer } = prepared;
+  const { config, adapted, labels, positive, choice, rows, tokenizer } = prepared;
   copyFiles(tokenizer.files(), prepared.folder, folder);
   if (config.chatTemplate !== undefined) writeFileAtomic(join(folder, CHAT_TEMPLATE), tokenizer.chatTemplateText ?? "");
   const card = renderModelCard({
     config,
     isForPeft: adapted.config !== undefined && whyNotPeft(adapted.config) === undefined,
     labels: choice.task.outputs ? [] : labels,
+    positiveLabel: labels[positive ?? -1],
     rows,
     parameters: parameterCounts(prepared),
     metrics,
@@ -114,6 +116,7 @@ interface CardFacts {
   /** Whether PEFT can load the result. */
   readonly isForPeft: boolean;
   readonly labels: readonly string[];
+  readonly positiveLabel: string | undefined;
   readonly rows: RowCounts;
   readonly parameters: { readonly total: number; readonly trained: number };
   readonly metrics: Metrics;
@@ -144,7 +147,7 @@ ${facts.labels.length ? `Labels in the order of the outputs: ${facts.labels.map(
 
 ${table(
   ["metric", "value"],
-  Object.entries(facts.metrics).map(([name, value]) => [name, value.toPrecision(5)]),
+  Object.entries(facts.metrics).map(([name, value]) => [metricTitle(name, facts.positiveLabel), value.toPrecision(5)]),
 )}
 
 ${chosenBy(facts)}Trained ${formatCount(parameters.trained)} of ${formatCount(parameters.total)} parameters on ${machine.processor}, ${machine.threads} threads,

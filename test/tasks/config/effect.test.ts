@@ -35,6 +35,7 @@ const AXES: readonly (readonly RunSettings[])[] = [
     { searchPatience: 1, onNonfinite: "skip", oftCoft: true },
   ],
   [
+    { task: "sequence-classification", train: "t" },
     { task: "regression", train: "t" },
     { task: "embedding", train: "t" },
     { task: "reranking", train: "t" },
