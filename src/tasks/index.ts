@@ -27,7 +27,6 @@ export {
   declared,
   goalOf,
   type MetricName,
-  metricTitle,
   NAMED_VALUES,
   positiveName,
   type Scorer,

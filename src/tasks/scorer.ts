@@ -1,5 +1,5 @@
 import { BidoraError, kebabCase, own } from "../base/index.js";
-import { bareMetric } from "../base/records/index.js";
+import { isOfClass } from "../base/records/index.js";
 import {
   combineMetrics,
   type Goal,
@@ -9,7 +9,6 @@ import {
   type TextMetric,
 } from "./metrics/index.js";
 import * as named from "./metrics/named.js";
-import { OF_CLASS } from "./metrics/parts/metric.js";
 import { E2E_METRICS } from "./metrics/textMetrics.js";
 import * as texts from "./metrics/texts.js";
 
@@ -92,15 +91,7 @@ export const positiveName = (
   labels: readonly string[] = [],
   positive: number | undefined,
 ): { readonly positiveLabel?: string } =>
-  positive !== undefined && Object.values(metric.values).some(({ kind }) => kind === OF_CLASS)
-    ? { positiveLabel: labels[positive]! }
-    : {};
-
-/** How a metric is called: F1 of one class names the class. */
-export const metricTitle = (name: string, positiveLabel: string | undefined): string =>
-  positiveLabel !== undefined && declared(bareMetric(name), NAMED_VALUES)?.kind === OF_CLASS
-    ? `${name} of ${positiveLabel}`
-    : name;
+  positive !== undefined && Object.keys(metric.values).some(isOfClass) ? { positiveLabel: labels[positive]! } : {};
 
 /** A generated text. */
 export interface GeneratedText {

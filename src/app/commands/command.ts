@@ -15,7 +15,7 @@ import {
   signal,
   UsageError,
 } from "../../base/index.js";
-import type { Metrics, RunEvent, RunId } from "../../base/records/index.js";
+import { type Metrics, ofClass, type RunEvent, type RunId } from "../../base/records/index.js";
 import {
   checkSettings,
   filled,
@@ -26,7 +26,7 @@ import {
 } from "../../base/settings/index.js";
 import { type HubContext, type HubOptions, hubOptions } from "../../formats/hub/index.js";
 import type { ComparisonResult } from "../../studies/comparison/index.js";
-import { aNamedTask, metricTitle, type NamedTask } from "../../tasks/index.js";
+import { aNamedTask, type NamedTask } from "../../tasks/index.js";
 import type { ConfidenceInterval } from "../../tasks/metrics/index.js";
 import { placeOf } from "../../torch/index.js";
 import type { CheckpointRequest } from "../../training/index.js";
@@ -233,7 +233,9 @@ interface BesideMetrics {
 
 /** Metrics as a table, with their confidence intervals if there are any. */
 export function formatMetrics(metrics: Metrics, { intervals, positiveLabel }: BesideMetrics = {}): string {
-  const rows = Object.entries(metrics).map(([name, value]) => [metricTitle(name, positiveLabel), value] as const);
+  const rows = Object.entries(metrics).map(
+    ([name, value]) => [`${name}${ofClass(name, positiveLabel)}`, value] as const,
+  );
   if (!intervals) return formatTable(["metric", "value"], rows);
   return formatTable(
     ["metric", "value", "from", "to", "by"],

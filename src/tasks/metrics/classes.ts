@@ -1,5 +1,5 @@
 /** Metrics of one class per example, given as class ids: accuracy, precision, recall, F1, Matthews correlation. */
-import { atLeastOne, HIGHER_IS_BETTER, type Metric, OF_CLASS, SHARE_OF_ROWS, type Sums } from "./parts/metric.js";
+import { atLeastOne, HIGHER_IS_BETTER, type Metric, SHARE_OF_ROWS, type Sums } from "./parts/metric.js";
 import { addOne, COUNTS, type Counts, countsIn, macroScores, type Scores, scoresOf } from "./parts/scores.js";
 import { meanOverRows, overSums } from "./parts/sums.js";
 
@@ -21,7 +21,7 @@ const ofClass =
   (name: keyof Scores) =>
   (positive: number): Metric<number, number, ClassHit> =>
     overSums(
-      { [name]: { ...HIGHER_IS_BETTER, kind: OF_CLASS } },
+      { [name]: { ...HIGHER_IS_BETTER, kind: "a class" } },
       (reference, prediction) => ({ actual: reference === positive, predicted: prediction === positive }),
       () => ({
         width: COUNTS,

@@ -5,6 +5,7 @@ import {
   copyFiles,
   type MachineFacts,
   type Metrics,
+  ofClass,
   type ParameterCounts,
   type Phase,
   type RowCounts,
@@ -22,7 +23,6 @@ import {
 import { writeModelFolder } from "../../models/index.js";
 import { isPacked } from "../../models/nn/index.js";
 import { METHODS, type RunConfig, upperOf } from "../../tasks/config/index.js";
-import { metricTitle } from "../../tasks/index.js";
 import { numelOf } from "../../torch/index.js";
 import type { Prepared } from "./prepare.js";
 import { machineFacts, versions } from "./provenance.js";
@@ -147,7 +147,7 @@ ${facts.labels.length ? `Labels in the order of the outputs: ${facts.labels.map(
 
 ${table(
   ["metric", "value"],
-  Object.entries(facts.metrics).map(([name, value]) => [metricTitle(name, facts.positiveLabel), value.toPrecision(5)]),
+  Object.entries(facts.metrics).map(([name, value]) => [`${name}${ofClass(name, facts.positiveLabel)}`, value.toPrecision(5)]),
 )}
 
 ${chosenBy(facts)}Trained ${formatCount(parameters.trained)} of ${formatCount(parameters.total)} parameters on ${machine.processor}, ${machine.threads} threads,

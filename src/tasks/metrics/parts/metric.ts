@@ -16,9 +16,6 @@ export const HIGHER_IS_BETTER: MetricValue = { goal: "maximize" };
 export const LOWER_IS_BETTER: MetricValue = { goal: "minimize" };
 export const SHARE_OF_ROWS: MetricValue = { goal: "maximize", isShareOfRows: true };
 
-/** The kind of a metric of one class, the positive label. */
-export const OF_CLASS = "a class";
-
 /**
  * A metric over examples, in two steps: `measure` reduces an example to what the metric needs, and `result` combines measured examples. These are
  * kept, so that a sample of them is scored without measuring them again.
