@@ -28,6 +28,7 @@ export {
   goalOf,
   type MetricName,
   NAMED_VALUES,
+  positiveName,
   type Scorer,
   type ScorerOptions,
   textScorer,

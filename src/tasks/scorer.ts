@@ -1,4 +1,5 @@
 import { BidoraError, kebabCase, own } from "../base/index.js";
+import { isOfClass } from "../base/records/index.js";
 import {
   combineMetrics,
   type Goal,
@@ -83,6 +84,14 @@ export function namedMetrics(
 export const NAMED_VALUES: Pick<Metric<number>, "values"> = combineMetrics(
   ...Array.from(METRICS.values(), (make) => make(1)),
 );
+
+/** The positive label, if any of the metrics is of it. */
+export const positiveName = (
+  metric: Pick<Metric<never, never>, "values">,
+  labels: readonly string[] = [],
+  positive: number | undefined,
+): { readonly positiveLabel?: string } =>
+  positive !== undefined && Object.keys(metric.values).some(isOfClass) ? { positiveLabel: labels[positive]! } : {};
 
 /** A generated text. */
 export interface GeneratedText {

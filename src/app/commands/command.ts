@@ -16,7 +16,7 @@ import {
   signal,
   UsageError,
 } from "../../base/index.js";
-import type { Metrics, RunEvent, RunId } from "../../base/records/index.js";
+import { type Metrics, ofClass, type RunEvent, type RunId } from "../../base/records/index.js";
 import {
   checkSettings,
   filled,
@@ -226,17 +226,21 @@ export function formatTable(header: readonly string[], rows: readonly (readonly 
 const formatCell = (value: string | number): string =>
   typeof value === "string" ? oneLine(value) : Number.isInteger(value) ? String(value) : value.toFixed(4);
 
+/** What is said beside metrics. */
+interface BesideMetrics {
+  readonly intervals?: Readonly<Record<string, ConfidenceInterval | null>> | undefined;
+  readonly baseline?: { readonly of: string; readonly metrics: Metrics } | undefined;
+  readonly positiveLabel?: string | undefined;
+}
+
 /** Metrics as a table, with their confidence intervals and those of a baseline if there are any. */
-export function formatMetrics(
-  metrics: Metrics,
-  intervals?: Readonly<Record<string, ConfidenceInterval | null>>,
-  baseline?: { readonly of: string; readonly metrics: Metrics },
-): string {
+export function formatMetrics(metrics: Metrics, { intervals, baseline, positiveLabel }: BesideMetrics = {}): string {
   const header = ["metric", "value", ...(intervals ? ["from", "to", "by"] : []), ...(baseline ? [baseline.of] : [])];
   const rows = Object.entries(metrics).map(([name, value]) => {
     const { low = "", high = "", method = "" } = intervals?.[name] ?? {};
     const between = intervals ? [low, high, method] : [];
-    return [name, value, ...between, ...(baseline ? [own(baseline.metrics, name) ?? ""] : [])];
+    const beside = baseline ? [own(baseline.metrics, name) ?? ""] : [];
+    return [`${name}${ofClass(name, positiveLabel)}`, value, ...between, ...beside];
   });
   return formatTable(header, rows);
 }

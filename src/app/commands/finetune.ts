@@ -37,6 +37,8 @@ import { eventStream } from "./eventStream.js";
 export interface FinetuneResult {
   /** Metrics on the validation rows, and on the test rows as `test_…`; empty for a stopped run. */
   readonly metrics: Metrics;
+  /** The positive label of two, which precision, recall and F1 are of. */
+  readonly positiveLabel?: string;
   /** The output folder, with the adapter and all other files. */
   readonly output: string;
   /** Whether the run was stopped before its last step and saved a checkpoint: call again with `resume` to continue it. */
@@ -57,8 +59,8 @@ export const finetuneCommand = defineRunCommand({
   leavesFiles: true,
   check: async (given, context) => void (await startOf(askedRun(given), context)),
   run: finetuneRun,
-  show({ metrics, output, isStopped }) {
-    const figures = Object.keys(metrics).length > 0 ? `${formatMetrics(metrics)}\n` : "";
+  show({ metrics, positiveLabel, output, isStopped }) {
+    const figures = Object.keys(metrics).length > 0 ? `${formatMetrics(metrics, { positiveLabel })}\n` : "";
     return isStopped
       ? { status: INTERRUPTED }
       : { value: metrics, text: `${figures}Saved in ${output}`, isEvent: true };
@@ -201,7 +203,9 @@ async function trainPrepared(
   const { launches } = begin;
   const run = new TrainingRun(prepared, { ...context, from, provenance, launches, writeReport: reportInside });
   const metrics = await run.go();
-  return { metrics: metrics ?? {}, output: config.output, isStopped: metrics === undefined };
+  const { labels, positive } = prepared;
+  const named = positive !== undefined && { positiveLabel: labels[positive]! };
+  return { metrics: metrics ?? {}, ...named, output: config.output, isStopped: metrics === undefined };
 }
 
 const reportInside = (folder: string): Promise<void> => writeReport(join(folder, REPORT), [folder]);

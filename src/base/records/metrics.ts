@@ -28,6 +28,13 @@ export function metricRows(metric: string): MetricRows {
 /** A metric's name without its prefix. */
 export const bareMetric = (metric: string): string => metric.slice(PREFIXES[metricRows(metric)].length);
 
+/** Whether a metric is of one class where a run has two labels: of the positive one. */
+export const isOfClass = (metric: string): boolean => ["precision", "recall", "f1"].includes(bareMetric(metric));
+
+/** ` of spam` for a metric of one class; nothing for others, and without a positive label. */
+export const ofClass = (metric: string, positiveLabel: unknown): string =>
+  typeof positiveLabel === "string" && isOfClass(metric) ? ` of ${positiveLabel}` : "";
+
 /** The metrics of some rows, by their names without the prefix. */
 export function metricsOf(metrics: Metrics, rows: MetricRows): Metrics {
   const found = Object.entries(metrics).filter(([name]) => metricRows(name) === rows);

@@ -63,6 +63,8 @@ interface Use {
   readonly labels?: readonly string[] | undefined;
   /** The one answer that the labels of the training rows suggest for every row, such as the most frequent label. */
   readonly majority?: string | number | readonly string[] | undefined;
+  /** The label of two that precision, recall and F1 are of. */
+  readonly positiveLabel?: string | undefined;
   readonly textColumns?: readonly string[] | undefined;
   readonly labelColumns?: readonly string[] | undefined;
   readonly maxLength?: number | undefined;
@@ -84,6 +86,7 @@ const use = z.object({
   task: z.string().optional(),
   labels: z.array(z.string()).optional(),
   majority: z.union([z.string(), z.number(), z.array(z.string())]).optional(),
+  positiveLabel: z.string().optional(),
   textColumns: z.array(z.string()).optional(),
   labelColumns: z.array(z.string()).optional(),
   maxLength: z.int().min(1).optional(),

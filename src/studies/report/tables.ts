@@ -3,7 +3,7 @@ import { formatBytes, formatCount, formatNumber, formatSeconds, own } from "../.
 import type { JsonValue, MachineFacts, RowCounts, Versions } from "../../base/records/index.js";
 import { type CurveSubject, evenlyChosen } from "./figures/curves.js";
 import { marked } from "./figures/palette.js";
-import { metricTitle } from "./figures/trainingFigures.js";
+import { metricTitle, positiveLabelOf } from "./figures/trainingFigures.js";
 import { collapsed, factList, formatted, html, type Markup, NOTHING, row, section, table } from "./html.js";
 import { finalMetrics, metricNames, metricsByRows, type Run } from "./runs.js";
 
@@ -11,7 +11,7 @@ import { finalMetrics, metricNames, metricsByRows, type Run } from "./runs.js";
 export function resultsTable(runs: readonly Run[]): Markup {
   const metrics = [...new Set(runs.flatMap((run) => Object.keys(finalMetrics(run))))];
   const costs = ["Trained parameters", "Share", "Steps", "Time", "Tokens/s", "Peak memory"];
-  const head = ["Run", ...metrics.map(metricTitle), ...costs];
+  const head = ["Run", ...metrics.map((name) => metricTitle(name, positiveLabelOf(runs))), ...costs];
   const rows = runs.map((run) => {
     const found = finalMetrics(run);
     return row(marked(run), [...metrics.map((name) => formatted(own(found, name), formatNumber)), ...cost(run)]);
@@ -57,7 +57,7 @@ export function evaluationsTable(runs: readonly Run[]): Markup | undefined {
   if (rows.length === 0) return undefined;
   const shown = evenlyChosen(rows, MOST_EVALUATIONS);
   const which = shown.length < rows.length ? ` (${shown.length} of ${formatCount(rows.length)})` : "";
-  const titles = names.map((name) => (name === "loss" ? "Loss" : metricTitle(name)));
+  const titles = names.map((name) => (name === "loss" ? "Loss" : metricTitle(name, positiveLabelOf(runs))));
   const head = ["Run", "Phase", "Step", "Rows", ...titles];
   return collapsed("All evaluations as a table", table(`Metrics at each evaluation${which}`, head, shown));
 }

@@ -76,22 +76,36 @@ export function modelLabels(
   return fitCheckpoint(checkpoint, new Set(dataset ?? labelsOf(examples)), sources) ?? new LabelMap(checkpoint);
 }
 
-/** The index of the positive label of two, in whatever order the model has them. */
-export function positiveLabel(
-  labels: LabelMap,
-  dataset?: { readonly labelNames: readonly string[]; readonly positive?: string | undefined },
-): number {
-  const named = dataset?.positive === undefined ? undefined : findNamed(labels, dataset.labelNames, dataset.positive);
-  if (named !== undefined) return named;
-  const one = labels.find("0") === undefined ? undefined : labels.find("1");
-  return one ?? labels.names.indexOf(sortLabels(labels.names)[1] ?? "");
+/** Labels of which the second is positive. */
+const PAIRS = [
+  ["0", "1"],
+  ["false", "true"],
+  ["no", "yes"],
+  ["negative", "positive"],
+] as const;
+
+/**
+ * The index of the positive label of two, in whatever order the model has them: the second of a usual pair, else the rarer one of the
+ * examples, else the later one by value or name.
+ */
+export function positiveLabel(labels: LabelMap, examples: readonly Example[] = []): number {
+  const pair = PAIRS.find((names) => names.every((name) => findFolded(labels, name) !== undefined));
+  if (pair) return findFolded(labels, pair[1])!;
+  const counts = [0, 0];
+  for (const { label } of examples) counts[labels.find(label as string | number) ?? -1]! += 1;
+  const later = labels.names.indexOf(sortLabels(labels.names)[1] ?? "");
+  return counts[1 - later]! < counts[later]! ? 1 - later : later;
+}
+
+/** The index of a label in whatever case. */
+function findFolded(labels: LabelMap, wanted: string): number | undefined {
+  const at = labels.names.findIndex((name) => name.toLowerCase() === wanted.toLowerCase());
+  return at === -1 ? labels.find(wanted) : at;
 }
 
 /** A data set's label by its name, or by its id, as some files of the set have it. */
-function findNamed(labels: LabelMap, names: readonly string[], wanted: string): number | undefined {
-  const byName = labels.names.findIndex((name) => name.toLowerCase() === wanted.toLowerCase());
-  return byName === -1 ? labels.find(names.indexOf(wanted)) : byName;
-}
+export const findNamed = (labels: LabelMap, names: readonly string[], wanted: string): number | undefined =>
+  findFolded(labels, wanted) ?? labels.find(names.indexOf(wanted));
 
 function labelsOf(examples: readonly Example[]): Set<string> {
   const found = new Set<string>();

@@ -1,7 +1,7 @@
 /** What `--task` names: a task or a named data set; and the labels that follow from it. */
-import { BidoraError, UsageError } from "../../base/index.js";
-import { type Dataset, type LabelMap, labelMap } from "../data/index.js";
-import { modelLabels, positiveLabel } from "../data/labels.js";
+import { BidoraError, didYouMean, UsageError } from "../../base/index.js";
+import { type Dataset, type Example, type LabelMap, labelMap } from "../data/index.js";
+import { findNamed, modelLabels, positiveLabel } from "../data/labels.js";
 import { isTaskKind, type MetricName, type NamedTask, namedTask, TASKS, type Task } from "../index.js";
 import type { NamedDatasetFacts, Splits } from "./dataset.js";
 import { isNamedDataset, type NamedDataset, namedDatasets } from "./namedDatasets.js";
@@ -87,21 +87,49 @@ export function outputNames({ outputs }: Task, labels: LabelMap | undefined): re
   return outputs ?? labels?.names ?? [];
 }
 
+/** By what the positive label of one's own rows is known, in this order. */
+interface PositiveSources {
+  /** The label that the user names. */
+  readonly asked?: string | undefined;
+  /** The id that is known of a model. */
+  readonly known?: number | undefined;
+  /** The rows of which the rarer label is taken. */
+  readonly examples?: readonly Example[];
+}
+
 /**
  * The id of the positive label of two, for precision, recall and F1; undefined for another number of labels, unless the named data set
  * says which is positive: then predictions may have other labels too.
+ * @throws UsageError for an asked label that is unknown or has no effect
  */
-export function positiveOf({ dataset }: TaskChoice, labels: LabelMap | undefined): number | undefined {
+export function positiveOf(
+  { task, dataset }: TaskChoice,
+  labels: LabelMap | undefined,
+  { asked, known, examples }: PositiveSources,
+): number | undefined {
   const facts: NamedDatasetFacts | undefined = dataset && namedDatasets[dataset];
-  if (!labels || (labels.names.length !== 2 && facts?.positive === undefined)) return undefined;
-  return positiveLabel(labels, facts ?? setOf(labels));
+  const hasTwo = task.problem?.type === "single_label_classification" && labels?.names.length === 2;
+  if (asked !== undefined) return askedLabel(asked, hasTwo && !facts ? labels : undefined);
+  if (!labels || !(hasTwo || facts?.positive !== undefined)) return undefined;
+  const { labelNames: names = [], positive = names[1] } = facts ?? {};
+  const published = positive === undefined ? undefined : findNamed(labels, names, positive);
+  return published ?? known ?? positiveLabel(labels, examples);
 }
 
-/** The data set with these label names, so that a model trained on it gets the same scores without `--task`. */
-function setOf({ names }: LabelMap): NamedDatasetFacts | undefined {
-  const own = new Set(names.map((name) => name.toLowerCase()));
-  return Object.values(namedDatasets).find(
-    ({ positive, labelNames }) =>
-      positive !== undefined && labelNames.length === own.size && labelNames.every((name) => own.has(name)),
+/** The id of a model's positive label: the one that its run recorded, else 1. */
+export const knownPositive = (
+  labels: readonly string[],
+  metadata: { readonly positiveLabel?: string | undefined } | undefined,
+): number => Math.max(labels.indexOf(metadata?.positiveLabel ?? labels[1] ?? ""), 0);
+
+function askedLabel(asked: string, labels: LabelMap | undefined): number {
+  const id = labels?.find(asked);
+  if (id !== undefined) return id;
+  if (labels)
+    throw new UsageError(
+      `--positive-label takes one of the labels, ${labels.names.join(" or ")}; got ${asked}.${didYouMean(asked, labels.names)}`,
+    );
+  throw new UsageError(
+    "No effect: --positive-label is for sequence-classification of your own rows with two labels; leave it out.",
   );
 }

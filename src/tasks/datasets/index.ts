@@ -1,5 +1,6 @@
 export {
   chosenTask,
+  knownPositive,
   labelsFor,
   labelsForInference,
   outputNames,

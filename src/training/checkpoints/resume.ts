@@ -184,9 +184,12 @@ export const madeWith = (path: string, { key, before, after }: SettingDifference
 /** All settings that differ, including those that may. */
 export function settingDifferences(then: SavedState["settings"], now: SavedState["settings"]): SettingDifference[] {
   const shown = (value: unknown): string => JSON.stringify(value) ?? "not set";
-  return Object.keys({ ...then, ...now })
-    .map((key) => ({ key, before: shown(asCalledNow(key, then[key]) ?? defaultOf(key)), after: shown(now[key]) }))
-    .filter(({ before, after }) => before !== after);
+  return (
+    Object.keys({ ...then, ...now })
+      .map((key) => ({ key, before: shown(asCalledNow(key, then[key]) ?? defaultOf(key)), after: shown(now[key]) }))
+      // Runs of versions without the setting did not record which label is positive.
+      .filter(({ key, before, after }) => before !== after && (key !== "positiveLabel" || key in then))
+  );
 }
 
 /** A value that an earlier version may have saved by another word. Texts that are no choice stay as they are: a pattern is not a list. */

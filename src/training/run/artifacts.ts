@@ -5,6 +5,7 @@ import {
   copyFiles,
   type MachineFacts,
   type Metrics,
+  ofClass,
   type ParameterCounts,
   type Phase,
   type RowCounts,
@@ -61,12 +62,13 @@ export function writeTrained(folder: string, prepared: Prepared, { phase, search
 
 /** The facts that inference needs. */
 function metadataOf(prepared: Prepared): AdapterMetadata {
-  const { config, choice, labels, maxLength, adapted, levels, baseFormats } = prepared;
+  const { config, choice, labels, positive, maxLength, adapted, levels, baseFormats } = prepared;
   const { answer: majority } = constantPredictor(prepared) ?? {};
   return {
     method: config.method,
     task: choice.kind,
     labels: [...labels],
+    ...(positive !== undefined && { positiveLabel: labels[positive]! }),
     maxLength,
     ...(isPacked(config.baseDtype) && { baseDtype: config.baseDtype }),
     ...(adapted.config && { baseFormats }),
@@ -88,13 +90,14 @@ function metadataOf(prepared: Prepared): AdapterMetadata {
  * @param hasBest whether early stopping kept a state
  */
 export function writeTokenizerAndCard(folder: string, prepared: Prepared, metrics: Metrics, hasBest: boolean): void {
-  const { config, adapted, labels, choice, rows, tokenizer } = prepared;
+  const { config, adapted, labels, positive, choice, rows, tokenizer } = prepared;
   copyFiles(tokenizer.files(), prepared.folder, folder);
   if (config.chatTemplate !== undefined) writeFileAtomic(join(folder, CHAT_TEMPLATE), tokenizer.chatTemplateText ?? "");
   const card = renderModelCard({
     config,
     isForPeft: adapted.config !== undefined && whyNotPeft(adapted.config) === undefined,
     labels: choice.task.outputs ? [] : labels,
+    positiveLabel: labels[positive ?? -1],
     rows,
     parameters: parameterCounts(prepared),
     metrics,
@@ -116,6 +119,7 @@ interface CardFacts {
   /** Whether PEFT can load the result. */
   readonly isForPeft: boolean;
   readonly labels: readonly string[];
+  readonly positiveLabel: string | undefined;
   readonly rows: RowCounts;
   readonly parameters: { readonly total: number; readonly trained: number };
   readonly metrics: Metrics;
@@ -146,7 +150,10 @@ ${facts.labels.length ? `Labels in the order of the outputs: ${facts.labels.map(
 
 ${table(
   ["metric", "value"],
-  Object.entries(facts.metrics).map(([name, value]) => [name, value.toPrecision(5)]),
+  Object.entries(facts.metrics).map(([name, value]) => [
+    `${name}${ofClass(name, facts.positiveLabel)}`,
+    value.toPrecision(5),
+  ]),
 )}
 
 ${chosenBy(facts)}Trained ${formatCount(parameters.trained)} of ${formatCount(parameters.total)} parameters on ${machine.processor}, ${machine.threads} threads,

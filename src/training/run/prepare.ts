@@ -23,7 +23,6 @@ import {
   type EncodedSplits,
   encodeSplits,
   outputNames,
-  positiveOf,
   type Splits,
   type TaskChoice,
 } from "../../tasks/datasets/index.js";
@@ -121,7 +120,8 @@ export async function prepare(
 ): Promise<Prepared> {
   checkMachine(config, ranks);
   const read = await readChecked({ config, saved, adapterFolder, task }, context, ranks.size);
-  const { folder, choice, own, splits, sources, tokenizer, labels, names, model, maxLength, keys, notes } = read;
+  const { folder, choice, own, splits, sources, tokenizer, labels, names, positive, model, maxLength, keys, notes } =
+    read;
   const head = { head: choice.task.head, outputs: names.length };
   // The tokenizer works in separate threads, also while libtorch is still being loaded in another one.
   const encoding = encodeSplits(choice.task, splits, tokenizer, { labels, maxLength, trainOn: config.trainOn, model });
@@ -149,9 +149,12 @@ export async function prepare(
   return {
     ...{ folder, adapterFolder, choice, tokenizer, maxLength, data, loaded, baseFormats, adapted, generator, ranks },
     ...{ levels, trained, sources },
-    config: withFound(config, foundIn(config, { choice, splits, maxLength, adapted })),
+    config: withFound(
+      config,
+      foundIn(config, { choice, splits, maxLength, adapted, positiveLabel: names[positive ?? -1] }),
+    ),
     labels: names,
-    positive: positiveOf(choice, labels),
+    positive,
     texts: choice.texts ? { validation: splits.validation, test: splits.test } : undefined,
     groups: splits.groups,
     rows: rowsOf(splits),
@@ -229,10 +232,11 @@ function foundIn(
     readonly choice: TaskChoice;
     readonly splits: Splits;
     readonly maxLength: number;
+    readonly positiveLabel: string | undefined;
     readonly adapted: AdaptedModel;
   },
 ): RunSettings {
-  const { choice, splits, maxLength, adapted } = found;
+  const { choice, splits, maxLength, positiveLabel, adapted } = found;
   const { text, label } = commonColumns(splits);
   const { targetModules } = adapted.config ? settingsOfAdapter(adapted.config) : {};
   return {
@@ -240,6 +244,7 @@ function foundIn(
     task: (choice.dataset ?? choice.kind) as RunSettings["task"],
     textColumns: text,
     labelColumn: label,
+    ...(choice.dataset === undefined && positiveLabel !== undefined && { positiveLabel }),
     maxLength,
     dtype: computeDtype(dtype, adapted.model.device),
     ...(targetModules && { targetModules }),

@@ -23,6 +23,7 @@ import { type Dataset, type LabelMap, readSources, type Sources } from "../../ta
 import {
   chosenTask,
   labelsFor,
+  positiveOf,
   readSplits,
   type Splits,
   type TaskChoice,
@@ -54,6 +55,8 @@ export interface RunData {
   readonly sources: Sources | undefined;
   readonly tokenizer: Tokenizer;
   readonly labels: LabelMap | undefined;
+  /** The id of the positive label, for binary F1. */
+  readonly positive: number | undefined;
   readonly model: ModelConfig;
   readonly maxLength: number;
 }
@@ -106,12 +109,14 @@ export async function readRunData(
   refuseDropout(config, choice);
   const labels = labelsFor(choice, splits, labelsOfKind(choice.kind, saved?.metadata, own));
   checkCount(choice.task, labels?.names);
+  const examples = [...splits.train.examples, ...(splits.upper?.examples ?? [])];
+  const positive = positiveOf(choice, labels, { asked: config.positiveLabel, examples });
   const isGiven = "maxLength" in config.given;
   const wanted = isGiven ? config.maxLength : (choice.task.maxLength ?? config.maxLength);
   const limits = { tokenizer, modelTokens: model.maxTokens, folderLength: choice.task.maxLength };
   const maxLength = maxLengthOf(wanted, isGiven, limits);
   // The labels come from all rows, even if only some are trained on.
-  return { folder, choice, own, splits: used, sources, tokenizer, labels, model, maxLength };
+  return { folder, choice, own, splits: used, sources, tokenizer, labels, positive, model, maxLength };
 }
 
 /** All examples that a run is evaluated on; undefined for none. */

@@ -28,6 +28,7 @@ import {
   type EncodedExample,
   type ExamplePrediction,
   lossWeight,
+  positiveName,
   type ScorerOptions,
   type Task,
   targetOf,
@@ -62,6 +63,8 @@ export interface Evaluation {
   readonly metric: Metric<unknown, object>;
   /** What the metric measured of each example, in order. */
   readonly measured: readonly unknown[];
+  /** The label that precision, recall and F1 are of, if there are any. */
+  readonly positiveLabel?: string;
   /** What was measured, if not rows. */
   readonly units?: "prompts" | "queries";
 }
@@ -128,7 +131,8 @@ export async function evaluateWithOutputs(
   // other machines could round otherwise, and then stop at another step
   const all = hasLoss ? result : { ...result, loss: losses.mean(shared.ranks) };
   const [first] = shared.ranks.gather(all);
-  return { metrics: first as Metrics, metric, measured, ...(units && { units }) };
+  const named = positiveName(metric, labels, positive);
+  return { metrics: first as Metrics, metric, measured, ...named, ...(units && { units }) };
 }
 
 /** The loss of one example, by its outputs. */

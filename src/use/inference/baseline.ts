@@ -3,7 +3,7 @@ import { BidoraError } from "../../base/index.js";
 import type { Metrics } from "../../base/records/index.js";
 import { findAdapterMetadata } from "../../models/adapters/index.js";
 import type { Dataset, LabelMap } from "../../tasks/data/index.js";
-import { labelsForInference, positiveOf, type TaskChoice } from "../../tasks/datasets/index.js";
+import { labelsForInference, type TaskChoice } from "../../tasks/datasets/index.js";
 import { type EncodedExample, resolveHead } from "../../tasks/index.js";
 import { score } from "../../tasks/metrics/parts/index.js";
 import type { InferenceModel } from "./open.js";
@@ -13,6 +13,8 @@ export interface HeadRows {
   readonly labels: LabelMap | undefined;
   readonly names: readonly string[];
   readonly rows: readonly EncodedExample[];
+  /** The id of the positive label of two. */
+  readonly positive: number | undefined;
 }
 
 export interface Baseline {
@@ -43,7 +45,13 @@ export async function baseHead(
     if (found.labels.length !== outputs.length) return undefined;
     const labels = labelsForInference(choice, dataset, found.labels);
     const names = labels?.names ?? found.labels;
-    return { labels, names, rows: names.every((name, i) => name === own.names[i]) ? own.rows : await rowsFor(labels) };
+    const positive = own.positive === undefined ? undefined : labels?.find(own.names[own.positive]!);
+    return {
+      labels,
+      names,
+      positive,
+      rows: names.every((name, i) => name === own.names[i]) ? own.rows : await rowsFor(labels),
+    };
   } catch (error) {
     if (error instanceof BidoraError && ["HEAD", "UNKNOWN_LABEL"].includes(error.code)) return undefined;
     throw error;
@@ -57,7 +65,7 @@ export async function baseHead(
 export function majorityOf(
   { kind, task, metadata }: InferenceModel,
   choice: TaskChoice,
-  { labels, names, rows }: HeadRows,
+  { names, rows, positive }: HeadRows,
   references: readonly unknown[],
 ): Baseline | undefined {
   const { majority, labels: saved = [] } = metadata?.task === kind ? metadata : {};
@@ -68,7 +76,7 @@ export function majorityOf(
   const constant = known ?? task.constantPrediction?.(rows, names);
   if (!constant) return undefined;
   const pairs = references.map((reference) => [reference, constant.of(reference)] as const);
-  const { metric } = task.scorer({ labels: names, metrics: choice.metrics, positive: positiveOf(choice, labels) });
+  const { metric } = task.scorer({ labels: names, metrics: choice.metrics, positive });
   return {
     of: "majority",
     metrics: score(metric, pairs),

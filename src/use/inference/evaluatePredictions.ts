@@ -22,7 +22,7 @@ import {
   type Split,
   type TaskChoice,
 } from "../../tasks/datasets/index.js";
-import { type ExamplePrediction, textScorer } from "../../tasks/index.js";
+import { type ExamplePrediction, positiveName, textScorer } from "../../tasks/index.js";
 import type { Evaluation } from "../evaluation/evaluateRows.js";
 
 /** Predictions, and the rows that they are for. */
@@ -32,6 +32,7 @@ interface PredictionFile extends CallContext {
   readonly limit?: number | undefined;
   readonly textColumns?: readonly string[] | undefined;
   readonly labelColumn?: readonly string[] | undefined;
+  readonly positiveLabel?: string | undefined;
   readonly dropUnlabeled?: undefined;
   /** One JSON object per row, as `predict` writes them. */
   readonly predictions: string;
@@ -94,11 +95,8 @@ const scoreLabels: Score = async (settings, choice, written) => {
   const read = readPredictions<object>(settings, choice, written, examples.length, "labeled rows");
   const spelled = choice.task.outputs ? undefined : spellLabels(choice, all, read);
   const { labels, predictions } = spelled ?? { labels: undefined, predictions: read };
-  const { metric } = choice.task.scorer({
-    labels: labels?.names ?? [],
-    metrics: choice.metrics,
-    positive: positiveOf(choice, labels),
-  });
+  const positive = positiveOf(choice, labels, { asked: settings.positiveLabel, examples: all.examples });
+  const { metric } = choice.task.scorer({ labels: labels?.names ?? [], metrics: choice.metrics, positive });
   const scored = examples.map((example, i): ExamplePrediction => {
     checkWords(written[i]!, example);
     const reference = choice.task.reference(example, labels);
@@ -110,7 +108,8 @@ const scoreLabels: Score = async (settings, choice, written) => {
     metric.measure(reference, prediction, i + 1),
   );
   const { units } = together ?? {};
-  return { metrics: metric.result(measured), metric, measured, ...(units && { units }) };
+  const named = positiveName(metric, labels?.names, positive);
+  return { metrics: metric.result(measured), metric, measured, ...named, ...(units && { units }) };
 };
 
 /** What an example has that was not encoded. */

@@ -60,7 +60,13 @@ describe("a setting that has changed", () => {
     ]);
   });
 
-  test.each(SETTINGS.filter((key) => !ELSEWHERE.includes(key)))("%s", async (key) => {
+  test("a label that an earlier version did not record is none", () => {
+    const named = { ...state.settings, positiveLabel: "spam" };
+    expect(settingDifferences(state.settings, named)).toEqual([]);
+    expect(settingDifferences(named, { ...named, positiveLabel: "ham" })).toMatchObject([{ key: "positiveLabel" }]);
+  });
+
+  test.each(SETTINGS.filter((key) => ![...ELSEWHERE, "positiveLabel"].includes(key)))("%s", async (key) => {
     const [before, after] = [state.settings[key], other(state.settings[key])];
     const found = resumedWith({ ...state.settings, [key]: after });
     if (FREE.has(key)) await expect(found).resolves.toMatchObject({ path });

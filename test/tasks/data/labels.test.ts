@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type Example, LabelMap, labelMap } from "../../../src/tasks/data/index.js";
-import { modelLabels, positiveLabel } from "../../../src/tasks/data/labels.js";
+import { findNamed, modelLabels, positiveLabel } from "../../../src/tasks/data/labels.js";
 import { namedDatasets } from "../../../src/tasks/datasets/index.js";
 
 const at = { file: "rows.jsonl", line: 7 };
@@ -67,15 +67,34 @@ describe("the positive label of two", () => {
   const { "glue/mrpc": mrpc, "glue/qqp": qqp } = namedDatasets;
 
   it("a data set's positive label is found by name or by id", () => {
-    expect(positiveLabel(new LabelMap(["Equivalent", "not_equivalent"]), mrpc)).toBe(0);
-    expect(positiveLabel(new LabelMap(["not_duplicate", "duplicate"]), qqp)).toBe(1);
-    expect(positiveLabel(new LabelMap(["1", "0"]), mrpc)).toBe(0);
+    const find = (labels: string[], { labelNames, positive }: typeof mrpc) =>
+      findNamed(new LabelMap(labels), labelNames, positive!);
+    expect(find(["Equivalent", "not_equivalent"], mrpc)).toBe(0);
+    expect(find(["not_duplicate", "duplicate"], qqp)).toBe(1);
+    expect(find(["1", "0"], mrpc)).toBe(0);
   });
 
-  it("the positive label is 1 of 0 and 1, else the later by value or name", () => {
-    expect(positiveLabel(new LabelMap(["yes", "no"]))).toBe(0);
-    expect(positiveLabel(new LabelMap(["10", "9"]))).toBe(0);
+  it.each([
+    [["1", "0"], 0],
+    [["False", "TRUE"], 1],
+    [["Yes", "no"], 0],
+    [["NEGATIVE", "Positive"], 1],
+  ] as const)("of %o it is the label %d, however rare the other is", (names, positive) => {
+    const labels = new LabelMap(names);
+    expect(positiveLabel(labels)).toBe(positive);
+    expect(positiveLabel(labels, texts(names[positive], names[positive], names[1 - positive]))).toBe(positive);
+  });
+
+  it("it is 1 of rows with 0 and 1, whatever a checkpoint calls them", () => {
     expect(positiveLabel(labelMap(texts(0, 1), { checkpoint: ["pos", "neg"] }))).toBe(1);
+  });
+
+  it("it is the rarer label of the rows, else the later by value or name", () => {
+    const labels = new LabelMap(["spam", "ham"]);
+    expect(positiveLabel(labels, texts("spam", "spam", "ham"))).toBe(1);
+    expect(positiveLabel(labels, texts("ham", "spam", "ham"))).toBe(0);
+    expect(positiveLabel(labels, texts("ham", "spam"))).toBe(0);
+    expect(positiveLabel(new LabelMap(["10", "9"]))).toBe(0);
   });
 });
 

@@ -12,6 +12,7 @@ const cardOf = (
   renderModelCard({
     config: resolveRun({ model: "M", task: "sequence-classification", train: "t.csv", ...settings }),
     isForPeft: true,
+    positiveLabel: undefined,
     labels,
     rows,
     parameters: { total: 2, trained: 1 },

@@ -15,6 +15,7 @@ import {
 import {
   chosenTask,
   isNamedFolder,
+  knownPositive,
   labelsForInference,
   positiveOf,
   readLabeled,
@@ -62,6 +63,8 @@ export interface EvaluateResult {
   readonly intervals?: Readonly<Record<string, ConfidenceInterval | null>>;
   /** Notes on what the metrics don't show, one sentence each; absent if there are none. */
   readonly notes?: readonly string[];
+  /** The label that precision, recall and F1 are of, if there are any. */
+  readonly positiveLabel?: string;
   /** The number of evaluated rows. */
   readonly rows: number;
   /** With an adapter, what its metrics are read against: the base model, or the same prediction for every row. */
@@ -96,20 +99,26 @@ export const evaluateCommand = defineCommand({
           );
     const { notes, ...figures } = figuresOf(found, settings);
     for (const note of notes) context.onNote?.(note);
-    const { rows, baseline, changes } = found;
+    const { rows, baseline, changes, evaluations } = found;
+    const { positiveLabel } = Object.assign({}, ...evaluations) as Evaluation;
+    const ofClass = positiveLabel !== undefined && { positiveLabel };
     const beside = baseline && {
       baseline: { of: baseline.of, metrics: baseline.metrics },
       ...(changes && { changes }),
     };
-    return { ...figures, ...(notes.length > 0 && { notes }), rows, ...beside };
+    return { ...figures, ...ofClass, ...(notes.length > 0 && { notes }), rows, ...beside };
   },
-  show: ({ metrics, intervals, notes, baseline, changes, rows }) => ({
+  show: ({ metrics, intervals, positiveLabel, notes, baseline, changes, rows }) => ({
     value: {
-      ...{ ...metrics, ...(intervals && { intervals }), ...(notes && { notes }) },
+      ...{ ...metrics, ...(positiveLabel !== undefined && { positiveLabel }) },
+      ...{ ...(intervals && { intervals }), ...(notes && { notes }) },
       ...(baseline && { baseline: { of: baseline.of, ...baseline.metrics } }),
       ...(changes && { changes }),
     },
-    text: formatMetrics(metrics, intervals, baseline) + (changes ? `\n${changesText(changes, baseline, rows)}` : ""),
+    text: [
+      formatMetrics(metrics, { intervals, baseline, positiveLabel }),
+      ...(changes ? [changesText(changes, baseline, rows)] : []),
+    ].join("\n"),
   }),
 });
 
@@ -179,12 +188,12 @@ async function evaluateModel(
     : all.examples.slice(0, limit);
   const { batchSize } = settings;
   const { signal } = context;
-  const scored = async ({ labels, names, rows }: HeadRows): Promise<Scored> => {
+  const scored = async ({ names, rows, positive }: HeadRows): Promise<Scored> => {
     const pairs = hasPairs ? (all.examples as readonly EmbeddingExample[]) : undefined;
     const corpus = pairs && (await searchCorpus(open, pairs, examples.length, { ...settings, signal }));
     const { task, metrics } = choice;
     // Names are spelled as in the rows: the label of a word is compared by its name.
-    const pass = { task, labels: names, batchSize, signal, metrics, positive: positiveOf(choice, labels), corpus };
+    const pass = { task, labels: names, batchSize, signal, metrics, positive, corpus };
     const [references, right]: [unknown[], boolean[]] = [[], []];
     const evaluation = await evaluateRows(open.model, rows, pass, ({ reference }, prediction) => {
       references.push(reference);
@@ -203,7 +212,10 @@ async function evaluateModel(
         encodedRows(open, examples, labels, settings, hooks);
       // The labels are those of all rows, however few of them are evaluated.
       const labels = labelsForInference(choice, all, open.labels);
-      const own = { labels, names: labels?.names ?? open.labels, rows: await rowsFor(labels, context) };
+      const names = labels?.names ?? open.labels;
+      const [asked, known] = [settings.positiveLabel, knownPositive(open.labels, open.metadata)];
+      const positive = positiveOf(choice, labels, { asked, known });
+      const own = { labels, names, positive, rows: await rowsFor(labels, context) };
       const isCompared = open.adapter !== undefined && (settings.baseline ?? !overrides);
       const base = isCompared && (await baseHead(open, choice, all, own, (of) => rowsFor(of, { signal })));
       const hasBaseline = Boolean(base || choice.task.constantPrediction);

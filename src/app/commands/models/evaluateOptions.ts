@@ -70,6 +70,7 @@ export const evaluateOptions = {
   ...pick(rowOptions, "task"),
   textColumns: { ...rowOptions.textColumns, appliesWhen: both(rowOptions.textColumns.appliesWhen, notOfTexts) },
   ...pick(rowOptions, "labelColumn"),
+  positiveLabel: { ...runOptions.positiveLabel, defaultText: "as the run recorded it, else the label with index 1" },
   dropUnlabeled: { ...runOptions.dropUnlabeled, appliesWhen: both(withModel, onLabeledFile) },
   ...allApplyWhen(withModel, {
     ...pick(rowOptions, "maxLength", "batchSize", "dtype", "baseDtype", "device", "threads"),

@@ -1,8 +1,9 @@
 /** The check boxes by which runs are chosen, and links to runs of other tasks. */
-import { formatBytes, formatNumber } from "../../../base/index.js";
+import { formatBytes } from "../../../base/index.js";
 import { readMetrics } from "../../../base/records/index.js";
 import { html, type Markup } from "../../../studies/report/index.js";
 import { button, form, hidden } from "../page.js";
+import { logFacts, scoreText } from "../training/runFacts.js";
 import { rowsNote } from "../training/scoredRows.js";
 import type { Held } from "./answerer.js";
 import type { Choice } from "./choice.js";
@@ -10,10 +11,15 @@ import { type FinishedRun, hasBase } from "./finishedRuns.js";
 import { kindOf } from "./inputs.js";
 
 /** @param more fields of the same form, which is sent at each change */
-export function choicePart(choice: Choice, all: readonly FinishedRun[], more: readonly (Markup | undefined)[]): Markup {
+export async function choicePart(
+  choice: Choice,
+  all: readonly FinishedRun[],
+  more: readonly (Markup | undefined)[],
+): Promise<Markup> {
   const [first] = choice.runs as [FinishedRun];
   const same = all.filter((run) => kindOf(run) === kindOf(first));
-  const boxes = same.map((run) => box("run", run.name, run.name, choice.runs.includes(run), scoresOf(run, same)));
+  const notes = await Promise.all(same.map((run) => scoresOf(run, same)));
+  const boxes = same.map((run, i) => box("run", run.name, run.name, choice.runs.includes(run), notes[i]!));
   const list = html`<fieldset class="models"><legend>Runs for ${kindOf(first)}</legend>${boxes}${baseBox(choice, first)}</fieldset>`;
   return html`<form method="get" action="/try" data-live>${list}${more}</form>${othersPart(all, first)}`;
 }
@@ -28,12 +34,12 @@ function baseBox({ withBase }: Choice, run: FinishedRun): Markup {
 }
 
 /** The first metrics of a run. @param listed the runs beside it */
-function scoresOf({ path, metadata, settings }: FinishedRun, listed: readonly FinishedRun[]): string {
-  const scores = Object.entries(readMetrics(path)).slice(0, 2);
-  const all = [metadata.method, ...scores.map(([name, value]) => `${name} ${formatNumber(value)}`)].join(", ");
+async function scoresOf({ path, metadata, settings }: FinishedRun, listed: readonly FinishedRun[]): Promise<string> {
+  const [metrics, log] = [readMetrics(path), await logFacts(path)];
+  const names = Object.keys(metrics).slice(0, 2);
+  const all = [metadata.method, ...names.map((name) => scoreText(name, metrics, log))].join(", ");
   const others = listed.map((run) => run.settings);
-  const [first] = scores;
-  return [all, first && rowsNote(settings, others, first[0])].filter(Boolean).join(" ");
+  return [all, names[0] && rowsNote(settings, others, names[0])].filter(Boolean).join(" ");
 }
 
 /** The first run of each other kind. */

@@ -1,4 +1,4 @@
-// Inputs that hide parts of a list: `data-filter` has the list's id; its parts have their words in `data-words`. What is found is opened.
+// Inputs that hide parts of a folded list: `data-filter` has its id; its parts have their words in `data-words`. What is found is opened.
 import { onPage } from "./page.js";
 
 export function addFiltering(): void {
@@ -17,6 +17,6 @@ function apply(input: HTMLInputElement): void {
   for (const group of list.querySelectorAll<HTMLElement>("[data-group]"))
     group.hidden = group.querySelector("[data-words]:not([hidden])") === null;
   if (words.length === 0) return;
-  for (const closed of list.querySelectorAll("details"))
+  for (const closed of list.parentElement!.querySelectorAll("details"))
     if (closed.querySelector("[data-words]:not([hidden])")) closed.open = true;
 }

@@ -148,7 +148,7 @@ export async function trainOn({ folder, runFile }: RunPlace, name: string, asked
     ...(!keepsModel && { model: settings.model }),
     ...(before.method === undefined && { method: settings.method }),
   };
-  runFile.change({ ...ofRows, loss, ...start });
+  runFile.change({ positiveLabel: undefined, ...ofRows, loss, ...start });
 }
 
 /** Whether a model is the suggestion for the task of before. */

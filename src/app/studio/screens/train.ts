@@ -9,7 +9,7 @@ import { endedNames, entryOf, type RunEntry } from "../training/entries.js";
 import { queuePart, runsPart } from "../training/listParts.js";
 import { addReports } from "../training/reports.js";
 import { figuresPart, runPart } from "../training/runPart.js";
-import { type Next, nextRun, queuedSettings, startPart } from "../training/startPart.js";
+import { type Next, nextRun, queuedSettings, scoresStart, startPart } from "../training/startPart.js";
 import type { Studio } from "../workspace.js";
 
 const nameIn = (form: Form): string => form.required("name", "the name of a run");
@@ -115,7 +115,9 @@ function commandsOf(
   next: Next,
   chosen: RunEntry | undefined,
 ): NonNullable<Rendered["commands"]> {
-  const ofNext = "missing" in next ? [] : [["finetune", "run.yaml", "--output", folder.as("runs", next.name)]];
+  const start = "missing" in next || !scoresStart(next.config.given) ? [] : ["--eval-on-start"];
+  const ofNext =
+    "missing" in next ? [] : [["finetune", "run.yaml", ...start, "--output", folder.as("runs", next.name)]];
   if (!chosen) return ofNext;
   const isDone = chosen.state === "done" || chosen.state === "elsewhere";
   return [...ofNext, isDone ? ["report", folder.as("runs", chosen.name)] : queue.wordsOf(chosen.name)];

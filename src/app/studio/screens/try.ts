@@ -38,7 +38,7 @@ async function render(studio: Studio, asked: Asked): Promise<Rendered> {
   const isTalk = GENERATING.includes(choice.runs[0]!.task);
   const part = isTalk ? talkPart(studio, choice) : predictPart(studio, choice, asked.form);
   const content = [
-    choicePart(choice, all, [isTalk ? talkFields(choice) : undefined]),
+    await choicePart(choice, all, [isTalk ? talkFields(choice) : undefined]),
     heldPart(studio.answerer.held),
     ...part.content,
     await wrongPart(choice, studio.folder.path),

@@ -24,7 +24,9 @@ export function settingField(setting: Setting, refused: Form | undefined): Marku
     const parts = { name: key, label: labelOf(key), help: helpOf(shown) };
     const kind = inputKind(option);
     if (kind === "switch" || kind === "choice") {
-      const words = (option.words ?? []).map((word) => [word, shownWord(word)] as const);
+      const words = (option.words ?? []).map(
+        (word) => [word, key === "positiveLabel" ? word : shownWord(word)] as const,
+      );
       return choiceField(
         parts,
         [["", `default: ${shownWord(usual)}`], ...words],

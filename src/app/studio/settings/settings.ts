@@ -42,12 +42,16 @@ export const isSettable = (key: string): key is RunKey =>
 
 const SETTABLE = Object.keys(runOptions).filter(isSettable);
 
-/** Every setting that a file can have and that this part shows, in the order of the help. @throws UsageError as the run itself */
-export function settingsOfRun(file: RunSettings): readonly Setting[] {
+/**
+ * Every setting that a file can have and that this part shows, in the order of the help.
+ * @param labels of the training rows, if they are known
+ * @throws UsageError as the run itself
+ */
+export function settingsOfRun(file: RunSettings, labels?: readonly string[]): readonly Setting[] {
   const config = settledRun(file);
   const unused = new Set(unusedSettings(config));
   return SETTABLE.map((key) => {
-    const option = runOptions[key] as Option;
+    const option = { ...(runOptions[key] as Option), ...(key === "positiveLabel" && labels && { words: labels }) };
     const isGiven = file[key] !== undefined;
     return {
       key,
@@ -55,9 +59,14 @@ export function settingsOfRun(file: RunSettings): readonly Setting[] {
       value: unused.has(key) ? "" : textOf(config[key]),
       usual: usualText(key, option, isGiven ? without(file, key) : config),
       isGiven,
-      only: unused.has(key) ? (option.appliesWhen?.only ?? "without the setting that replaces it") : undefined,
+      only: onlyWhen(key, option, unused, labels),
     };
   });
+}
+
+function onlyWhen(key: RunKey, { appliesWhen }: Option, unused: ReadonlySet<string>, labels?: readonly string[]) {
+  if (unused.has(key)) return appliesWhen?.only ?? "without the setting that replaces it";
+  return key === "positiveLabel" && labels && labels.length !== 2 ? "to rows with two labels" : undefined;
 }
 
 /** The run without one setting, if there is such a run. */

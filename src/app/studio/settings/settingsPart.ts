@@ -3,6 +3,7 @@ import { UsageError } from "../../../base/index.js";
 import type { Option } from "../../../base/settings/index.js";
 import { html, type Markup } from "../../../studies/report/index.js";
 import { type RunKey, runOptions } from "../../../tasks/config/index.js";
+import { currentOf } from "../data/current.js";
 import { type Changes, settledRun } from "../runFile.js";
 import type { Action, Asked, Form } from "../screen.js";
 import type { Studio } from "../workspace.js";
@@ -14,17 +15,26 @@ import { isSettable, type Setting, settingsOfRun } from "./settings.js";
 /** Where the forms go back to. */
 const PAGE = "/train";
 
-/** What is in sight; all others are in the list that can be searched. */
-const IN_SIGHT: readonly RunKey[] = ["rank", "learningRate", "epochs", "maxSteps", "batchSize", "maxLength"];
+/** The most used ones, which are in sight; all others are in the list that can be searched. */
+const IN_SIGHT: readonly RunKey[] = [
+  ...(["rank", "alpha", "targetModules", "learningRate", "epochs", "maxSteps"] as const),
+  ...(["batchSize", "maxLength", "positiveLabel", "evalEvery", "earlyStopping", "seed"] as const),
+];
 
 /** @throws BidoraError, UsageError for a run.yaml that commands refuse too */
 export async function settingsPart(studio: Studio, { query, form }: Asked): Promise<Markup> {
   const file = studio.runFile.read();
-  const settings = settingsOfRun(file);
+  const settings = settingsOfRun(file, await labelsOf(studio));
   const inSight = IN_SIGHT.map((key) => settings.find((setting) => setting.key === key)!);
   const others = settings.filter(({ key }) => !IN_SIGHT.includes(key));
   return html`<div class="settings">${leftNote(query)}${methodChoice(settledRun(file).method, file.method !== undefined)}
 <section id="settings" aria-labelledby="settings-title"><h2 id="settings-title">Settings</h2><div class="fields">${inSight.map((setting) => settingField(setting, form))}</div>${otherSettings(others, form)}</section></div>`;
+}
+
+/** The labels of the training rows; undefined while they are not known. */
+async function labelsOf(studio: Studio): Promise<readonly string[] | undefined> {
+  const current = await currentOf(studio, undefined);
+  return current?.part === "train" ? current.index?.labels?.map(({ label }) => label) : undefined;
 }
 
 /** What left run.yaml at the last change. */
@@ -39,8 +49,8 @@ function otherSettings(settings: readonly Setting[], form: Form | undefined): Ma
   const given = settings.filter(({ isGiven }) => isGiven).length;
   const groups = [...new Set(settings.map(({ option }) => option.group))];
   const isOpen = form?.has("setting") ? html` open` : undefined;
-  return html`<details id="other-settings"${isOpen}><summary>All other settings (${settings.length}${given > 0 ? `, ${given} of them set` : ""})</summary>
-<div class="field search" id="setting-search-field"><label for="setting-search">Search by words</label><input id="setting-search" type="search" data-filter="setting-list" data-kept autocomplete="off"></div>
+  return html`<div class="field search" id="setting-search-field"><label for="setting-search">Search all other settings</label><input id="setting-search" type="search" data-filter="other-settings" data-kept autocomplete="off" placeholder="words, such as dropout or warm-up"></div>
+<details id="other-settings"${isOpen}><summary>All ${settings.length}${given > 0 ? `, ${given} of them set` : ""}</summary>
 <div id="setting-list" class="setting-groups">${groups.map((name) => groupPart(name, settings, form))}</div></details>`;
 }
 

@@ -1,9 +1,10 @@
 /** The queue, and the runs that have ended. */
-import { formatCount, formatNumber, own, words } from "../../../base/index.js";
+import { formatCount, own } from "../../../base/index.js";
 import { html, type Markup } from "../../../studies/report/index.js";
 import { addressWith, button } from "../page.js";
 import type { RunEntry } from "./entries.js";
 import type { RunQueue } from "./queue.js";
+import { scoreText } from "./runFacts.js";
 import { type OfRows, rowsNote } from "./scoredRows.js";
 
 /** The runs that wait, in order. */
@@ -56,7 +57,6 @@ function summaryOf({ state, folder: { metrics }, log, failure }: RunEntry, liste
   const main = log?.judgedBy?.metric ?? Object.keys(metrics)[0] ?? "";
   const shown = [`test_${main}`, main, ...Object.keys(metrics)].find((name) => own(metrics, name) !== undefined);
   const rows = shown === undefined || !log ? undefined : rowsNote(log.ofRows, listed, shown);
-  const score =
-    shown === undefined ? [] : [[words(shown), formatNumber(metrics[shown]!), rows].filter(Boolean).join(" ")];
+  const score = shown === undefined ? [] : [[scoreText(shown, metrics, log), rows].filter(Boolean).join(" ")];
   return [log?.method, ...score].filter((part) => part !== undefined).join(" · ");
 }

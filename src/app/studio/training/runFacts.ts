@@ -1,6 +1,6 @@
 /** What a run's folder tells about it. */
 import { join } from "node:path";
-import { own } from "../../../base/index.js";
+import { formatNumber, own, words } from "../../../base/index.js";
 import {
   EVENTS,
   type Goal,
@@ -8,6 +8,7 @@ import {
   isRunFolder,
   type Metrics,
   newestCheckpoint,
+  ofClass,
   type RunLog,
   readMetrics,
   readRunLog,
@@ -38,6 +39,8 @@ export interface LogFacts {
   readonly trainedParameters: number | undefined;
   /** The metric by which it is judged, and which way is better. */
   readonly judgedBy: { readonly metric: string; readonly goal: Goal } | undefined;
+  /** The label that F1 is of, of two. */
+  readonly positiveLabel: string | undefined;
   /** The metrics of the constant that the training rows' labels suggest, and of the model before its first step. */
   readonly majority: Metrics | undefined;
   readonly start: Metrics | undefined;
@@ -60,9 +63,29 @@ export function factsOf({ events }: RunLog): LogFacts {
     failure: ended?.event === "error" ? { message: ended.message.split("\n")[0]!, code: ended.code } : undefined,
     ...{ seconds: done?.seconds, peakMemoryBytes: done?.peakMemoryBytes, majority: done?.majority },
     trainedParameters: start?.parameters.trained,
-    judgedBy: start?.judgedBy,
+    ...{ judgedBy: start?.judgedBy, positiveLabel: text("positiveLabel") },
     start: first?.event === "evaluation" ? first.metrics : undefined,
   };
+}
+
+/** What a score is compared with. */
+export const baselinesOf = (log: LogFacts | undefined): (readonly [name: string, metrics: Metrics])[] =>
+  (
+    [
+      ["Always the same answer", log?.majority],
+      ["Before training", log?.start],
+    ] as const
+  ).flatMap(([name, metrics]) => (metrics ? [[name, metrics] as const] : []));
+
+/** A metric's name, which says of F1 whose it is. */
+export const titleOf = (metric: string, log: LogFacts | undefined): string =>
+  `${words(metric)}${ofClass(metric, log?.positiveLabel)}`;
+
+/** A score beside those of the baselines: `F1 of spam 0.94 (always the same answer 0, before training 0.21)`. */
+export function scoreText(metric: string, metrics: Metrics, log: LogFacts | undefined): string {
+  const known = baselinesOf(log).filter(([, values]) => own(values, metric) !== undefined);
+  const beside = known.map(([name, values]) => `${name.toLowerCase()} ${formatNumber(values[metric]!)}`);
+  return `${titleOf(metric, log)} ${formatNumber(metrics[metric]!)}${beside.length > 0 ? ` (${beside.join(", ")})` : ""}`;
 }
 
 /** What is known of a run without its log. */

@@ -1,5 +1,5 @@
 /** One run: how it is going, what came out, or why it failed. */
-import { formatBytes, formatCount, formatNumber, formatSeconds, own, words } from "../../../base/index.js";
+import { formatBytes, formatCount, formatNumber, formatSeconds, own } from "../../../base/index.js";
 import { type Metrics, metricName } from "../../../base/records/index.js";
 import type { RunStatus } from "../../../studies/dashboard/index.js";
 import { html, type Markup, row, table } from "../../../studies/report/index.js";
@@ -7,7 +7,7 @@ import { button, type Fact, facts } from "../page.js";
 import type { RunEntry } from "./entries.js";
 import { failurePart } from "./failure.js";
 import type { RunQueue } from "./queue.js";
-import type { LogFacts } from "./runFacts.js";
+import { baselinesOf, type LogFacts, titleOf } from "./runFacts.js";
 
 /** The chosen run. */
 export const runPart = (queue: RunQueue, entry: RunEntry): Markup =>
@@ -89,31 +89,28 @@ function factsOf(run: RunStatus): readonly Fact[] {
 
 /** The scores of a finished run beside those of its baselines. */
 function resultPart({ folder: { metrics }, log }: RunEntry): Markup {
-  const beside: [string, Metrics | undefined][] = [
-    ["Always the same answer", log?.majority],
-    ["Before training", log?.start],
-  ];
-  const columns = beside.filter((one): one is [string, Metrics] => one[1] !== undefined);
+  const columns = baselinesOf(log);
   const cell = (values: Metrics, name: string) => {
     const value = own(values, name);
     return typeof value === "number" ? formatNumber(value) : "–";
   };
   const rows = Object.keys(metrics).map((name) =>
-    row(words(name), [cell(metrics, name), ...columns.map(([, values]) => cell(values, name))]),
+    row(titleOf(name, log), [cell(metrics, name), ...columns.map(([, values]) => cell(values, name))]),
   );
   const scores = table("Scores", ["Metric", "This run", ...columns.map(([title]) => title)], rows);
   return html`<p role="status"><strong>Done</strong></p>${scores}${log && noBetterNote(metrics, log)}${log && facts(costs(log))}`;
 }
 
 /** A warning for a run that is no better than a constant, on the test rows if it has some. */
-function noBetterNote(metrics: Metrics, { judgedBy, majority = {} }: LogFacts): Markup | undefined {
+function noBetterNote(metrics: Metrics, log: LogFacts): Markup | undefined {
+  const { judgedBy, majority = {} } = log;
   if (!judgedBy) return undefined;
   const names = [metricName(judgedBy.metric, "test"), judgedBy.metric];
   const name = names.find((one) => own(metrics, one) !== undefined && own(majority, one) !== undefined);
   if (name === undefined) return undefined;
   const gain = metrics[name]! - majority[name]!;
   const isBetter = judgedBy.goal === "minimize" ? gain < 0 : gain > 0;
-  return isBetter ? undefined : html`<p class="note">${words(name)}: no better than always the same answer.</p>`;
+  return isBetter ? undefined : html`<p class="note">${titleOf(name, log)}: no better than always the same answer.</p>`;
 }
 
 const costs = ({ method, model, step, seconds, peakMemoryBytes, trainedParameters }: LogFacts): readonly Fact[] => [

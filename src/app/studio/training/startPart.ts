@@ -1,7 +1,7 @@
 /** What the next run would be, and the button that starts it. */
 import { BidoraError } from "../../../base/index.js";
 import { html, type Markup } from "../../../studies/report/index.js";
-import type { RunConfig } from "../../../tasks/config/index.js";
+import type { RunConfig, RunSettings } from "../../../tasks/config/index.js";
 import { type Fact, facts, firstStep, form, idOf, textField } from "../page.js";
 import type { Form } from "../screen.js";
 import type { Studio } from "../workspace.js";
@@ -50,9 +50,14 @@ const factsOf = ({ method, model, adapter, task, train, data, epochs, maxSteps }
   ["Length", maxSteps === undefined ? `${epochs} ${epochs === 1 ? "epoch" : "epochs"}` : `${maxSteps} steps`],
 ];
 
+/** Whether runs are scored before training too, for a score to compare with. */
+export const scoresStart = ({ evalOnStart, validation, test }: RunSettings): boolean =>
+  evalOnStart === undefined && (validation ?? test) !== undefined;
+
 /** The settings of a run in the queue: those of run.yaml, without what belongs to one call. */
 export const queuedSettings = (studio: Studio, name: string): string =>
   studio.runFile.textWith({
     ...{ resume: undefined, overwrite: undefined, dashboard: undefined },
+    ...(scoresStart(studio.runFile.read()) && { evalOnStart: true }),
     output: studio.folder.as("runs", name),
   });

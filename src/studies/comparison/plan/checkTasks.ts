@@ -288,11 +288,18 @@ async function designProblems(given: RunSettings, runs: readonly AskedRun[]): Pr
 /** Settings that would score a task's runs, all points of --tune and --curve included, on different labels or tokens. */
 function differentlyScored(runs: readonly RunSettings[]): UsageError[] {
   const isOfTokens = runs.some((run) => run.task !== undefined && taskOf(run.task).task.takesTrainOn === true);
-  const scoredBy: readonly RunKey[] = ["labelColumn", ...(isOfTokens ? (["maxLength", "trainOn"] as const) : [])];
+  const scoredBy: readonly RunKey[] = [
+    "labelColumn",
+    "positiveLabel",
+    ...(isOfTokens ? (["maxLength", "trainOn"] as const) : []),
+  ];
   return scoredBy.flatMap((key) => {
     const values = [...new Set(runs.map((run) => String(run[key] ?? "not set")))];
     if (values.length < 2) return [];
-    const [flag, what] = [flagOf(key), key === "labelColumn" ? "labels" : "tokens of its rows"];
+    const [flag, what] = [
+      flagOf(key),
+      key.endsWith("Label") || key === "labelColumn" ? "labels" : "tokens of its rows",
+    ];
     return new UsageError(
       `${flag} differs between its runs (${values.join(", ")}), so its runs would be scored on different ${what}: give one ${flag} for all of them.`,
     );

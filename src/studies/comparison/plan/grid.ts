@@ -46,7 +46,7 @@ const OWN: readonly RunKey[] = [
 /** Settings that would score the points on different rows or tokens, so that their scores could not be compared. */
 const SCORED_BY: readonly RunKey[] = [
   ...(["data", "train", "validation", "test", "testSplit", "trainLimit", "holdoutFraction"] as const),
-  ...(["shuffle", "labelColumn", "trainOn"] as const),
+  ...(["shuffle", "labelColumn", "positiveLabel", "trainOn"] as const),
 ];
 /** Settings without effect on the score that chooses: no texts are generated for held-out rows. */
 const NO_SCORE: readonly RunKey[] = ["maxNewTokens", "beams", "lengthPenalty", "noRepeatNgram"];

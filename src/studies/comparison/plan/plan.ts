@@ -115,7 +115,7 @@ function refuseChanged(folder: string, before: PlannedRun, now: PlannedRun, trie
 
 /** Settings that are derived from the model and the data where they are not asked for. */
 const FOUND: ReadonlySet<string> = new Set<keyof RunSettings>([
-  ...(["task", "textColumns", "labelColumn", "maxLength", "dtype", "targetModules"] as const),
+  ...(["task", "textColumns", "labelColumn", "positiveLabel", "maxLength", "dtype", "targetModules"] as const),
 ]);
 
 /** Refuses a run whose `run.yaml` differs from the plan. */

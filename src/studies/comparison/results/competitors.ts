@@ -34,7 +34,16 @@ function methodOf(folder: string): string | undefined {
 /** Settings that say what a run is of or where it stands, not what its method is. */
 const NOT_OF_METHOD: ReadonlySet<string> = new Set<RunKey>([
   ...(["method", "model", "revision", "task", "data", "train", "validation", "test", "testSplit"] as const),
-  ...(["textColumns", "labelColumn", "seed", "dataSeed", "threads", "saveEvery", "keepCheckpoints"] as const),
+  ...([
+    "textColumns",
+    "labelColumn",
+    "positiveLabel",
+    "seed",
+    "dataSeed",
+    "threads",
+    "saveEvery",
+    "keepCheckpoints",
+  ] as const),
 ]);
 
 /** The methods in this order, each with the settings that all of its runs were given alike. */

@@ -12,7 +12,8 @@ import {
 } from "../../../base/records/index.js";
 import { findAdapterMetadata } from "../../../models/adapters/index.js";
 import { readRunFile } from "../../../tasks/config/index.js";
-import { type TaskChoice, taskOf } from "../../../tasks/datasets/index.js";
+import { LabelMap } from "../../../tasks/data/index.js";
+import { knownPositive, positiveOf, type TaskChoice, taskOf } from "../../../tasks/datasets/index.js";
 import { configuredTask, declared, goalOf, NAMED_VALUES, type TaskSettings, textScorer } from "../../../tasks/index.js";
 import type { Metric, PredictedTokens } from "../../../tasks/metrics/index.js";
 import { atLeastOne, LOWER_IS_BETTER, type OverRows, overSums, tokenSums } from "../../../tasks/metrics/parts/index.js";
@@ -151,7 +152,7 @@ function scorersOf(folder: string) {
   const { task } = readRunFile(join(folder, RUN_FILE));
   const metadata = findAdapterMetadata(folder);
   const choice = taskOf(task ?? metadata?.task ?? "");
-  const { loss } = metadata ?? {};
+  const { loss, labels = [] } = metadata ?? {};
   const source = { folder, width: 0, settings: (loss ?? {}) as TaskSettings };
   const dependsOnRun = choice.kind === "preference";
   const { task: trained } = dependsOnRun ? configuredTask(choice, source) : choice;
@@ -161,7 +162,8 @@ function scorersOf(folder: string) {
     loss,
     dependsOnRun,
     byRows: trained.scorer({
-      labels: metadata?.labels ?? [],
+      labels,
+      positive: positiveOf(choice, new LabelMap(labels), { known: knownPositive(labels, metadata) }),
       metrics: choice.metrics,
       isScored: metadata?.isScored,
     }),

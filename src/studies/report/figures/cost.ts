@@ -6,7 +6,7 @@ import type { Goal } from "../../../base/records/index.js";
 import { mean, sampleDeviation } from "../../statistics/summary.js";
 import { figure, type Markup, meanAndSpread, panels, row, type Size, table, titled } from "../html.js";
 import { marked, runColor, runSymbol } from "./palette.js";
-import { around, draw } from "./plot.js";
+import { around, draw, withinRange } from "./plot.js";
 import { labelsOf } from "./pointLabels.js";
 
 export interface RunCost {
@@ -60,7 +60,7 @@ export function costFigure(spent: readonly RunCost[], metric: ScoreMetric, task?
   const axes = AXES.filter((axis) => spent.every((one) => Number.isFinite(axis.of(one))));
   const list = axes.map((axis) => ({
     title: axis.title,
-    draw: (size: Size) => scatter(spent, scoreTitle(metric), axis, size),
+    draw: (size: Size) => scatter(spent, metric, axis, size),
   }));
   if (list.length === 0) return undefined;
   const several = spent.length > names.length;
@@ -85,14 +85,16 @@ function costTable(spent: readonly RunCost[], metric: ScoreMetric, axes: readonl
 }
 
 /** Scores over one cost: a large mark for the mean of a method, small marks for its runs, and lines for the deviations. */
-function scatter(spent: readonly RunCost[], score: string, axis: Axis, size: Size): Markup {
-  const means = [...group(spent, ({ name }) => name).values()].map((runs) => meanOf(runs, axis));
+function scatter(spent: readonly RunCost[], metric: ScoreMetric, axis: Axis, size: Size): Markup {
+  const scores = spent.map(({ score }) => score);
+  const clamp = withinRange(metric.metric, scores);
+  const means = [...group(spent, ({ name }) => name).values()].map((runs) => meanOf(runs, axis, clamp));
   const several = means.filter(({ runs }) => runs.length > 1);
   const summary = means.map(({ name, x, y }) => `${name} ${formatNumber(y)} at ${axis.format(x)}`).join("; ");
   const tooltip = ({ name, x, y }: Mean) => `${name}: ${formatNumber(y)}, ${axis.format(x)}`;
   const labels = labelsOf(means);
   return draw({
-    title: `${score} over ${axis.title.toLowerCase()}`,
+    title: `${scoreTitle(metric)} over ${axis.title.toLowerCase()}`,
     description: `${summary}.`,
     width: size.width,
     height: Math.max(size.height, labels?.height ?? 0),
@@ -101,7 +103,7 @@ function scatter(spent: readonly RunCost[], score: string, axis: Axis, size: Siz
       label: axis.unit,
       domain: around([...means.flatMap(({ xLow, xHigh }) => [xLow, xHigh]), ...spent.map(axis.of)]),
     },
-    yDomain: around([...means.flatMap(({ yLow, yHigh }) => [yLow, yHigh]), ...spent.map((one) => one.score)]),
+    yDomain: around([...means.flatMap(({ yLow, yHigh }) => [yLow, yHigh]), ...scores], clamp),
     marks: [
       ...(labels?.marks ?? []),
       Plot.ruleX(several, { x: "x", y1: "yLow", y2: "yHigh", stroke: "color", strokeWidth: 1.5 }),
@@ -123,10 +125,10 @@ const runTooltip = ({ run, score }: RunCost): string => `${run}: ${formatNumber(
 type Mean = ReturnType<typeof meanOf>;
 
 /** The mean of a method, and one sample deviation each way. */
-function meanOf(runs: readonly RunCost[], { of }: Axis) {
+function meanOf(runs: readonly RunCost[], { of }: Axis, clamp: (end: number) => number) {
   const { name, index } = runs[0]!;
   const [xs, ys] = [runs.map(of), runs.map(({ score }) => score)];
   const [x, y, dx, dy] = [mean(xs), mean(ys), sampleDeviation(xs) ?? 0, sampleDeviation(ys) ?? 0];
-  const ends = { xLow: x - dx, xHigh: x + dx, yLow: y - dy, yHigh: y + dy };
+  const ends = { xLow: x - dx, xHigh: x + dx, yLow: clamp(y - dy), yHigh: clamp(y + dy) };
   return { name, index, runs, x, y, ...ends, color: runColor(index) };
 }

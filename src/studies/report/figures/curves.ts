@@ -6,7 +6,7 @@ import { mean, sampleDeviation } from "../../statistics/summary.js";
 import { type Markup, NOTHING, panels, row, type Size, table, titled } from "../html.js";
 import { type BestPoint, type Point, phasesIn, type Run } from "../runs.js";
 import { runColor } from "./palette.js";
-import { around, curve, dots, draw, retrainRules } from "./plot.js";
+import { around, curve, dots, draw, retrainRules, withinRange } from "./plot.js";
 
 export interface CurveSubject {
   /** Its number in the page, which chooses color, dashes and marks. */
@@ -148,10 +148,9 @@ const RAW = 500;
 /** Curves over steps: smoothed values, raw values, bands of spread, and best points. */
 export function drawCurves({ title, curves, withDots = false, best = [] }: CurvesDrawing, size: Size): Markup {
   const share = Math.max(1, curves.length / 4);
-  const all = curves.flatMap(({ points, raw, band }) => [
-    ...[...points, ...raw].map(({ value }) => value),
-    ...band.flatMap(({ low, high }) => [low, high]),
-  ]);
+  const values = curves.flatMap(({ points, raw }) => [...points, ...raw].map(({ value }) => value));
+  const clamp = withinRange(title, values);
+  const all = [...values, ...curves.flatMap(({ band }) => band.flatMap(({ low, high }) => [clamp(low), clamp(high)]))];
   const isFlat = all.every((value) => value === all[0]);
   const thinned = curves.map((one) => ({ ...one, points: downsample(one.points, TREND) }));
   return draw({
@@ -159,7 +158,7 @@ export function drawCurves({ title, curves, withDots = false, best = [] }: Curve
     description: `${describe(curves)}${best.map((point) => `; best at step ${point.step}: ${formatNumber(point.value)}`).join("")}.`,
     marks: [
       ...retrainRules(curves.filter(hasRetraining).flatMap(({ subject }) => subject.runs)),
-      ...thinned.map(band),
+      ...thinned.map((one) => band(one, clamp)),
       ...curves
         .filter(({ raw }) => raw.length > 0)
         .map(({ subject, raw }) => curve(subject, downsample(raw, RAW / share), true)),
@@ -171,7 +170,7 @@ export function drawCurves({ title, curves, withDots = false, best = [] }: Curve
     ],
     ...size,
     // An axis with one value would have a single tick with all its digits.
-    ...(isFlat && { yDomain: around(all) }),
+    ...(isFlat && { yDomain: around(all, clamp) }),
   });
 }
 
@@ -179,11 +178,18 @@ const hasRetraining = ({ points }: Curve): boolean => points.some(({ phase }) =>
 
 const tooltip = (point: Point): string => `${point.run}, step ${point.step}: ${formatNumber(point.value)}`;
 
-function band({ subject, points, band: all }: Curve): Plot.Markish {
+function band({ subject, points, band: all }: Curve, clamp: (end: number) => number): Plot.Markish {
   const kept = new Set<Point>(points);
   return Plot.areaY(
     all.filter((point) => kept.has(point)),
-    { x: "step", y1: "low", y2: "high", z: "phase", fill: runColor(subject.index), fillOpacity: 0.16 },
+    {
+      x: "step",
+      y1: ({ low }) => clamp(low),
+      y2: ({ high }) => clamp(high),
+      z: "phase",
+      fill: runColor(subject.index),
+      fillOpacity: 0.16,
+    },
   );
 }
 

@@ -158,12 +158,28 @@ export function retrainRules(runs: readonly Run[]): Plot.Markish[] {
   ];
 }
 
-/** The range of values with some padding, also if all values are the same. */
-export function around(values: readonly number[]): readonly [number, number] {
+/** The range of values with some padding, also if all values are the same. @param clamp see `withinRange` */
+export function around(values: readonly number[], clamp = (end: number): number => end): readonly [number, number] {
   const least = values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
   const most = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   const room = 0.08 * (most - least) || 0.05 * Math.abs(most) || 1;
-  return [least - room, most + room];
+  return [clamp(least - room), clamp(most + room)];
+}
+
+/** Metrics that can't leave a range, by their names. */
+const RANGES: readonly (readonly [RegExp, readonly [number, number]])[] = [
+  [/correlation|pearson|spearman/i, [-1, 1]],
+  [/accuracy|precision|recall|f1|match|ndcg|mrr|\bmap\b|bleu|meteor|rouge|chrf/i, [0, 1]],
+  [/loss|error|perplexity/i, [0, Number.POSITIVE_INFINITY]],
+];
+
+type Clamp = (end: number) => number;
+
+/** Keeps an end of an axis or of a band in the range of a metric, unless some values are out of it. */
+export function withinRange(metric: string, values: readonly number[]): Clamp {
+  const [, [low, high]] = RANGES.find(([names]) => names.test(metric)) ?? [undefined, [-Infinity, Infinity]];
+  const isWithin = values.every((value) => low <= value && value <= high);
+  return (end) => (isWithin ? Math.min(high, Math.max(low, end)) : end);
 }
 
 interface Ticks {

@@ -8,7 +8,7 @@ import { curveNotes, pointText, sharesText, valuesIn } from "../../tables/curveT
 import { figure, fitting, type Markup, NOTHING, row, type Size, table, titled } from "../html.js";
 import type { Point } from "../runs.js";
 import { runColor } from "./palette.js";
-import { around, curve, dots, draw } from "./plot.js";
+import { around, curve, dots, draw, withinRange } from "./plot.js";
 
 /** A method's mean at a value of the setting, with its deviation to either side. */
 interface ShownPoint extends Point {
@@ -20,6 +20,8 @@ interface Shown {
   readonly index: number;
   readonly summary: CurveSummary;
   readonly points: readonly ShownPoint[];
+  /** Keeps an end of the axis in the metric's range. */
+  readonly clamp: (end: number) => number;
 }
 
 /** One figure for each setting: a line, a band and marks for each method; undefined if there is no curve of the task. */
@@ -31,8 +33,12 @@ export function settingCurves(
   const unfinished = runs.filter(({ metrics, diverged }) => metrics === null && !diverged).length;
   const ofTask = curves.filter((one) => one.task === task.name);
   return [...group(ofTask, ({ setting }) => setting)].map(([setting, summaries]) => {
-    const shown = summaries.map((summary) => shownOf(summary, methods.indexOf(summary.method)));
     const title = `${mainHeading(task)} over ${setting}`;
+    const clamp = withinRange(
+      mainHeading(task),
+      summaries.flatMap(({ points }) => points.flatMap(({ mean }) => mean ?? [])),
+    );
+    const shown = summaries.map((summary) => shownOf(summary, methods.indexOf(summary.method), clamp));
     return figure({
       id: `curve-${setting}`,
       title,
@@ -44,15 +50,15 @@ export function settingCurves(
   });
 }
 
-const shownOf = (summary: CurveSummary, index: number): Shown => ({
-  ...{ index, summary },
+const shownOf = (summary: CurveSummary, index: number, clamp: (end: number) => number): Shown => ({
+  ...{ index, summary, clamp },
   points: summary.points.flatMap(({ value: step, mean, deviation }) =>
     mean === null
       ? []
       : [
           {
             ...{ run: summary.method, phase: "train" as const, step, value: mean },
-            ...{ low: mean - (deviation ?? 0), high: mean + (deviation ?? 0) },
+            ...{ low: clamp(mean - (deviation ?? 0)), high: clamp(mean + (deviation ?? 0)) },
           },
         ],
   ),
@@ -68,7 +74,10 @@ function drawShown(title: string, setting: string, shown: readonly Shown[], size
     description: `${described.join("; ")}.`,
     ...size,
     x: { label: setting, ...xAxis(values) },
-    yDomain: around(points.flatMap(({ low, high }) => [low, high])),
+    yDomain: around(
+      points.flatMap(({ low, high }) => [low, high]),
+      shown[0]!.clamp,
+    ),
     marks: [
       ...shown.map(({ index, points: own }) =>
         Plot.areaY(own, { x: "step", y1: "low", y2: "high", fill: runColor(index), fillOpacity: 0.16 }),

@@ -1,8 +1,28 @@
 // The figures of a training: losses, metrics, both levels of a search, and the learning rate.
-import { words } from "../../../base/index.js";
-import type { StepEvent } from "../../../base/records/index.js";
-import { type FigureParts, figure, fitting, type Markup, type Size, titled } from "../html.js";
-import { bestPoints, metricCurveOn, metricNames, pointsOf, WATCHED, type WatchedRows } from "../runs.js";
+import { formatNumber, words } from "../../../base/index.js";
+import { ofClass, type StepEvent } from "../../../base/records/index.js";
+import {
+  type FigureParts,
+  figure,
+  fitting,
+  formatted,
+  type Markup,
+  row,
+  type Size,
+  section,
+  table,
+  titled,
+} from "../html.js";
+import {
+  bestPoints,
+  metricCurveOn,
+  metricNames,
+  pointsOf,
+  type Run,
+  setting,
+  WATCHED,
+  type WatchedRows,
+} from "../runs.js";
 import {
   type Curve,
   type CurvePanel,
@@ -98,12 +118,13 @@ interface Watched extends CurvePanel {
 function metricsFigure(subjects: readonly CurveSubject[], task?: string): Markup | undefined {
   const runs = subjects.flatMap((subject) => subject.runs);
   const kinds = WATCHED.filter((rows) => runs.some(({ watched }) => watched === rows));
+  const label = positiveLabelOf(runs);
   const entries = metricNames(runs).flatMap((name) =>
     kinds.map(
       (rows): Watched => ({
         name,
         rows,
-        title: kinds.length > 1 || rows !== WATCHED[0] ? metricOnRows(name, rows) : metricTitle(name),
+        title: kinds.length > 1 || rows !== WATCHED[0] ? metricOnRows(name, rows, label) : metricTitle(name, label),
         curves: curvesOf(subjects, (run) => metricCurveOn(run, name, rows)),
       }),
     ),
@@ -113,8 +134,10 @@ function metricsFigure(subjects: readonly CurveSubject[], task?: string): Markup
     bestPoints(run!).map((point) => ({ ...point, index, rows: run!.watched })),
   );
   const stopped = best.length > 0 ? " A ring marks the state that early stopping restores." : "";
+  const panels = entries.filter(isDrawn);
+  if (panels.length === 0) return runs.some(({ done }) => !done) ? singleValues(entries, subjects, task) : undefined;
   return panelFigure(
-    entries,
+    panels,
     {
       id: "validation",
       title: kinds.includes(WATCHED[1]) ? "Evaluations during training" : "Validation",
@@ -144,7 +167,34 @@ function learningRateFigure(subjects: readonly CurveSubject[], task?: string): M
   });
 }
 
-/** The title of a metric. A loss among the metrics is not the training loss. */
-export const metricTitle = (name: string): string => (name === "loss" ? "Validation loss" : words(name));
+/** A single value is a number, not a curve. */
+const isDrawn = ({ curves }: CurvePanel): boolean => curves.some(({ points }) => points.length > 1);
 
-const metricOnRows = (name: string, rows: WatchedRows): string => `${words(name)} on ${rows}`;
+/** The only values of runs that go on: the results have those of finished ones. */
+function singleValues(entries: readonly Watched[], subjects: readonly CurveSubject[], task?: string) {
+  const known = entries.filter(({ curves }) => curves.length > 0);
+  if (known.length === 0) return undefined;
+  const cell = (curves: readonly Curve[], subject: CurveSubject) =>
+    formatted(curves.find((curve) => curve.subject === subject)?.points[0]?.value, formatNumber);
+  const rows = known.map(({ title, curves }) =>
+    row(
+      title,
+      subjects.map((subject) => cell(curves, subject)),
+    ),
+  );
+  const head = ["Metric", ...subjects.map(({ name }) => name)];
+  return section("validation", titled("Validation", task), [table("The only evaluation so far", head, rows)]);
+}
+
+/** The positive label of runs that have the same. */
+export function positiveLabelOf(runs: readonly Run[]): unknown {
+  const [label, ...others] = new Set(runs.map((run) => setting(run, "positiveLabel")));
+  return others.length === 0 ? label : undefined;
+}
+
+/** The title of a metric. A loss among the metrics is not the training loss. */
+export const metricTitle = (name: string, positiveLabel?: unknown): string =>
+  name === "loss" ? "Validation loss" : `${words(name)}${ofClass(name, positiveLabel)}`;
+
+const metricOnRows = (name: string, rows: WatchedRows, positiveLabel: unknown): string =>
+  `${words(name)}${ofClass(name, positiveLabel)} on ${rows}`;

@@ -2,7 +2,13 @@
 import { BidoraError } from "../../../../base/index.js";
 import type { Metrics } from "../../../../base/records/index.js";
 import { type LanguageExample, where } from "../../../../tasks/data/index.js";
-import { labelsForInference, positiveOf, readExamples, trainedColumns } from "../../../../tasks/datasets/index.js";
+import {
+  knownPositive,
+  labelsForInference,
+  positiveOf,
+  readExamples,
+  trainedColumns,
+} from "../../../../tasks/datasets/index.js";
 import {
   type Batch,
   type EncodedExample,
@@ -58,7 +64,8 @@ export async function readMeasured(path: string, model: ExportedModel, tokenizer
   const rows = await encodeExamples(task, examples, tokenizer, { labels, maxLength, model: config });
   const isScored =
     hasLabels || (task.isGenerative === true && (dataset.examples as LanguageExample[]).every(hasAnswer));
-  const scoring = { task, labels: labels?.names ?? names, positive: positiveOf(choice, labels) };
+  const known = knownPositive(names, metadata);
+  const scoring = { task, labels: labels?.names ?? names, positive: positiveOf(choice, labels, { known }) };
   return { rows, scoring: isScored ? scoring : undefined, exact: new Float32Outputs(model) };
 }
 
