@@ -1,4 +1,4 @@
-// Takes the pictures of docs/studio.md: a studio in a temporary folder, the way of a new user from a CSV file to an answer, in Chromium.
+// Takes the pictures of docs/studio.md and the README, light and dark: a studio in a temporary folder, the way of a new user from a CSV file to an answer, in Chromium.
 // Needs the model of the quickstart in the cache (npm start), which the studio suggests for such rows.
 // Usage: node scripts/studio-pictures.js [--chromium PATH] [--output docs/studio]
 import { spawn } from "node:child_process";
@@ -43,8 +43,14 @@ async function picture(page, name, at) {
     if (selector) document.querySelector(selector)?.scrollIntoView();
     else scrollTo(0, 0);
   }, at);
-  await page.waitForTimeout(REST);
-  await page.screenshot({ path: join(values.output, `${name}.png`) });
+  for (const [colorScheme, suffix] of /** @type {const} */ ([
+    ["dark", "-dark"],
+    ["light", ""],
+  ])) {
+    await page.emulateMedia({ colorScheme });
+    await page.waitForTimeout(REST);
+    await page.screenshot({ path: join(values.output, `${name}${suffix}.png`) });
+  }
 }
 
 /** Goes to a screen. @param {import("playwright-core").Page} page @param {string} name */
