@@ -62,7 +62,10 @@ export const option = <T, const D extends Details<T>>(kind: Kind<T>, details: D)
   ...details,
 });
 
-type Declared<T> = Partial<Omit<Details<T>, "group" | "help">>;
+// Without keyof Kind<T>, which the bundled types would keep as a name that is not there.
+type Declared<T> = Partial<
+  Omit<Option<T>, "group" | "help" | keyof Kind<unknown>> & Pick<Kind<T>, "placeholder" | "takes">
+>;
 
 /** Declares the options under one heading of the help: those of every day, `advanced` ones, and those that are `rare` too. */
 export function group(name: string) {

@@ -40,11 +40,11 @@ test("scores on different validation rows name them", async () => {
   writeRun(studio.folder, "one");
   writeRun(studio.folder, "two");
   const notes = async () => textsOf(await studio.page("/try?run=one"), ".box .note").sort();
-  expect(await notes()).toEqual(["lora, accuracy 0.9000", "lora, accuracy 0.9000"]);
+  expect(await notes()).toEqual(["lora, Accuracy 0.9000", "lora, Accuracy 0.9000"]);
   writeRun(studio.folder, "three", { settings: { validation: "rows/valid-2.jsonl" } });
   expect(await notes()).toEqual([
-    "lora, accuracy 0.9000 on rows/valid-2.jsonl",
-    ...Array.from({ length: 2 }, () => "lora, accuracy 0.9000 on rows/valid.jsonl"),
+    "lora, Accuracy 0.9000 on rows/valid-2.jsonl",
+    ...Array.from({ length: 2 }, () => "lora, Accuracy 0.9000 on rows/valid.jsonl"),
   ]);
 });
 

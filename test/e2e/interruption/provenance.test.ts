@@ -180,7 +180,7 @@ test("a resumed run refuses other held-out rows and names the file", async () =>
 
 test("a resumed run refuses a renamed label that changes the order of the labels", async () => {
   const rows = (other: string) =>
-    ["m", other, "m", other].map((label) => `${JSON.stringify({ text: "cold rain", label })}\n`).join("");
+    [other, "m", other, other].map((label) => `${JSON.stringify({ text: "cold rain", label })}\n`).join("");
   const train = jsonl();
   writeFileSync(train, rows("z"));
   const settings = { train, output: fresh() };

@@ -126,7 +126,7 @@ export const dataOptions = {
     defaultText: "by name",
     appliesWhen: withFiles,
   }),
-  positiveLabel: data.advanced(text("NAME"), "the label of two that precision, recall and F1 are of", {
+  positiveLabel: data.rare(text("NAME"), "the label of two that precision, recall and F1 are of", {
     defaultText: "1, true, yes or positive, else the rarer label",
     appliesWhen: {
       only: "with sequence-classification of your own rows: a named data set has its own positive label",
