@@ -1,4 +1,4 @@
-import { BidoraError, checkArguments } from "../../base/index.js";
+import { BidoraError, checkArguments, someOf } from "../../base/index.js";
 import * as torch from "../../torch/index.js";
 import { Embedding, isWithin, Linear, type Module, OutputLinear, PackedWeight, type Parameter } from "../nn/index.js";
 import type { AdaptedModel } from "./adapted.js";
@@ -48,7 +48,7 @@ function requireBase(model: Module, { metadata }: SavedAdapter): void {
   const { baseDtype } = metadata;
   const isHeld = ([, { values }]: readonly [string, Parameter]) =>
     values instanceof PackedWeight && values.format.name === baseDtype;
-  if ([...model.baseParameters()].some(isHeld)) return;
+  if ([...model.baseParameters()].someOf(isHeld, LISTED)) return;
   throw misfit(
     `LoftQ started it on a base packed as ${baseDtype}, and the model is not: load the model with baseDtype "${baseDtype}".`,
   );
@@ -83,10 +83,10 @@ function checkNames(expected: Shapes, tensors: Tensors, isNew: (name: string) =>
   const surplus = [...tensors.keys()].filter((name) => !expected.has(name));
   if (surplus.length > 0) {
     throw misfit(
-      `it has tensors that belong to no module of the model: ${some(surplus)}; is it for another base model, or task?`,
+      `it has tensors that belong to no module of the model: ${someOf(surplus, LISTED)}; is it for another base model, or task?`,
     );
   }
-  if (missing.length > 0) throw misfit(`it lacks tensors that its configuration promises: ${some(missing)}.`);
+  if (missing.length > 0) throw misfit(`it lacks tensors that its configuration promises: ${someOf(missing, LISTED)}.`);
 }
 
 function checkShape(name: string, found: readonly number[], wanted: readonly number[]): void {
@@ -147,30 +147,4 @@ function isSameTable(a: torch.Tensor, b: torch.Tensor): boolean {
 
 function misfit(why: string): BidoraError {
   return new BidoraError("ADAPTER_MISFIT", `The adapter does not fit the model: ${why}`);
-}
-
-function some(names: readonly string[]): string {
-  const rest = names.length - LISTED;
-  return names.slice(0, LISTED).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
-}
-
-/** Layers of a model that are newly initialized, since the checkpoint has no weights for them. */
-export interface NewModules {
-  /** Paths of these layers. */
-  readonly initialized: readonly string[];
-  /** Paths of the modules that contain them and are trained and saved as a whole. */
-  readonly trainedModules: readonly string[];
-}
-
-/** The newly initialized layers that a saved adapter has no weights for either. */
-export function newLayers({ initialized }: NewModules, { modulesToSave }: AdapterConfig): readonly string[] {
-  return initialized.filter((path) => !isSaved(path, modulesToSave));
-}
-
-/** The adapter's settings, with the modules of new layers added to `modulesToSave`. */
-function withNewModules<Config extends AdapterConfig>(config: Config, model: NewModules): Config {
-  const layers = newLayers(model, config);
-  const added = model.trainedModules.filter((module) => layers.some((path) => isWithin(path, module)));
-  const kept = config.modulesToSave.filter((path) => !added.some((module) => isWithin(path, module)));
-  return { ...config, modulesToSave: [...kept, ...added] };
 }

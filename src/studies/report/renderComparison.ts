@@ -10,6 +10,7 @@ import {
 import { comparisonTables } from "../tables/comparisonTables.js";
 import { pointText } from "../tables/costColumns.js";
 import { headline } from "../tables/headline.js";
+import { plainColumns } from "../tables/renderTable.js";
 import { significanceTable } from "../tables/significanceTable.js";
 import { varianceTable } from "../tables/varianceTable.js";
 import { costFigure, type RunCost } from "./figures/cost.js";
@@ -161,18 +162,20 @@ function conditionText(value: unknown): string {
 
 /** Every point that was tried, with its score and its time. */
 function triedTable(tuning: readonly TriedPoint[]): Markup {
-  const rows = tuning.map((point) =>
-    row(point.method, [
-      point.task,
-      pointText(point),
-      point.score === null ? (point.reason ?? NOTHING) : formatNumber(point.score),
-      formatted(point.seconds, formatSeconds),
-      point.chosen ? `yes${point.tied === undefined ? "" : `, of ${point.tied} with this score`}` : "",
-    ]),
-  );
-  const about = html`<p class="note">The ${counted(tuning.length, "run")} of the tuning, with seed ${[...new Set(tuning.map(({ seed }) => seed))].join(", ")}, scored by the task’s main metric on training rows that each held out. Settings without effect on a method are left out of its points.</p>`;
-  const head = ["Method", "Task", "Point", "Score", "Time", "Chosen"];
-  return html`${about}${collapsedIfLong(TRIED_TITLE, rows.length, table(TRIED_TITLE, head, rows))}`;
+  const column = plainColumns(tuning);
+  const table = {
+    heading: "Method",
+    names: tuning.map(({ method }) => method),
+    columns: [
+      column("Task", ({ task }) => task),
+      column("Point", pointText),
+      column("Score", ({ score, reason }) => (score === null ? (reason ?? NOTHING) : formatNumber(score))),
+      column("Time", ({ seconds }) => formatted(seconds, formatSeconds)),
+      column("Chosen", ({ chosen, tied }) => (chosen ? `yes${tied ? `, of ${tied} with this score` : ""}` : "")),
+    ],
+    notes: [
+      `The ${counted(tuning.length, "run")} of the tuning, with seed ${[...new Set(tuning.map(({ seed }) => seed))].join(", ")}, scored by the task’s main metric on training rows that each held out. Settings without effect on a method are left out of its points.`,
+    ],
+  };
+  return comparedTable(table, "Points that were tried");
 }
-
-const TRIED_TITLE = "Points that were tried";

@@ -1,5 +1,6 @@
 // The runs of a comparison that do not compete, and why.
 import { group } from "d3-array";
+import { someOf } from "../../base/index.js";
 import {
   type ComparedTask,
   type Comparison,
@@ -118,11 +119,8 @@ const STATES: Readonly<Record<UnfinishedRun["state"], string>> = {
 
 function unfinishedNote({ unfinished = [] }: Found): string[] {
   if (unfinished.length === 0) return [];
-  const named = unfinished
-    .slice(0, NAMED)
-    .map((run) => `${run.method} ${seedsText(run)} on ${run.task} (${STATES[run.state]})`);
-  const more = unfinished.length - named.length;
-  return [`Not finished, and not included: ${named.join(", ")}${more > 0 ? ` and ${more} more` : ""}.`];
+  const named = unfinished.map((run) => `${run.method} ${seedsText(run)} on ${run.task} (${STATES[run.state]})`);
+  return [`Not finished, and not included: ${someOf(named, NAMED)}.`];
 }
 
 const leftOutNote = (found: Found): string[] =>

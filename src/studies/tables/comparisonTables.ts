@@ -57,7 +57,11 @@ function tableOf(comparison: Comparison, columns: readonly ResultColumn[]): Resu
     heading: "Method",
     names,
     ...(apart.length > 0 && { apart: apart.length }),
-    columns: columns.map((column) => filledTo(names.length, column)),
+    columns: columns.map(({ cells, ...column }) => ({
+      ...column,
+      // baselines cost nothing
+      cells: names.map((_, row) => cells[row] ?? plain(NOTHING)),
+    })),
     notes: [],
   };
 }
@@ -86,12 +90,6 @@ function averageColumn(comparison: Comparison, usual: number): ResultColumn[] {
   const cells = cellsOf(scores, goal, usual, decimalsFor(meansOf(scores)));
   return [{ title: goalTitle("Average", goal), align: "right", cells }];
 }
-
-/** A column with a cell for each row of its table: baselines cost nothing. */
-const filledTo = (rows: number, column: ResultColumn): ResultColumn => ({
-  ...column,
-  cells: Array.from({ length: rows }, (_, row) => column.cells[row] ?? plain(NOTHING)),
-});
 
 const rowsNotes = (tasks: readonly ComparedTask[]): string[] =>
   tasks
@@ -141,8 +139,9 @@ function scoreColumn(
   const title = goalTitle(metricHeading(metric, rows), metric.goal);
   const decimals = decimalsFor(meansOf(scores));
   const below = shownBaselines(comparison).map((baseline) => {
-    const value = baselineScore(comparison, { task, baseline, metric: metric.name });
-    return plain(value === undefined ? NOTHING : figure(value, decimals));
+    const isOwn = (one: BaselineScore) => one.task === task && one.baseline === baseline && one.metric === metric.name;
+    const found = comparison.baselines?.find(isOwn);
+    return plain(found ? figure(found.value, decimals) : NOTHING);
   });
   const cells = [...cellsOf(scores, metric.goal, usualSeeds, decimals), ...below];
   return { title, align: "right", cells };
@@ -154,12 +153,6 @@ const asMinor = ({ title, ...column }: ResultColumn, rows: ScoredRows): ResultCo
   ...{ ...column, title: scoresHeading(title, rows), isMinor: true },
   cells: column.cells.map(({ text }) => plain(text)),
 });
-
-const baselineScore = (
-  { baselines = [] }: Comparison,
-  { task, baseline, metric }: Omit<BaselineScore, "value">,
-): number | undefined =>
-  baselines.find((known) => known.task === task && known.baseline === baseline && known.metric === metric)?.value;
 
 function cellsOf(scores: readonly Score[], goal: Goal, usualSeeds: number, decimals: number): ResultCell[] {
   const sound = meansOf(scores.filter(({ competes }) => competes));

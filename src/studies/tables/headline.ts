@@ -1,6 +1,6 @@
 // What a comparison shows, in one sentence.
 import { group } from "d3-array";
-import { formatCount, formatNumber } from "../../base/index.js";
+import { formatNumber, someOf } from "../../base/index.js";
 import { type Comparison, type Goal, isWilcoxon, type SignificanceTest, seedsName } from "../../base/records/index.js";
 import { goalOfAverage } from "../statistics/averages.js";
 import { isSignificant, pairsNeeded } from "../statistics/holm.js";
@@ -86,12 +86,13 @@ function rankedText(scores: readonly (Score & { readonly method: string })[], go
   const sign = goal === "maximize" ? -1 : 1;
   const known = scores.flatMap(({ mean, ...score }) => (mean === undefined ? [] : { ...score, mean }));
   const digits = Math.max(decimals, decimalsOf(Math.max(...known.map(({ mean }) => Math.abs(mean))), 3));
-  return someOf([
+  const texts = [
     ...known
       .sort((one, other) => sign * (one.mean - other.mean))
       .map((score) => `${score.method} ${figure(score.mean, digits)}${seedsText(score, score.n)}`),
     ...scores.filter(({ mean }) => mean === undefined).map((score) => `${score.method} ${noScoreText(score)}`),
-  ]);
+  ];
+  return someOf(texts, MOST);
 }
 
 const halfOf = ({ low, high }: Finding): number => (high - low) / 2;
@@ -101,11 +102,6 @@ const numberText = (value: number, one: Finding): string => figure(value, decima
 const intervalText = (one: Finding): string => `${numberText(one.low, one)} to ${numberText(one.high, one)}`;
 
 const MOST = 4;
-
-const someOf = (texts: readonly string[], what = ""): string =>
-  texts.length <= MOST
-    ? texts.join(", ")
-    : `${texts.slice(0, MOST).join(", ")} and ${formatCount(texts.length - MOST)} more${what}`;
 
 function shownText({ methods, tasks, pairs, runs }: Comparison, findings: readonly Finding[]): string {
   if (methods.length < 2) return "a single method, compared with no other";
@@ -122,6 +118,7 @@ function shownText({ methods, tasks, pairs, runs }: Comparison, findings: readon
   const alike = findings.filter(({ margin }) => margin !== undefined);
   const pairsText = someOf(
     alike.map((one) => `${one.better} and ${one.worse}${tasks.length > 1 ? ` on ${one.task}` : ""}`),
+    MOST,
     " pairs",
   );
   const open = findings.filter(({ isFound, margin }) => !isFound && margin === undefined);
@@ -131,7 +128,7 @@ function shownText({ methods, tasks, pairs, runs }: Comparison, findings: readon
       ? "no other difference shown"
       : `no difference shown${of}${tasks.length > 1 ? " on any task" : ""}`;
   return [
-    ...(found.length === 0 ? [] : [someOf(found, " pairs")]),
+    ...(found.length === 0 ? [] : [someOf(found, MOST, " pairs")]),
     ...(alike.length === 0 ? [] : [`equivalent within ±${alike[0]!.margin}${isOne ? "" : `: ${pairsText}`}`]),
     ...(open.length === 0 ? [] : [`${what}${openText(open, isOne)}`]),
   ].join("; ");
@@ -154,5 +151,5 @@ function limitText(able: readonly Finding[]): string {
     const narrowest = ofTask.reduce((least, one) => (halfOf(one) < halfOf(least) ? one : least));
     return `${numberText(halfOf(narrowest), narrowest)}${byTask.length > 1 ? ` on ${task}` : ""}`;
   });
-  return `${Math.max(...able.map(({ seeds }) => seeds))} seeds can't show less than ${someOf(limits)}`;
+  return `${Math.max(...able.map(({ seeds }) => seeds))} seeds can't show less than ${someOf(limits, MOST)}`;
 }
