@@ -1,5 +1,6 @@
 /** What `--task` names: a task or a named data set; and the labels that follow from it. */
 import { BidoraError, didYouMean, UsageError } from "../../base/index.js";
+import type { AdapterMetadata } from "../../models/adapters/index.js";
 import { type Dataset, type Example, type LabelMap, labelMap } from "../data/index.js";
 import { findNamed, modelLabels, positiveLabel } from "../data/labels.js";
 import { isTaskKind, type MetricName, type NamedTask, namedTask, TASKS, type Task } from "../index.js";
@@ -116,11 +117,13 @@ export function positiveOf(
   return published ?? known ?? positiveLabel(labels, examples);
 }
 
-/** The id of a model's positive label: the one that its run recorded, else 1. */
-export const knownPositive = (
+/** The id of a model's positive label: the one that its run recorded, also if the outputs were renamed since, else 1. */
+export function knownPositive(
   labels: readonly string[],
-  metadata: { readonly positiveLabel?: string | undefined } | undefined,
-): number => Math.max(labels.indexOf(metadata?.positiveLabel ?? labels[1] ?? ""), 0);
+  { labels: saved = [], positiveLabel = "" }: Pick<AdapterMetadata, "labels" | "positiveLabel"> = {},
+): number {
+  return [labels, saved].map((names) => names.indexOf(positiveLabel)).find((id) => id >= 0) ?? 1;
+}
 
 function askedLabel(asked: string, labels: LabelMap | undefined): number {
   const id = labels?.find(asked);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type Example, LabelMap, labelMap } from "../../../src/tasks/data/index.js";
 import { findNamed, modelLabels, positiveLabel } from "../../../src/tasks/data/labels.js";
-import { namedDatasets } from "../../../src/tasks/datasets/index.js";
+import { knownPositive, namedDatasets } from "../../../src/tasks/datasets/index.js";
 
 const at = { file: "rows.jsonl", line: 7 };
 
@@ -96,6 +96,15 @@ describe("the positive label of two", () => {
     expect(positiveLabel(labels, texts("ham", "spam"))).toBe(0);
     expect(positiveLabel(new LabelMap(["10", "9"]))).toBe(0);
   });
+});
+
+it("a recorded positive label is found by its name, or by its place if the outputs were renamed since, else it is the second", () => {
+  const saved = { labels: ["ham", "spam"], positiveLabel: "spam" };
+  expect(knownPositive(["ham", "spam"], saved)).toBe(1);
+  expect(knownPositive(["spam", "ham"], saved)).toBe(0);
+  expect(knownPositive(["good", "bad"], saved)).toBe(1);
+  expect(knownPositive(["good", "bad"], { ...saved, positiveLabel: "ham" })).toBe(0);
+  expect(knownPositive(["good", "bad"], undefined)).toBe(1);
 });
 
 describe("labels at inference", () => {
