@@ -3,6 +3,7 @@ import { group } from "d3-array";
 import { argmax } from "../../base/index.js";
 import type { Metrics } from "../../base/records/index.js";
 import { labelMap } from "../../tasks/data/index.js";
+import { positiveOf, taskOf } from "../../tasks/datasets/index.js";
 import { sequenceClassification } from "../../tasks/index.js";
 import { score } from "../../tasks/metrics/parts/index.js";
 import * as torch from "../../torch/index.js";
@@ -16,7 +17,10 @@ export async function wordsMetrics({ train = "", validation = "" }): Promise<Met
   const idsOf = (examples: typeof known) => examples.map((example) => reference(example, labels)!);
   const [ids, scores] = [idsOf(asked), wordsScores(textsOf(known), idsOf(known), textsOf(asked))];
   const predicted = scores.map((logits) => ({ label: labels.names[argmax(logits)]!, score: 0, logits }));
-  const { metric } = scorer({ labels: labels.names });
+  const { metric } = scorer({
+    labels: labels.names,
+    positive: positiveOf(taskOf("sequence-classification"), labels, { examples: known }),
+  });
   return score(
     metric,
     predicted.map((one, row) => [ids[row]!, one]),

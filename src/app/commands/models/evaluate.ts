@@ -100,7 +100,7 @@ export const evaluateCommand = defineCommand({
     const { notes, ...figures } = figuresOf(found, settings);
     for (const note of notes) context.onNote?.(note);
     const { rows, baseline, changes, evaluations } = found;
-    const { positiveLabel } = Object.assign({}, ...evaluations) as Evaluation;
+    const { positiveLabel } = evaluations.find((one) => one.positiveLabel !== undefined) ?? {};
     const ofClass = positiveLabel !== undefined && { positiveLabel };
     const beside = baseline && {
       baseline: { of: baseline.of, metrics: baseline.metrics },
