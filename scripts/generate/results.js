@@ -42,7 +42,7 @@ const QUIET = "cost";
 const COSTS = new Set(["Time", "Peak memory"]);
 
 /** Notes below a table; the pages say once what all tables have in common, and settings are in the study's files. */
-const NOTES = /^(On .* (predicted the same|is no better)|Processor: )/;
+const NOTES = /^(On .* no better than|Processor: )/;
 
 /** The table of all tasks, which is the only one of a study with one task, and the claims. @param {string} study */
 function tablesOf(study) {

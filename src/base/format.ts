@@ -61,6 +61,12 @@ function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
+/** The first names, and how many more there are. */
+export function someOf(names: readonly string[], most: number, what = "", between = ", "): string {
+  const more = names.length - most;
+  return `${names.slice(0, most).join(between)}${more > 0 ? ` and ${formatCount(more)} more${what}` : ""}`;
+}
+
 /** Breaks text at spaces into lines of at most `width` characters, if no word is longer. @param first indents the first line */
 export function wrap(text: string, width: number, indent = "", first = indent): string[] {
   const lines: string[] = [];

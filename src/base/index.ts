@@ -49,6 +49,7 @@ export {
   formatTime,
   kebabCase,
   shellLine,
+  someOf,
   words,
   wrap,
 } from "./format.js";

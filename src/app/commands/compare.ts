@@ -10,6 +10,7 @@ import {
   UsageError,
 } from "../../base/index.js";
 import {
+  clearComparison,
   comparedRunsIn,
   curveRunsIn,
   holdOutput,
@@ -19,6 +20,7 @@ import {
   readFrozenPlan,
   readMetrics,
   recordFailure,
+  refuseOccupied,
   seedsText,
   writerOf,
 } from "../../base/records/index.js";
@@ -101,7 +103,7 @@ export const compareCommand = defineRunCommand({
     if (outcome.kind === "stopped") return { status: INTERRUPTED };
     if (outcome.kind === "listed") return { value: outcome.commands, text: outcome.commands.join("\n") };
     if (outcome.kind === "expected") return { value: outcome.costs, text: outcome.text };
-    return { value: outcome.result, text: `${outcome.text}\nTables and report: ${outcome.output}` };
+    return { value: outcome.result, text: `${outcome.text}\nTables, tests and report: ${outcome.output}` };
   },
 });
 
@@ -118,12 +120,13 @@ export const compare = (
 async function compareRuns(given: Given<typeof options>, context: Context): Promise<CompareOutcome> {
   const settings = filled(options, given);
   const { list, collect, dryRun } = settings;
-  refuseWithoutEffect(pick(options, "dashboard", "launcher", "pilot"), settings);
+  refuseWithoutEffect(pick(options, "dashboard", "launcher", "pilot", "overwrite", "verbose"), settings);
   const modes = Object.entries({ list, collect, dryRun }).filter(([, isAsked]) => isAsked);
   if (modes.length > 1)
     throw new UsageError(`${modes.map(([key]) => flagOf(key)).join(" and ")} are mutually exclusive.`);
   const { runFile, ...flags } = given;
   const spec = readSpec(flags, runFile, collect ? foundRuns(settings.output) : undefined);
+  const { overwrite } = settings;
   if (!list && !dryRun && !collect) launcherOf(spec.launcher);
   if (collect) {
     refuseForeignRuns(spec.output, [...comparedRunsIn(spec.output), ...curveRunsIn(spec.output)]);
@@ -133,10 +136,12 @@ async function compareRuns(given: Given<typeof options>, context: Context): Prom
   if (!list && !dryRun) refuseAsRank("compare");
   return holdOutput(spec.output, async (output) => {
     checkComparisonFolder(output);
+    if (overwrite) refuseOccupied(spec.output, overwrite, inputsOf(spec));
     makeFolder(output);
     const facts = factsIn(output);
     const pairs = pairsOf(spec);
     await checkTasks(spec, facts, { ...context, isListed: list });
+    if (overwrite) clearComparison(output);
     const tried = await triedCells(spec, pairs, facts);
     const cells = () => cellsOnceTried(spec, pairs, facts, tried);
     if (dryRun || spec.freeze !== undefined) {
@@ -160,6 +165,12 @@ async function compareRuns(given: Given<typeof options>, context: Context): Prom
     });
   });
 }
+
+/** The files and folders that the runs read. */
+const inputsOf = ({ common, tasks }: Spec): string[] =>
+  [common, ...tasks.map(({ settings }) => settings)].flatMap(({ model, adapter, data, train, validation, test }) =>
+    [model, adapter, data, train, validation, test].filter((path) => path !== undefined),
+  );
 
 async function planned(output: string, find: () => Promise<Cell[]>): Promise<Cell[]> {
   const cells = await find();
@@ -287,6 +298,10 @@ async function gather(spec: Spec, { onNote }: CallContext, asked: AskedRuns): Pr
       "COMPARISON",
       `There is no finished run in ${output}: ${why ?? "TASK/METHOD/seed-N folders are expected."}`,
     );
-  const { result, text } = await writeComparison(output, runs, missing, { ...requestedResults(spec), onNote });
+  const { result, text } = await writeComparison(output, runs, missing, {
+    ...requestedResults(spec),
+    verbose: spec.verbose,
+    onNote,
+  });
   return { kind: "compared", result, text, output };
 }

@@ -1,5 +1,5 @@
 /** What is guessed of a run: the task and the columns. */
-import { oneLine } from "../../base/index.js";
+import { oneLine, someOf } from "../../base/index.js";
 import type { RunSettings } from "../../tasks/config/index.js";
 import type { Table } from "../../tasks/data/index.js";
 import type { TaskKind } from "../../tasks/index.js";
@@ -39,11 +39,7 @@ export interface Guess {
 const MOST_NAMED = 12;
 
 /** Names of columns in a message. In a file without a header row they can be long texts. */
-export const listed = (columns: readonly Pick<Column, "name">[]): string =>
-  [
-    ...columns.slice(0, MOST_NAMED).map(columnName),
-    ...(columns.length > MOST_NAMED ? [`and ${columns.length - MOST_NAMED} more`] : []),
-  ].join(", ");
+export const listed = (columns: readonly Pick<Column, "name">[]): string => someOf(columns.map(columnName), MOST_NAMED);
 
 /** A column's name in a message. */
 export const columnName = ({ name }: Pick<Column, "name">): string =>

@@ -1,10 +1,12 @@
 // The folder of a comparison: its runs in TASK/METHOD/seed-N or seed-N-data-D, and the files about them next to comparison.json.
 import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
+import { BidoraError } from "../errors.js";
 import { writeFileAtomic } from "./atomic.js";
 import { type ComparisonFile, type RunId, seedsName, seedsNamed, seedsText } from "./comparison.js";
 import { COMPARISON, readComparisonFile } from "./comparisonFile.js";
 import { isWilcoxon, type JoinedTasks, type SignificanceTest } from "./comparisonTests.js";
+import { writerOf } from "./folderLock.js";
 import { type JsonObject, parsedJson, readOptionalJsonObject } from "./json.js";
 import { REPORT } from "./names.js";
 import { removeOwnFiles } from "./outputFolder.js";
@@ -155,11 +157,24 @@ export function recordFailure(folder: string, runFolder: string, failure: KnownF
   writeByRun(folder, FAILURES, failure ? { ...others, [relative(folder, runFolder)]: failure } : others);
 }
 
-/** Removes what a comparison wrote into its folder, and leaves an empty plan. Other files stay. */
+/**
+ * Removes what a comparison wrote into its folder, and leaves an empty plan. Other files stay.
+ * @throws BidoraError `LOCKED` if another process is writing one of its runs; nothing is removed then
+ */
 export function clearComparison(folder: string): void {
-  const runs = [...comparedRunsIn(folder).map((run) => run.folder), ...(earlierQuickstartRuns(folder) ?? [])];
-  for (const run of runs.filter(isRunFolder)) {
+  const placed = [...comparedRunsIn(folder), ...gridRunsIn(folder), ...curveRunsIn(folder)].map((run) => run.folder);
+  const runs = [...placed, ...(earlierQuickstartRuns(folder) ?? [])].filter(isRunFolder);
+  for (const run of runs) {
+    const writer = writerOf(run);
+    if (writer)
+      throw new BidoraError(
+        "LOCKED",
+        `${run} can't be replaced, because process ${writer.pid} is still writing it: wait for its end, or stop it.`,
+      );
+  }
+  for (const run of runs) {
     removeOwnFiles(run);
+    for (const ofJob of [".sh", ".log"]) rmSync(run + ofJob, { force: true });
     removeEmpty(run, folder);
   }
   for (const name of [COMPARISON, STEP_SECONDS, FAILURES, FROZEN, REPORT, ...Object.values(TABLES)])

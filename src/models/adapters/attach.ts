@@ -1,4 +1,4 @@
-import { BidoraError, checkArguments } from "../../base/index.js";
+import { BidoraError, checkArguments, someOf } from "../../base/index.js";
 import * as torch from "../../torch/index.js";
 import { Embedding, isWithin, Linear, type Module, OutputLinear, PackedWeight, type Parameter } from "../nn/index.js";
 import type { AdaptedModel } from "./adapted.js";
@@ -83,10 +83,10 @@ function checkNames(expected: Shapes, tensors: Tensors, isNew: (name: string) =>
   const surplus = [...tensors.keys()].filter((name) => !expected.has(name));
   if (surplus.length > 0) {
     throw misfit(
-      `it has tensors that belong to no module of the model: ${some(surplus)}; is it for another base model, or task?`,
+      `it has tensors that belong to no module of the model: ${someOf(surplus, LISTED)}; is it for another base model, or task?`,
     );
   }
-  if (missing.length > 0) throw misfit(`it lacks tensors that its configuration promises: ${some(missing)}.`);
+  if (missing.length > 0) throw misfit(`it lacks tensors that its configuration promises: ${someOf(missing, LISTED)}.`);
 }
 
 function checkShape(name: string, found: readonly number[], wanted: readonly number[]): void {
@@ -147,11 +147,6 @@ function isSameTable(a: torch.Tensor, b: torch.Tensor): boolean {
 
 function misfit(why: string): BidoraError {
   return new BidoraError("ADAPTER_MISFIT", `The adapter does not fit the model: ${why}`);
-}
-
-function some(names: readonly string[]): string {
-  const rest = names.length - LISTED;
-  return names.slice(0, LISTED).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
 }
 
 /** Layers of a model that are newly initialized, since the checkpoint has no weights for them. */

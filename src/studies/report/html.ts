@@ -1,7 +1,7 @@
 // HTML from templates, and the parts of a page: figures, sections, panels and tables.
 import { formatCount } from "../../base/index.js";
 import { mean, sampleDeviation } from "../statistics/summary.js";
-import { groupSpans, NOTHING, type ResultTable } from "../tables/renderTable.js";
+import { NOTHING, type ResultTable } from "../tables/renderTable.js";
 
 /** Text that is already HTML. All other values in `html` are escaped. */
 export class Markup {
@@ -184,11 +184,6 @@ export const counted = (count: number, noun: string): string =>
 /** A table of a comparison. Groups have a heading above their columns; the best value of each column is bold. */
 export function comparedTable(table: ResultTable, caption: string): Markup {
   const { heading, names, apart = 0, columns, notes } = table;
-  const hasGroups = columns.some(({ group }) => group !== "");
-  const groups = groupSpans(columns).map(({ group, count }) =>
-    group === "" ? html`<td colspan="${count}"></td>` : html`<th scope="colgroup" colspan="${count}">${group}</th>`,
-  );
-  const over = hasGroups ? html`<tr><td></td>${groups}</tr>` : undefined;
   const titles = columns.map(({ title, align }) => html`<th scope="col"${leftOf(align)}>${title}</th>`);
   const body = names.map((name, place) => {
     const cells = columns.map(({ cells, align }) => {
@@ -197,7 +192,7 @@ export function comparedTable(table: ResultTable, caption: string): Markup {
     });
     return rowOf(name, cells);
   });
-  const content = html`<table class="figures"><caption>${caption}</caption><thead>${over}<tr><th scope="col">${heading}</th>${titles}</tr></thead><tbody>${body.slice(0, names.length - apart)}</tbody>${apart > 0 ? html`<tbody class="apart">${body.slice(-apart)}</tbody>` : undefined}</table>`;
+  const content = html`<table class="figures"><caption>${caption}</caption><thead><tr><th scope="col">${heading}</th>${titles}</tr></thead><tbody>${body.slice(0, names.length - apart)}</tbody>${apart > 0 ? html`<tbody class="apart">${body.slice(-apart)}</tbody>` : undefined}</table>`;
   const hasBest = columns.some(({ cells }) => cells.some(({ best }) => best));
   const lines = [...(hasBest ? ["Bold: the best mean."] : []), ...notes];
   return html`${collapsedIfLong(caption, names.length, scrolling(caption, content))}${lines.map((note) => html`<p class="note">${note}</p>`)}`;

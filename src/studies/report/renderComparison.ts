@@ -1,5 +1,5 @@
 // The report of a comparison.
-import { formatNumber, formatSeconds, own } from "../../base/index.js";
+import { formatNumber, formatSeconds, own, words } from "../../base/index.js";
 import {
   type ComparedTask,
   type Comparison,
@@ -7,9 +7,10 @@ import {
   seedsText,
   type TriedPoint,
 } from "../../base/records/index.js";
-import { scoresHeading } from "../statistics/checkComparison.js";
 import { comparisonTables } from "../tables/comparisonTables.js";
 import { pointText } from "../tables/costColumns.js";
+import { headline } from "../tables/headline.js";
+import { plainColumns } from "../tables/renderTable.js";
 import { significanceTable } from "../tables/significanceTable.js";
 import { varianceTable } from "../tables/varianceTable.js";
 import { costFigure, type RunCost } from "./figures/cost.js";
@@ -20,7 +21,6 @@ import { settingCurves } from "./figures/settingCurve.js";
 import { trainingFigures } from "./figures/trainingFigures.js";
 import {
   alert,
-  collapsedIfLong,
   comparedTable,
   counted,
   factList,
@@ -28,9 +28,7 @@ import {
   html,
   type Markup,
   NOTHING,
-  row,
   section,
-  table,
   taskPart,
 } from "./html.js";
 import { type LivePart, renderPage } from "./page.js";
@@ -47,6 +45,7 @@ export function renderComparison(found: ComparisonLog, live?: LivePart): string 
   const runs = toRuns(found.runs.flatMap(({ log }) => log ?? []));
   const subjectsOf = (task?: string) => methodSubjects(found, runs, task);
   const isOne = tasks.length === 1;
+  const [result, ...scores] = scoreParts(found, live !== undefined);
   const all = subjectsOf();
   const started = all.filter((subject) => subject.runs.length > 0);
   return renderPage({
@@ -54,9 +53,10 @@ export function renderComparison(found: ComparisonLog, live?: LivePart): string 
     heading: `Comparison ${name}`,
     about: aboutOf(found, runs),
     content: [
+      result,
       missingAlert(found),
       ...runs.map(alertOf),
-      ...scoreParts(found),
+      ...scores,
       ...varianceTable(found).map((table) =>
         section("variance", "Variance", [comparedTable(table, "Components of the variance of a run’s score")]),
       ),
@@ -80,20 +80,17 @@ export function renderComparison(found: ComparisonLog, live?: LivePart): string 
   });
 }
 
-/** Scores and costs, the differences of the methods, and their tests. */
-export function scoreParts(found: ComparisonLog): (Markup | undefined)[] {
-  const { tasks, tests } = found;
-  const captionOf = (i: number): string => {
-    if (tasks.length === 1) return scoresHeading("Scores and costs of each method", tasks[0]!.rows);
-    const task = tasks[i - 1];
-    return task ? scoresHeading(`Scores and costs on ${task.name}`, task.rows) : "Scores of each method";
-  };
-  const tables = comparisonTables(found satisfies Comparison, found.reached).map((table, i) =>
-    comparedTable(table, captionOf(i)),
+/** What is shown in a sentence, scores and costs, the differences of the methods, and their tests. */
+export function scoreParts(found: ComparisonLog, isLive = false): (Markup | undefined)[] {
+  const { tests } = found;
+  const tables = comparisonTables(found satisfies Comparison, found.reached).map((table) =>
+    comparedTable(table, table.title ?? "Scores of each method"),
   );
   const significance =
     tests.length > 0 ? comparedTable(significanceTable(tests), "Tests of each pair of methods") : undefined;
   return [
+    // a comparison that still runs is not tested over seeds and rows
+    isLive ? undefined : section("result", "Result", [html`<p>${headline(found, tests)}</p>`]),
     section("scores", "Scores and costs", tables),
     differencesFigure(found),
     significance && section("significance", "Significance", [significance]),
@@ -143,52 +140,45 @@ function costOf(
   return costFigure(spent, { metric: main.name, goal: main.goal }, task);
 }
 
-/** The conditions of a comparison: the budget of each run, and the points that were tried and chosen. */
+/** The conditions of a comparison, and the points that were tried and chosen. */
 function conditionsSection({ conditions, methods, tasks, runs, tuning = [] }: ComparisonLog): Markup {
-  const { budget, seeds, dataSeeds, jobs } = conditions;
+  const { budget, grid: _grid, tune: _tune, curve: _curve, ...shown } = conditions;
   const facts = [
     ["Methods", methods.join(", ")],
     ["Tasks", tasks.map(({ name }) => name).join(", ")],
     ["Runs", String(runs.length)],
-    ["Seeds", Array.isArray(seeds) ? seeds.join(", ") : NOTHING],
-    ...(Array.isArray(dataSeeds) ? [["Data seeds", dataSeeds.join(", ")] as const] : []),
     ["Budget of each run", budgetText(budget)],
-    ["Runs at once", typeof jobs === "number" ? String(jobs) : NOTHING],
-    ...others(conditions),
+    ...Object.entries(shown).map(([key, value]) => [words(key), conditionText(value)] as const),
   ] as const;
   return section("conditions", "Conditions", [factList(facts), tuning.length > 0 ? triedTable(tuning) : undefined]);
 }
 
-type Point = Readonly<Record<string, unknown>>;
-const isPoint = (value: unknown): value is Point =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
 function budgetText(budget: unknown): string {
-  if (!isPoint(budget)) return "as in its settings";
-  return `${String(budget.amount)} ${String(budget.of)}`;
+  const isSet = typeof budget === "object" && budget !== null && "amount" in budget && "of" in budget;
+  return isSet ? `${budget.amount} ${budget.of}` : "as in its settings";
 }
 
-/** Conditions that a later version may add. */
-const KNOWN: ReadonlySet<string> = new Set(["budget", "seeds", "dataSeeds", "jobs", "grid", "tune", "curve"]);
-const others = (conditions: ComparisonLog["conditions"]): (readonly [string, string])[] =>
-  Object.entries(conditions)
-    .filter(([key]) => !KNOWN.has(key))
-    .map(([key, value]) => [key, typeof value === "object" ? JSON.stringify(value) : String(value)]);
+function conditionText(value: unknown): string {
+  if (typeof value !== "object" || value === null) return String(value);
+  return Array.isArray(value) ? value.join(", ") : JSON.stringify(value);
+}
 
 /** Every point that was tried, with its score and its time. */
 function triedTable(tuning: readonly TriedPoint[]): Markup {
-  const rows = tuning.map((point) =>
-    row(point.method, [
-      point.task,
-      pointText(point),
-      point.score === null ? (point.reason ?? NOTHING) : formatNumber(point.score),
-      formatted(point.seconds, formatSeconds),
-      point.chosen ? "yes" : "",
-    ]),
-  );
-  const about = html`<p class="note">The ${counted(tuning.length, "run")} of the tuning, with seed ${[...new Set(tuning.map(({ seed }) => seed))].join(", ")}, scored by the task’s main metric on training rows that each held out. Settings without effect on a method are left out of its points.</p>`;
-  const head = ["Method", "Task", "Point", "Score", "Time", "Chosen"];
-  return html`${about}${collapsedIfLong(TRIED_TITLE, rows.length, table(TRIED_TITLE, head, rows))}`;
+  const column = plainColumns(tuning);
+  const table = {
+    heading: "Method",
+    names: tuning.map(({ method }) => method),
+    columns: [
+      column("Task", ({ task }) => task),
+      column("Point", pointText),
+      column("Score", ({ score, reason }) => (score === null ? (reason ?? NOTHING) : formatNumber(score))),
+      column("Time", ({ seconds }) => formatted(seconds, formatSeconds)),
+      column("Chosen", ({ chosen, tied }) => (chosen ? `yes${tied ? `, of ${tied} with this score` : ""}` : "")),
+    ],
+    notes: [
+      `The ${counted(tuning.length, "run")} of the tuning, with seed ${[...new Set(tuning.map(({ seed }) => seed))].join(", ")}, scored by the task’s main metric on training rows that each held out. Settings without effect on a method are left out of its points.`,
+    ],
+  };
+  return comparedTable(table, "Points that were tried");
 }
-
-const TRIED_TITLE = "Points that were tried";

@@ -1,5 +1,5 @@
 // The tables of a report: results, evaluations, settings and machine.
-import { formatBytes, formatCount, formatNumber, formatSeconds, own } from "../../base/index.js";
+import { formatBytes, formatCount, formatNumber, formatSeconds, own, someOf } from "../../base/index.js";
 import type { JsonValue, MachineFacts, RowCounts, Versions } from "../../base/records/index.js";
 import { type CurveSubject, evenlyChosen } from "./figures/curves.js";
 import { marked } from "./figures/palette.js";
@@ -130,9 +130,7 @@ type Facts = Readonly<Record<string, JsonValue | undefined>>;
 
 /** The distinct values of several runs, or the first few of them. */
 function together(values: readonly string[]): string {
-  const each = [...new Set(values)];
-  const more = each.length > 4 ? ` and ${each.length - 4} more` : "";
-  return each.length === 0 ? NOTHING : `${each.slice(0, 4).join(" · ")}${more}`;
+  return values.length === 0 ? NOTHING : someOf([...new Set(values)], 4, "", " · ");
 }
 
 /** One fact of all subjects. */

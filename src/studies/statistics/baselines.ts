@@ -41,12 +41,12 @@ const MEANINGS: Readonly<Record<BaselineScore["baseline"], string>> = {
   start: "start is the model before the first step",
 };
 
-/** What the baselines are, and which methods are no better than a constant. */
+/** Which methods are no better than a constant, and what the baselines are. */
 export function baselineNotes(comparison: Comparison): string[] {
   const shown = shownBaselines(comparison);
   if (shown.length === 0) return [];
   const what = `Baselines, which are not tested: ${shown.map((name) => MEANINGS[name]).join("; ")}.`;
-  return [what, ...comparison.tasks.flatMap((task) => noBetterNote(comparison, task))];
+  return [...comparison.tasks.flatMap((task) => noBetterNote(comparison, task)), what];
 }
 
 function noBetterNote({ methods, runs, baselines = [] }: Comparison, task: ComparedTask): string[] {

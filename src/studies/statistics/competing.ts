@@ -1,5 +1,6 @@
 // The runs of a comparison that do not compete, and why.
 import { group } from "d3-array";
+import { someOf } from "../../base/index.js";
 import {
   type ComparedTask,
   type Comparison,
@@ -98,18 +99,13 @@ export const byPair = <T extends Pick<RunId, "task" | "method">>(runs: readonly 
   ...group(runs, ({ task, method }) => JSON.stringify([task, method])).values(),
 ];
 
-const allSeeds = (runs: readonly RunId[]): string =>
-  runs.some(({ dataSeed }) => dataSeed !== undefined)
-    ? runs.map(seedsText).join("; ")
-    : `seed${runs.length > 1 ? "s" : ""} ${runs.map(({ seed }) => seed).join(", ")}`;
-
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 function failureNotes({ failed = [], unfinished = [], runs }: Found): string[] {
   return byPair(failed).map((those) => {
     const { task, method, reason } = those[0]!;
     const all = [...runs, ...failed, ...unfinished].filter((run) => run.task === task && run.method === method);
-    return `${method} failed in ${those.length} of ${all.length} runs on ${task} (${allSeeds(those)}). ${capital(seedsText(those[0]!))}: ${reason}`;
+    return `${method} failed in ${those.length} of ${all.length} runs on ${task}. ${capital(seedsText(those[0]!))}: ${reason}`;
   });
 }
 
@@ -123,39 +119,26 @@ const STATES: Readonly<Record<UnfinishedRun["state"], string>> = {
 
 function unfinishedNote({ unfinished = [] }: Found): string[] {
   if (unfinished.length === 0) return [];
-  const named = unfinished
-    .slice(0, NAMED)
-    .map((run) => `${run.method} ${seedsText(run)} on ${run.task} (${STATES[run.state]})`);
-  const more = unfinished.length - named.length;
-  return [`Not finished, and not included: ${named.join(", ")}${more > 0 ? ` and ${more} more` : ""}.`];
+  const named = unfinished.map((run) => `${run.method} ${seedsText(run)} on ${run.task} (${STATES[run.state]})`);
+  return [`Not finished, and not included: ${someOf(named, NAMED)}.`];
 }
 
-function leftOutNote(found: Found): string[] {
-  const names = byPair(withoutScore(found))
-    .map(([first]) => first!)
-    .map(({ task, method }) => `${method} on ${task}`);
-  if (names.length === 0) return [];
-  return [
-    `Not marked as best, and left out of the tests that the task is part of, because runs failed or are missing: ${names.join(", ")}. The other runs are a biased sample of the method's seeds.`,
-  ];
-}
+const leftOutNote = (found: Found): string[] =>
+  withoutScore(found).length === 0
+    ? []
+    : [
+        "Methods that lack runs of a task are not marked as best and in no test there: their other runs are a biased sample of the seeds.",
+      ];
 
-/** A note for each task and flaw; labels are the same for all methods, which it need not name. */
+const MEANINGS: Readonly<Record<Flaw, string>> = {
+  untrained: "untrained (no update changed the model that was kept)",
+  constant: "constant (the same prediction for all rows)",
+  constantLabels: "constant labels (all rows have the same label)",
+};
+
+/** What the words beside scores mean. */
 function flawNotes(found: Found): string[] {
-  const rowsOf = new Map(found.tasks.map((task) => [task.name, reportedRows(task)]));
-  const flawed = notCompeting(found).filter((run): run is RunId & { why: Flaw } => isFlaw(run.why));
-  return [...group(flawed, ({ task, why }) => JSON.stringify([task, why])).values()].map((those) => {
-    const { task, why } = those[0]!;
-    const [who, rows] = [namesOf(those), rowsOf.get(task)];
-    return {
-      untrained: `On ${task}, ${who} kept a model that no update had changed: the score is the start's, and is not marked as best.`,
-      constant: `On ${task}, ${who} predicted the same for all ${rows} rows: the score is that of a constant, and is not marked as best.`,
-      constantLabels: `On ${task}, all ${rows} rows have the same label, which a constant predicts as well as any model: no score is marked as best.`,
-    }[why];
-  });
+  const there = new Set(notCompeting(found).map(({ why }) => why));
+  const meanings = flawNames.filter((flaw) => there.has(flaw)).map((flaw) => MEANINGS[flaw]);
+  return meanings.length === 0 ? [] : [`Not marked as best: ${meanings.join(", ")}.`];
 }
-
-const namesOf = (runs: readonly RunId[]): string =>
-  byPair(runs)
-    .map((those) => `${those[0]!.method} (${allSeeds(those)})`)
-    .join(", ");

@@ -1,10 +1,11 @@
-// Holm's correction for multiple tests, and notes on families of tests that are too small to find anything.
+// Holm's correction for multiple tests, and which tests have too few pairs to find anything.
 import padjust from "@stdlib/stats-padjust";
 import { group } from "d3-array";
-import { formatCount } from "../../base/index.js";
 import type { SignificanceTest } from "../../base/records/index.js";
 
 const LEVEL = 0.05;
+
+export const isSignificant = (p: number): boolean => p < LEVEL;
 
 /** p-values corrected by Holm (1979), in the given order. */
 export const holm = (pValues: readonly number[]): number[] =>
@@ -48,46 +49,13 @@ const smallestP = (pairs: number): number => Math.min(1, 2 / 2 ** pairs);
 export const pairsNeeded = (family = 1): number => Math.floor(Math.log2((2 * family) / LEVEL)) + 1;
 
 /**
- * Notes for a family of tests in which some can't be significant (corrected p < 0.05) whatever their outcome, each with the pairs of methods
- * that it is about; none if all can. The exact test's limit is applied to the bootstrap, too. The bootstrap has no such limit, but for few
- * differing rows its p-values are too small.
- * @param family the tests that Holm's correction is over
+ * The tests that can't be significant after the correction whatever their outcome, because so few of their pairs differ. The exact test's
+ * limit is applied to the bootstrap, too, which has none: for few differing rows its p-values are too small.
  */
-export function underpoweredNotes(family: readonly SignificanceTest[]): string[] {
+export function withTooFewPairs<Test extends Identified & Pick<SignificanceTest, "differing">>(
+  tests: readonly Test[],
+): ReadonlySet<Test> {
   // Corrected p-values increase with the raw ones, so the smallest raw ones give the smallest corrected ones.
-  const corrected = holm(family.map(({ differing }) => smallestP(differing)));
-  const severalTasks = new Set(family.map(({ task }) => task)).size > 1;
-  const weak = family.map((test, i) => ({ test, least: corrected[i]! })).filter(({ least }) => least >= LEVEL);
-  if (weak.length === family.length && weak.length > 1)
-    return [note(`All ${formatCount(weak.length)} pairs of methods have`, weak, family.length)];
-  const alike = [...group(weak, ({ test: { differing } }) => differing).values()];
-  const namesOf = (some: typeof weak) =>
-    some.map(({ test: { a, b, task } }) => `${a} – ${b}${severalTasks ? ` on ${task}` : ""}`).join(", ");
-  return alike.map((some) => note(`${namesOf(some)} ${some.length > 1 ? "have" : "has"}`, some, family.length));
-}
-
-const ROWS = ["row that is scored differently", "rows that are scored differently"] as const;
-
-const PAIRS = {
-  wilcoxon: ["differing pair", "differing pairs"],
-  "wilcoxon-tasks": ["task whose means differ", "tasks whose means differ"],
-  bootstrap: ROWS,
-  "two-level": ROWS,
-  equivalence: ROWS,
-} as const;
-
-/** @param whoHas the pairs of methods @param alike their tests, of one kind */
-function note(whoHas: string, alike: readonly { test: SignificanceTest; least: number }[], family: number): string {
-  const counts = alike.map(({ test }) => test.differing);
-  const [most, isOne] = [Math.max(...counts), new Set(counts).size === 1];
-  const { test } = alike[0]!.test;
-  const [single, several] = PAIRS[test];
-  const have = `${isOne ? "" : "at most "}${formatCount(most)} ${most === 1 ? single : several}`;
-  const limit = Number(Math.min(...alike.map(({ least }) => least)).toPrecision(3));
-  const corrected = family > 1 ? `, corrected for ${family} tests` : "";
-  const reach =
-    PAIRS[test] === ROWS && most > 0
-      ? `the bootstrap's p tends to be too small for so few, an exact test's would be at least ${limit}`
-      : `the smallest p that an exact test can reach is ${limit}`;
-  return `${whoHas} ${have}, too few: ${reach}${corrected}; p < ${LEVEL} needs at least ${formatCount(pairsNeeded(family))}.`;
+  const clearest = withHolm(tests.map((test) => ({ ...test, p: smallestP(test.differing) })));
+  return new Set(tests.filter((_, i) => !isSignificant(clearest[i]!.pHolm)));
 }

@@ -1,7 +1,7 @@
 // Significance tests between methods, from the scores of finished runs.
 import { own } from "../../base/index.js";
 import type { ComparedMetric, ComparedRun, ComparedTask, Comparison, WilcoxonTest } from "../../base/records/index.js";
-import { checkComparison, isOfRows } from "./checkComparison.js";
+import { checkRuns, isOfRows } from "./checkComparison.js";
 import { methodsWithoutFailure } from "./competing.js";
 import { pairsNeeded, withHolm } from "./holm.js";
 import { type PairedScores, pairsOfRuns, pairsOfTasks, type Scope, testedPairs } from "./pairedScores.js";
@@ -23,11 +23,11 @@ export const MAIN = "main";
  * - over the seeds of each task, by its main metric.
  *
  * Methods without some of their runs on the tested tasks are left out. p-values are corrected by Holm within families.
- * @throws BidoraError `COMPARISON` as `checkComparison`
+ * @throws BidoraError `COMPARISON` as `checkRuns`
  */
 export function significance(comparison: Comparison): WilcoxonTest[] {
-  checkComparison(comparison);
   const { tasks, runs } = comparison;
+  checkRuns(runs);
   const several = [...overTasksWith(comparison), ...pooled(comparison)].filter(isOfSeveralTasks);
   const testsOver = (scope: NamedScope, pairing: Pairing) =>
     testsOf(comparison, scope, pairing).map((test) => ({ ...test, ...someTasks(comparison, scope) }));

@@ -40,21 +40,21 @@ function differingNotes(comparison: Comparison): string[] {
     const all = held(comparison, key);
     if (valuesOf(all).length < 2) return [];
     const byValue = [...group(all, ({ value }) => value)];
-    const shown = byValue.map(([value, some]) => `${value} (${whereHeld(some, all, comparison)})`);
+    const shown = byValue.map(([value, some]) => `${value} (${whereHeld(some, all)})`);
     return [`${CONDITIONS[key]}: ${shown.join(", ")}.`];
   });
 }
 
-/** The runs with a value: methods where it is the same on all tasks, else tasks where all methods have it, else both. */
-function whereHeld(some: readonly Held[], all: readonly Held[], { tasks, methods }: Comparison): string {
-  const isDecidedBy = (of: "task" | "method") =>
-    [...group(all, (one) => one[of]).values()].every((alike) => valuesOf(alike).length === 1);
-  const inOrder = (order: readonly string[], of: "task" | "method") =>
-    order.filter((name) => some.some((one) => one[of] === name)).join(", ");
-  if (isDecidedBy("method")) return inOrder(methods, "method");
-  const names = tasks.map(({ name }) => name);
-  if (isDecidedBy("task")) return inOrder(names, "task");
-  return [...new Set(some.map(({ task, method }) => `${method} on ${task}`))].join(", ");
+/** The runs with a value: methods where it is the same on all tasks, tasks where all methods have it, else both. */
+function whereHeld(some: readonly Held[], all: readonly Held[]): string {
+  const texts = [
+    ({ method }: Held) => method,
+    ({ task }: Held) => task,
+    ({ task, method }: Held) => `${method} on ${task}`,
+  ];
+  const isDecidedBy = (textOf: (one: Held) => string) =>
+    [...group(all, textOf).values()].every((alike) => valuesOf(alike).length === 1);
+  return [...new Set(some.map(texts.find(isDecidedBy)!))].join(", ");
 }
 
 /** The settings in which methods differ; a method that has what all others have gets no note. */

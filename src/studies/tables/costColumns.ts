@@ -1,5 +1,5 @@
 // What runs cost, what a run had cost when it reached a score, and what was tried before.
-import { group, sum } from "d3-array";
+import { sum } from "d3-array";
 import { formatBytes, formatCount, formatNumber, formatSeconds } from "../../base/index.js";
 import type {
   ComparedRun,
@@ -23,7 +23,7 @@ export function costColumns(
   task: ComparedTask,
   reached: ScoreReached | undefined,
 ): ResultColumn[] {
-  const column = plainColumns(methods, task.name);
+  const column = plainColumns(methods);
   const ofTask = runs.filter((run) => run.task === task.name);
   const costs = COSTS.map(({ title, read, format }) =>
     column(title, (method) => {
@@ -34,13 +34,15 @@ export function costColumns(
       return `${format(known)}${title === TIME ? tuningTime(pointsTriedFor({ tuning }, task.name, method)) : ""}`;
     }),
   );
-  const counts = methods.map((method) => pointsTriedFor({ tuning }, task.name, method).length);
-  const tried = column("Points tried", (method) => triedText(counts[methods.indexOf(method)]!, counts));
-  const parameters = parametersColumn(methods, ofTask, task.name);
+  const tried = column("Points tried", (method) => {
+    const count = pointsTriedFor({ tuning }, task.name, method).length;
+    return count === 0 ? NOTHING : formatCount(count);
+  });
+  const parameters = parametersColumn(methods, ofTask);
   return [
     parameters,
     ...costs,
-    ...(tuning.length > 0 ? [tried] : []),
+    ...(tuning.length > 0 ? [{ ...tried, isMinor: true }] : []),
     ...(reached ? reachColumns(reached, task.rows, column) : []),
   ];
 }
@@ -59,8 +61,8 @@ const COSTS: readonly CostColumn[] = [
 ];
 
 /** The trained parameters of each method in these runs, and their share of the model's. Heads of several tasks have different sizes. */
-export function parametersColumn(methods: readonly string[], runs: readonly ComparedRun[], group = ""): ResultColumn {
-  return plainColumns(methods, group)("Trained parameters", (method) => {
+export function parametersColumn(methods: readonly string[], runs: readonly ComparedRun[]): ResultColumn {
+  return plainColumns(methods)("Trained parameters", (method) => {
     const own = runs.filter((run) => run.method === method);
     if (own.length === 0) return NOTHING;
     const shares = own.flatMap(({ trainedParameters, totalParameters }) =>
@@ -85,13 +87,6 @@ function formatRange(values: readonly number[], format: (value: number) => strin
 /** ` + 2m 10s tuning` */
 function tuningTime(tried: readonly TriedPoint[]): string {
   return tried.length === 0 ? "" : ` + ${formatSeconds(sum(tried, ({ seconds }) => seconds ?? 0))} tuning`;
-}
-
-/** How many points a method had to choose from, and whether other methods had fewer or more: `6 (others 3)`. */
-function triedText(count: number, all: readonly number[]): string {
-  if (count === 0) return NOTHING;
-  const others = [...new Set(all.filter((other) => other > 0 && other !== count))].sort((a, b) => a - b);
-  return `${formatCount(count)}${others.length === 0 ? "" : ` (others ${others.join(", ")})`}`;
 }
 
 function reachColumns(
@@ -146,12 +141,23 @@ export const pointText = ({ point }: Pick<TriedPoint, "point">): string =>
 const pointsTriedFor = ({ tuning = [] }: Pick<Comparison, "tuning">, task: string, method: string): TriedPoint[] =>
   tuning.filter((point) => point.task === task && point.method === method);
 
-/** Notes on the time of the tuning, its seed, unequal numbers of points, and choices among equal scores. */
+/** Notes on the tuning: unequal numbers of points, its seed, and its time. */
 export function tuningNotes({ tuning = [], methods, runs }: Comparison): string[] {
   if (tuning.length === 0) return [];
   const time =
     "Time is that of one reported run + that of the tuning, once for all seeds: the sum over all points that were tried for the method.";
-  return [time, ...seedNotes(tuning, runs), ...unequalNotes(tuning, methods), ...tieNotes(tuning)];
+  return [...unequalNotes(tuning, methods), ...seedNotes(tuning, runs), time];
+}
+
+function unequalNotes(tuning: readonly TriedPoint[], methods: readonly string[]): string[] {
+  return [...new Set(tuning.map(({ task }) => task))].flatMap((task) => {
+    const counts = methods.map((method) => pointsTriedFor({ tuning }, task, method).length);
+    if (new Set(counts).size < 2) return [];
+    const each = methods.map((method, i) => `${method} ${counts[i]}`).join(", ");
+    return [
+      `On ${task}, the tuning tried unequal numbers of points, and more points give more to choose from: ${each}.`,
+    ];
+  });
 }
 
 /** A seed that judges was in the choice, too: its draw of initial values and order suits the chosen point by chance. */
@@ -162,24 +168,3 @@ function seedNotes(tuning: readonly TriedPoint[], runs: Comparison["runs"]): str
     `Seed ${both.join(", ")} of the tuning is also one of the reported runs, whose initial values the chosen points suit; --tune-seed takes another one.`,
   ];
 }
-
-function unequalNotes(tuning: readonly TriedPoint[], methods: readonly string[]): string[] {
-  return [...group(tuning, ({ task }) => task)].flatMap(([task, tried]) => {
-    const counts = methods.map((name) => tried.filter(({ method }) => method === name).length);
-    if (new Set(counts).size < 2) return [];
-    const each = methods.map((name, i) => `${name} ${counts[i]}`).join(", ");
-    return [
-      `On ${task}, the methods have different numbers of points (${each}), by points of their own or since settings without effect on a method are not tried for it. A method with more points had more to choose from.`,
-    ];
-  });
-}
-
-const tieNotes = (tuning: readonly TriedPoint[]): string[] =>
-  tuning.flatMap((one) => {
-    const { task, method, score, tied } = one;
-    if (tied === undefined || score === null) return [];
-    const all = tuning.filter((other) => other.task === task && other.method === method).length;
-    return [
-      `On ${task}, ${tied} of the ${all} points of ${method} have its best score, ${formatNumber(score)}, so the scores do not decide among them: ${pointText(one)} was taken, as equal scores go to the point with the most default values, and then to the first.`,
-    ];
-  });

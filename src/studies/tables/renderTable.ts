@@ -5,6 +5,8 @@ import { oneLine } from "../../base/index.js";
 
 /** A table as data: one row per name, its cells by column. */
 export interface ResultTable {
+  /** Stands above the table. */
+  readonly title?: string;
   readonly heading: string;
   readonly names: readonly string[];
   /** How many of the last names stand apart from the others. */
@@ -15,9 +17,9 @@ export interface ResultTable {
 }
 
 export interface ResultColumn {
-  /** A heading that neighboring columns share, above their titles; may be empty. */
-  readonly group: string;
   readonly title: string;
+  /** Whether short tables leave it out. */
+  readonly isMinor?: boolean;
   /** Words are aligned left, numbers right. */
   readonly align: "left" | "right";
   /** One cell per name, in their order. */
@@ -35,41 +37,27 @@ export const NOTHING = "–";
 
 export const plain = (text: string): ResultCell => ({ text, best: false });
 
-/** Makes columns of one group, none of whose cells is the best. @param rows what the rows of the table are about */
+/** Makes columns none of whose cells is the best. @param rows what the rows of the table are about */
 export const plainColumns =
-  <Row>(rows: readonly Row[], group = "") =>
+  <Row>(rows: readonly Row[]) =>
   (title: string, textOf: (row: Row) => string, align: ResultColumn["align"] = "right"): ResultColumn => ({
-    ...{ group, title, align },
+    ...{ title, align },
     cells: rows.map((row) => plain(textOf(row))),
   });
-
-export interface Span {
-  readonly group: string;
-  readonly count: number;
-}
-
-export function groupSpans(columns: readonly ResultColumn[]): Span[] {
-  const spans: { group: string; count: number }[] = [];
-  for (const { group } of columns) {
-    const last = spans.at(-1);
-    if (last?.group === group) last.count++;
-    else spans.push({ group, count: 1 });
-  }
-  return spans;
-}
 
 /** The lines, with one more before those that stand apart. */
 export const withBreak = (lines: readonly string[], apart = 0, between: string): string[] =>
   apart === 0 ? [...lines] : lines.toSpliced(lines.length - apart, 0, between);
 
-/** A table in GitHub's Markdown, the best of each column in bold, and a list of notes. It has a single header line: titles get their group as a prefix. */
+/** A table in GitHub's Markdown, the best of each column in bold, with its title and a list of notes. */
 export function markdownTable(table: ResultTable): string {
-  const header = [table.heading, ...table.columns.map(titleOf)].map(escapeMarkdown);
+  const header = [table.heading, ...table.columns.map(({ title }) => title)].map(escapeMarkdown);
   const rows = rowsOf(table, escapeMarkdown, (text) => `**${text}**`);
   const alignments = ["left", ...table.columns.map(({ align }) => align)];
   const lines = alignTable([header, ...rows], { align: alignments, stringLength: stringWidth });
   const notes = table.notes.map((note) => `- ${escapeMarkdown(note)}\n`);
-  return `${lines}\n${notes.length > 0 ? "\n" : ""}${notes.join("")}`;
+  const title = table.title === undefined ? "" : `**${escapeMarkdown(table.title)}**\n\n`;
+  return `${title}${lines}\n${notes.length > 0 ? "\n" : ""}${notes.join("")}`;
 }
 
 /** The names and cells of each row. */
@@ -78,10 +66,8 @@ function rowsOf({ names, columns }: ResultTable, escaped: (text: string) => stri
   return names.map((name, row) => [escaped(name), ...columns.map(({ cells }) => textOf(cells[row]!))]);
 }
 
-const titleOf = ({ group, title }: ResultColumn): string => (group === "" ? title : `${group}: ${title}`);
-
 /** Escapes characters that begin markup, code, HTML or another cell. */
-const escapeMarkdown = (text: string): string => oneLine(text).replace(/[\\`*_{}[\]<>#|~$&]/g, "\\$&");
+export const escapeMarkdown = (text: string): string => oneLine(text).replace(/[\\`*_{}[\]<>#|~$&]/g, "\\$&");
 
 /**
  * A table as LaTeX's `tabular` with rules of the package `booktabs`, the best of each column in bold; with notes in the `tablenotes` of
@@ -90,10 +76,13 @@ const escapeMarkdown = (text: string): string => oneLine(text).replace(/[\\`*_{}
 export function latexTable(table: ResultTable): string {
   const rows = rowsOf(table, escapeLatex, (text) => `\\textbf{${text}}`);
   const titles = [table.heading, ...table.columns.map(({ title }) => title)].map(escapeLatex);
+  const { title } = table;
+  const above =
+    title === undefined ? [] : [line([`\\multicolumn{${titles.length}}{l}{${escapeLatex(title)}}`]), "\\midrule"];
   const tabular = [
     `\\begin{tabular}{l${table.columns.map(({ align }) => align.charAt(0)).join("")}}`,
     "\\toprule",
-    ...groupLines(table.columns),
+    ...above,
     line(titles),
     "\\midrule",
     ...withBreak(rows.map(line), table.apart, "\\midrule"),
@@ -112,21 +101,6 @@ export function latexTable(table: ResultTable): string {
 }
 
 const line = (cells: readonly string[]): string => `${cells.join(" & ")} \\\\`;
-
-/** The line of group names, and the line of rules below them; columns without a group have neither. */
-function groupLines(columns: readonly ResultColumn[]): string[] {
-  const spans = groupSpans(columns);
-  if (spans.every(({ group }) => group === "")) return [];
-  const names = spans.map(({ group, count }) => `\\multicolumn{${count}}{c}{${escapeLatex(group)}}`);
-  // Column 1 has the names.
-  let next = 2;
-  const rules = spans.flatMap(({ group, count }) => {
-    const first = next;
-    next += count;
-    return group === "" ? [] : [`\\cmidrule(lr){${first}-${next - 1}}`];
-  });
-  return [line(["", ...names]), rules.join(" ")];
-}
 
 const REPLACED: Readonly<Record<string, string>> = {
   // Two hyphens in a row are a dash in LaTeX.

@@ -1,13 +1,7 @@
 // The table of significance tests, with notes on what they can and cannot say.
-import { group } from "d3-array";
-import { formatCount, formatNumber, words } from "../../base/index.js";
-import {
-  type EquivalenceTest,
-  isWilcoxon,
-  type SignificanceTest,
-  type WilcoxonTest,
-} from "../../base/records/index.js";
-import { familyOf, underpoweredNotes } from "../statistics/holm.js";
+import { formatNumber, words } from "../../base/index.js";
+import { type EquivalenceTest, isWilcoxon, type SignificanceTest } from "../../base/records/index.js";
+import { pairsNeeded, withTooFewPairs } from "../statistics/holm.js";
 import { MAIN } from "../statistics/significance.js";
 import { NOTHING, plainColumns, type ResultTable } from "./renderTable.js";
 
@@ -26,8 +20,7 @@ const TEST_NAMES: Readonly<Record<SignificanceTest["test"], string>> = {
 export function significanceTable(all: readonly SignificanceTest[]): ResultTable {
   const tests = all.filter((test) => test.test !== "bootstrap" || !isTestedOverSeeds(test, all));
   const column = plainColumns(tests);
-  const ofRanks = (textOf: (test: WilcoxonTest) => string) => (test: SignificanceTest) =>
-    isWilcoxon(test) ? textOf(test) : NOTHING;
+  const few = withTooFewPairs(tests.filter(hasP));
   const withP = (textOf: (test: TestWithP) => string) => (test: SignificanceTest) =>
     hasP(test) ? textOf(test) : NOTHING;
   return {
@@ -40,22 +33,14 @@ export function significanceTable(all: readonly SignificanceTest[]): ResultTable
       column("Population", ({ population }) => population, "left"),
       column("Pairs", pairsText),
       column("Difference", differenceText),
-      column(
-        "Statistic",
-        ofRanks(({ statistic }) => formatNumber(statistic)),
-      ),
       column("p", withP(pText)),
       column(
         "p (Holm)",
-        withP(({ pHolm }) => formatNumber(pHolm)),
-      ),
-      column(
-        "Rank-biserial",
-        ofRanks(({ effect }) => formatNumber(effect.rankBiserial)),
+        withP((test) => `${formatNumber(test.pHolm)}${few.has(test) ? " (too few)" : ""}`),
       ),
       ...(tests.some(isEquivalence) ? [column("Equivalent", equivalenceText, "left")] : []),
     ].flat(),
-    notes: notesOf(tests),
+    notes: notesOf(tests, few.size > 0),
   };
 }
 
@@ -73,12 +58,13 @@ const hasP = (test: SignificanceTest): test is TestWithP => !isEquivalence(test)
 const equivalenceText = (test: SignificanceTest): string =>
   isEquivalence(test) ? `${test.equivalent ? "yes" : "not shown"}, within ±${test.margin}` : NOTHING;
 
-const metricText = ({ metric }: SignificanceTest): string => (metric === MAIN ? "each task's main" : words(metric));
-
-function taskText(test: SignificanceTest): string {
-  const some = isWilcoxon(test) ? test.tasks : undefined;
-  return test.task ?? (some ? `${some.length} tasks` : "all");
+function metricText(test: SignificanceTest): string {
+  const kind = isWilcoxon(test) && test.kind !== undefined ? ` of ${test.kind}` : "";
+  return test.metric === MAIN ? "each task's main" : `${words(test.metric)}${kind}`;
 }
+
+const taskText = (test: SignificanceTest): string =>
+  test.task ?? ((isWilcoxon(test) && test.tasks?.join(", ")) || "all");
 
 function pairsText(test: SignificanceTest): string {
   const { pairs, differing, unmatched } = test;
@@ -103,76 +89,20 @@ function differenceText(test: SignificanceTest): string {
 const pText = (test: TestWithP): string =>
   isWilcoxon(test) ? formatNumber(test.p) : `${formatNumber(test.p)} ± ${formatNumber(test.pStandardError)}`;
 
-function notesOf(tests: readonly SignificanceTest[]): string[] {
+function notesOf(tests: readonly SignificanceTest[], areSomeTooFew: boolean): string[] {
   if (tests.length === 0) return [];
-  const families = [...group(tests.filter(hasP), familyOf).values()];
-  const hasRanks = tests.some(isWilcoxon);
+  const joined = tests.flatMap((test) => (isWilcoxon(test) ? (test.joined ?? []) : []));
   return [
     [...new Set(tests.map(({ population }) => LIMITS[population]))].join(" "),
-    ...new Set(tests.flatMap(someTasksNote)),
-    ...new Set(tests.flatMap(joinedNotes)),
-    ...repeatedSeedsNote(tests),
-    `${DIFFERENCE}${tests.every(isWilcoxon) ? "" : INTERVAL}.`,
-    ...equivalenceNotes(tests),
-    ...(hasRanks ? [RANKS] : []),
-    ...resamplesNote(tests),
-    ...familyNotes(families),
+    ...new Set(
+      joined.map(({ tasks, share }) => `${tasks.join(", ")} share ${share.join(", ")}, so they count as one.`),
+    ),
+    DIFFERENCE,
+    ...(tests.some(isEquivalence) ? [EQUIVALENT] : []),
+    ...(tests.some(({ repeated }) => repeated !== undefined) ? [REPEATED] : []),
+    ...(areSomeTooFew ? [TOO_FEW] : []),
   ];
 }
-
-/** Notes on underpowered tests, with the families that a note is about. */
-function familyNotes(families: readonly (readonly SignificanceTest[])[]): string[] {
-  const notes = families.flatMap((family) =>
-    underpoweredNotes(family).map((sentence) => ({ sentence, name: nameOf(family) })),
-  );
-  return [...group(notes, ({ sentence }) => sentence)].map(
-    ([sentence, alike]) => `${alike.map(({ name }) => name).join("; ")}. ${sentence}`,
-  );
-}
-
-function nameOf([test]: readonly SignificanceTest[]): string {
-  const { population } = test!;
-  if (test!.test === "two-level") return TEST_NAMES[test!.test];
-  const kind = isWilcoxon(test!) ? kindOf(test!) : "";
-  return `${TEST_NAMES[test!.test]}, ${taskText(test!)}, ${metricText(test!)}${kind}${population === "tasks" ? ", over tasks" : ""}`;
-}
-
-function someTasksNote(test: SignificanceTest): string[] {
-  if (!isWilcoxon(test) || !test.tasks) return [];
-  const some = test.tasks;
-  const names = some.join(", ");
-  const [metric, others] =
-    test.metric === MAIN
-      ? ["Each task's main metric", "Tasks whose main metric is better when lower, or that have no result,"]
-      : [`${words(test.metric)}${kindOf(test)}`, "Tasks without this metric on their reported rows"];
-  return [`${metric} is tested over ${some.length} tasks: ${names}. ${others} are left out.`];
-}
-
-const kindOf = ({ kind }: WilcoxonTest): string => (kind === undefined ? "" : ` of ${kind}`);
-
-/** Which tasks count as one, and why. */
-function joinedNotes(test: SignificanceTest): string[] {
-  const joined = isWilcoxon(test) ? (test.joined ?? []) : [];
-  return joined.flatMap(({ tasks, share, repeated = [] }) => {
-    const unit = test.test === "wilcoxon" ? "their pairs with one seed count as one pair" : "they count as one task";
-    const equal = `The runs of ${test.a} and ${test.b} on ${listed(repeated)} repeat those on another of these tasks, and count once.`;
-    return [
-      `${listed(tasks)} share ${listed(share)}, so ${unit}, by the mean of their differences.`,
-      ...(repeated.length > 0 ? [equal] : []),
-    ];
-  });
-}
-
-/** Which pairs of methods have runs that are equal with several seeds. */
-function repeatedSeedsNote(tests: readonly SignificanceTest[]): string[] {
-  const repeating = tests.filter(({ repeated }) => repeated !== undefined);
-  if (repeating.length === 0) return [];
-  const named = [...new Set(repeating.map((test) => `${test.a} – ${test.b} (${taskText(test)})`))];
-  return [`The seed changes nothing in some runs of ${listed(named)}: equal ones count as one pair.`];
-}
-
-const listed = (names: readonly string[]): string =>
-  names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 
 /** What a test says nothing about. */
 const LIMITS: Readonly<Record<SignificanceTest["population"], string>> = {
@@ -186,27 +116,8 @@ const LIMITS: Readonly<Record<SignificanceTest["population"], string>> = {
 };
 
 const DIFFERENCE =
-  "Differences are positive where the first method is better, also for metrics that are better when lower";
-const INTERVAL = "; in brackets the bootstrap's 95 % interval";
-
-/** What the margin is, and of which metrics: a margin of one can mean nothing for another. */
-function equivalenceNotes(tests: readonly SignificanceTest[]): string[] {
-  const [first, ...others] = tests.filter(isEquivalence);
-  if (!first) return [];
-  const units = [...group([first, ...others], ({ metric }) => metric)].map(
-    ([metric, those]) => `${words(metric)} on ${listed([...new Set(those.map(({ task }) => task))])}`,
-  );
-  return [
-    `Two methods are equivalent on a task if the 90 % interval of their difference, which is in brackets there, lies within ±${first.margin}, in the unit of the main metric (${units.join("; ")}). Other metrics are not tested for equivalence.`,
-  ];
-}
-
-const RANKS =
-  "The rank-biserial correlation is 1 if the first method is better in every differing pair, −1 if the second is.";
-
-function resamplesNote(tests: readonly SignificanceTest[]): string[] {
-  const counts = new Set(tests.flatMap((test) => (isWilcoxon(test) ? [] : [test.resamples])));
-  if (counts.size === 0) return [];
-  const drawn = [...counts].sort((a, b) => a - b).map(formatCount);
-  return [`Bootstrap p-values are from ${drawn.join(" or ")} resamples; ± is their Monte Carlo standard error.`];
-}
+  "Differences are positive where the first method is better, also for metrics that are better when lower; in brackets the bootstrap's 95 % interval, and beside its p the Monte Carlo standard error.";
+const EQUIVALENT =
+  "Two methods are equivalent on a task if the 90 % interval of their difference, in brackets there, lies within the margin, which is in the unit of the main metric.";
+const REPEATED = "Repeated: runs that are equal to those of another seed or task count once.";
+const TOO_FEW = `Too few: so few pairs or rows differ that no outcome is significant after the correction; a single test needs ${pairsNeeded()}. A large p is no sign of equality there, and a bootstrap's p tends to be too small.`;

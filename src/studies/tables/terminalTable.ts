@@ -2,7 +2,7 @@
 import { group } from "d3-array";
 import stringWidth from "string-width";
 import { oneLine, wrap } from "../../base/index.js";
-import { groupSpans, NOTHING, type ResultColumn, type ResultTable, type Span, withBreak } from "./renderTable.js";
+import { NOTHING, type ResultColumn, type ResultTable, withBreak } from "./renderTable.js";
 
 const GAP = "  ";
 
@@ -12,11 +12,46 @@ const MARK = "*";
 /** The width of a usual terminal. */
 const WIDTH = 100;
 
-/** A table as lines of text for the terminal, aligned by the characters' display width, with its notes. */
+/** A table as text for the terminal, aligned by the characters' display width, below its title and above its notes. */
 export function terminalTable(table: ResultTable): string {
-  const best = table.columns.some(({ cells }) => cells.some((cell) => cell.best)) ? [`${MARK} the best mean`] : [];
-  const notes = [...best, ...table.notes.map(oneLine)].flatMap((note) => wrap(note, WIDTH, "  ", ""));
-  return [...fittingLines(table), ...(notes.length > 0 ? ["", ...notes] : [])].join("\n");
+  const notes = noteLines([...bestNote([table]), ...table.notes]);
+  return [...titledLines(table), ...(notes.length > 0 ? ["", ...notes] : [])].join("\n");
+}
+
+const titledLines = (table: ResultTable): string[] => [
+  ...(table.title === undefined ? [] : [oneLine(table.title)]),
+  ...fittingLines(table),
+];
+
+const bestNote = (tables: readonly ResultTable[]): string[] =>
+  tables.some(({ columns }) => columns.some(({ cells }) => cells.some(({ best }) => best)))
+    ? [`${MARK} the best mean`]
+    : [];
+
+const noteLines = (notes: readonly string[]): string[] => notes.flatMap((note) => wrap(oneLine(note), WIDTH, "  ", ""));
+
+/** A sentence in lines of the terminal. */
+export const wrapped = (sentence: string): string => wrap(oneLine(sentence), WIDTH).join("\n");
+
+/** The lines that the notes below short tables take at most. */
+const NOTE_LINES = 5;
+
+/**
+ * What a comparison shows, in short: the sentence, of each table the columns that fit and are not minor, and those of the notes that fit
+ * into five lines with the last one.
+ * @param notes the most important ones first
+ */
+export function terminalSummary(sentence: string, tables: readonly ResultTable[], notes: readonly string[]): string {
+  const short = tables.map((table) => {
+    const all = { ...table, columns: table.columns.filter(({ isMinor }) => !isMinor) };
+    return isFitting(condensed(all)) ? all : partsByColumns(condensed(all))[0]!;
+  });
+  const shown = bestNote(short);
+  for (const note of notes) if (noteLines([...shown, note]).length < NOTE_LINES) shown.push(note);
+  const left = notes.filter((note) => !shown.includes(note)).length;
+  const more = `With --verbose: all columns, tables and tests${left === 0 ? "" : `, and ${left} more ${left === 1 ? "note" : "notes"}`}.`;
+  const parts = [...short.map(titledLines), noteLines([...shown, more])].map((lines) => lines.join("\n"));
+  return [wrapped(sentence), ...parts].join("\n\n");
 }
 
 /**
@@ -24,13 +59,13 @@ export function terminalTable(table: ResultTable): string {
  * all rows with the same words, else some columns in each part.
  */
 function fittingLines(table: ResultTable): string[] {
-  for (const one of [table, condensed(table)]) {
-    const lines = alignedLines(one);
-    if (widest(lines) <= WIDTH) return lines;
-  }
+  const fitting = [table, condensed(table)].find(isFitting);
+  if (fitting) return alignedLines(fitting);
   const parts = partsByWords(table) ?? partsByColumns(table).map(alignedLines);
   return parts.flatMap((lines, i) => (i === 0 ? lines : ["", ...lines]));
 }
+
+const isFitting = (table: ResultTable): boolean => widest(alignedLines(table)) <= WIDTH;
 
 const condensed = (table: ResultTable): ResultTable => ({
   ...table,
@@ -54,79 +89,31 @@ function partsByWords({ columns, names, ...rest }: ResultTable): string[][] | un
   });
 }
 
-/** As many columns as fit in each part; those of a group stay together if they fit. */
+/** As many columns as fit in each part. */
 function partsByColumns(table: ResultTable): ResultTable[] {
-  const isFitting = (columns: readonly ResultColumn[]) => widest(alignedLines({ ...table, columns })) <= WIDTH;
-  let next = 0;
-  const units = groupSpans(table.columns).flatMap(({ count }) => {
-    const columns = table.columns.slice(next, next + count);
-    next += count;
-    return isFitting(columns) ? [columns] : columns.map((column) => [column]);
-  });
   const parts: ResultColumn[][] = [];
-  for (const unit of units) {
+  for (const column of table.columns) {
     const last = parts.at(-1);
-    if (last && isFitting([...last, ...unit])) last.push(...unit);
-    else parts.push([...unit]);
+    if (last && isFitting({ ...table, columns: [...last, column] })) last.push(column);
+    else parts.push([column]);
   }
   return parts.map((columns) => ({ ...table, columns }));
 }
 
-function alignedLines(table: ResultTable): string[] {
-  const shown = withShortTitles(table.columns);
-  const columns = shown.map(({ title, cells }) => {
+function alignedLines({ heading, names, columns, apart }: ResultTable): string[] {
+  const texts = columns.map(({ title, cells }) => {
     const marked = cells.some(({ best }) => best);
-    const texts = cells.map(({ text, best }) => oneLine(text) + (marked ? (best ? MARK : " ") : ""));
-    return [oneLine(title) + (marked ? " " : ""), ...texts];
+    const below = cells.map(({ text, best }) => oneLine(text) + (marked ? (best ? MARK : " ") : ""));
+    return [oneLine(title) + (marked ? " " : ""), ...below];
   });
-  const names = [table.heading, ...table.names].map(oneLine);
-  const groups = groupSpans(shown).map(({ group, count }) => ({ group: oneLine(group), count }));
-  const widths = columnWidths(columns, groups);
-  const nameWidth = widest(names);
-  const pads = shown.map(({ align }) => (align === "left" ? padEnd : padStart));
-  const rows = names.map((name, row) =>
-    [padEnd(name, nameWidth), ...columns.map((texts, column) => pads[column]!(texts[row] ?? "", widths[column]!))].join(
-      GAP,
-    ),
-  );
-  const head = groups.some(({ group }) => group !== "") ? [groupLine(groups, widths, nameWidth)] : [];
-  return [...head, ...withBreak(rows, table.apart, "")].map((line) => line.trimEnd());
+  const first = [heading, ...names].map(oneLine);
+  const padded = [{ texts: first, pad: padEnd }, ...texts.map((texts, i) => ({ texts, pad: padOf(columns[i]!) }))];
+  const widths = padded.map(({ texts }) => widest(texts));
+  const rows = first.map((_, row) => padded.map(({ texts, pad }, i) => pad(texts[row] ?? "", widths[i]!)).join(GAP));
+  return withBreak(rows, apart, "").map((line) => line.trimEnd());
 }
 
-/** Beside groups, a title of two words without a group has its first word on the groups' line. */
-function withShortTitles(columns: readonly ResultColumn[]): readonly ResultColumn[] {
-  if (columns.every(({ group }) => group === "")) return columns;
-  return columns.map((column) => {
-    const [first = "", ...others] = column.title.split(" ");
-    return column.group === "" && others.length > 0 && others[0] !== "↓"
-      ? { ...column, group: first, title: others.join(" ") }
-      : column;
-  });
-}
-
-/** The width of each column's widest text; the first column of a group is wider if the group's name needs it. */
-function columnWidths(columns: readonly (readonly string[])[], groups: readonly Span[]): number[] {
-  const widths = columns.map(widest);
-  let first = 0;
-  for (const { group, count } of groups) {
-    widths[first]! += Math.max(0, stringWidth(group) - spanWidth(widths.slice(first, first + count)));
-    first += count;
-  }
-  return widths;
-}
-
-function groupLine(groups: readonly Span[], widths: readonly number[], nameWidth: number): string {
-  let first = 0;
-  const parts = groups.map(({ group, count }) => {
-    const width = spanWidth(widths.slice(first, first + count));
-    first += count;
-    return padStart(padEnd(group, Math.floor((width + stringWidth(group)) / 2)), width);
-  });
-  return [" ".repeat(nameWidth), ...parts].join(GAP);
-}
-
-const spanWidth = (widths: readonly number[]): number =>
-  widths.reduce((sum, width) => sum + width, 0) + GAP.length * (widths.length - 1);
+const padOf = ({ align }: ResultColumn) => (align === "left" ? padEnd : padStart);
 
 const widest = (texts: readonly string[]): number => texts.reduce((most, text) => Math.max(most, stringWidth(text)), 0);
 const padEnd = (text: string, width: number): string => text + " ".repeat(Math.max(0, width - stringWidth(text)));

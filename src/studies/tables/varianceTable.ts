@@ -26,7 +26,7 @@ export function varianceTable({ variance = [], runs, tasks }: Comparison): Resul
       ...COMPONENTS.map(([title, key]) => column(title, (entry) => componentText(entry, key))),
       column("Finite test set", ({ rows }) => (rows === null ? NOTHING : formatNumber(Math.sqrt(rows)))),
     ],
-    notes: [NOT_INDEPENDENT, ...notesOf(variance), ...leftOutNote({ variance, runs })],
+    notes: [NOT_INDEPENDENT, ...(variance.length > 0 ? NOTES : [])],
   };
   return [table];
 }
@@ -38,25 +38,7 @@ function componentText(entry: VarianceEntry, key: (typeof COMPONENTS)[number][1]
   return `${formatNumber(Math.sqrt(value))} (${all > 0 ? Math.round((100 * value) / all) : 0} %)`;
 }
 
-function notesOf(variance: readonly VarianceEntry[]): string[] {
-  if (variance.length === 0) return [];
-  const isNegative = variance.some((entry) => COMPONENTS.some(([, key]) => entry[key] < 0));
-  return [
-    "Components of the variance of one run's score, as standard deviations: between data seeds (which rows, and their order), between seeds (initial values and dropout), and the residual, which has what depends on both; in parentheses the share of their sum.",
-    ...(isNegative
-      ? [
-          "A negative estimate, shown as 0, is one that the residual exceeds by chance: more seeds are needed to tell it from 0.",
-        ]
-      : []),
-    "Finite test set: the standard deviation of a score over other test rows, by a bootstrap over rows. All runs share these rows, so it is in none of the components.",
-  ];
-}
-
-function leftOutNote({ variance = [], runs }: Pick<Comparison, "variance" | "runs">): string[] {
-  const named = new Set(runs.map(({ task, method }) => `${method} on ${task}`));
-  for (const { task, method } of variance) named.delete(`${method} on ${task}`);
-  if (named.size === 0) return [];
-  return [
-    `Without components of variance: ${[...named].join(", ")}. They take a score for each of at least two seeds with each of at least two data seeds.`,
-  ];
-}
+const NOTES = [
+  "Components of the variance of one run's score, as standard deviations: between data seeds (which rows, and their order), between seeds (initial values and dropout), and the residual, which has what depends on both; in parentheses the share of their sum. A negative estimate, shown as 0, is one that the residual exceeds by chance. They take a score for each of at least two seeds with each of at least two data seeds.",
+  "Finite test set: the standard deviation of a score over other test rows, by a bootstrap over rows. All runs share these rows, so it is in none of the components.",
+];

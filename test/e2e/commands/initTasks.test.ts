@@ -241,7 +241,7 @@ describe("tasks by their rows", () => {
       "a.csv",
       csv(`text,label,${many}`, (i) => `${i ? sentence(i) : ""},${i % 2}${",x".repeat(20)}`),
     );
-    expect(stderr).toContain("Not used: c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, and 8 more.");
+    expect(stderr).toContain("Not used: c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11 and 8 more.");
     expect(stderr).toContain("text is empty in 1 of the rows; training uses these rows too.");
   });
 

@@ -55,11 +55,11 @@ test("with test rows, their metrics are reported, and all outputs name the test 
   const start = baselines.filter(({ baseline, metric }) => baseline === "start" && metric === "test_accuracy");
   const values = starts.map((event) => (event as EvaluationEvent).metrics.test_accuracy!);
   expect(start.map(({ value }) => value)).toEqual([(values[0]! + values[1]!) / 2]);
-  expect(outcome.text).toMatch(/^majority +0\.4286 +0\.2000$/m);
+  expect(outcome.text).toMatch(/^majority +0\.4286 +0\.2000 +– +–/m);
   for (const name of ["comparison.md", "comparison.tex", "report.html"]) {
     const text = readFileSync(join(output, name), "utf8");
     expect(text).toContain("sequence-classification (test, 7 rows)");
-    expect(text).toMatch(/sequence-classification \(validation, \d+ rows\)/);
+    expect(text).toMatch(/Accuracy \(validation, \d+ rows\)/);
   }
 }, 100_000);
 
@@ -116,4 +116,35 @@ test("a plan that was changed, or is another than the runs have, is refused", as
   const missing = join(folder, "missing.json");
   await expect(compare({ ...planned, freeze: missing, collect: true, output })).rejects.toThrow("missing.json");
   expect(existsSync(missing)).toBe(false);
+}, 100_000);
+
+test("a sentence and short tables are printed, with --verbose all tables; --overwrite replaces the runs", async () => {
+  const output = fresh("replaced");
+  const call = async (flags: object) => {
+    const outcome = await compare({ runFile: file, methods: ["lora", "dora"], seeds: [0, 1], output, ...flags });
+    if (outcome.kind !== "compared") throw new Error(outcome.kind);
+    return outcome;
+  };
+  const run = join(output, "sequence-classification/dora/seed-1");
+  const short = (await call({})).text;
+  const sentence = short.slice(0, short.indexOf("\n\n"));
+  expect(sentence).toMatch(/^(lora|dora) 0\.\d{3}.*, (lora|dora) 0\.\d{3}.*: no difference shown \(/s);
+  expect(short).not.toContain("p (Holm)");
+  for (const name of ["comparison.md", "report.html"])
+    expect(readFileSync(join(output, name), "utf8").replaceAll("\\", "")).toContain(sentence.replaceAll("\n", " "));
+  const { text } = await call({ collect: true, verbose: true });
+  expect(text.startsWith(`${sentence}\n\n`)).toBe(true);
+  expect(text).toContain("p (Holm)");
+
+  writeFileSync(join(output, "mine.txt"), "");
+  writeFileSync(`${run}.log`, "");
+  await call({ methods: ["lora"], seeds: [0], overwrite: true });
+  expect([run, `${run}.log`, join(run, ".."), join(output, "mine.txt")].map(existsSync)).toEqual([
+    ...[false, false, false, true],
+  ]);
+  await expect(call({ overwrite: true, train: join(output, "mine.txt") })).rejects.toThrow(
+    "cannot be replaced, because",
+  );
+  await expect(call({ overwrite: true, collect: true })).rejects.toThrow("--overwrite");
+  await expect(call({ verbose: true, list: true })).rejects.toThrow("--verbose");
 }, 100_000);

@@ -174,7 +174,7 @@ describe("why a run's scores say nothing about its method", () => {
       ["dora", ["validation"]],
       ["lora", undefined],
     ]);
-    const note = "On t, dora (seed 0) predicted the same for all validation rows";
+    const note = "Not marked as best: constant (the same prediction for all rows).";
     for (const page of [text, ...["comparison.md", "comparison.tex", "report.html"].map(read)]) {
       expect(page).toContain("0.2500 (constant)");
       expect(page).not.toMatch(/0\.2500[^\n|&<]*\*|(\*\*|textbf\{|<strong>)0\.2500/);

@@ -1,7 +1,7 @@
 // What a comparison tells while it runs: a line for each run that ends, and a live page.
 import { join, relative } from "node:path";
 import { sum } from "d3-array";
-import { BidoraError, type CallContext, formatNumber, formatSeconds } from "../../../base/index.js";
+import { BidoraError, type CallContext, formatNumber, formatSeconds, someOf } from "../../../base/index.js";
 import { type RunEvent, seedsText, withLogs } from "../../../base/records/index.js";
 import type { LivePart } from "../../report/index.js";
 import { significance } from "../../statistics/significance.js";
@@ -74,12 +74,13 @@ export function runsFailed(failed: readonly EndedRun[], all: number): BidoraErro
 /** The number of failed runs that are named beside the first. */
 const NAMED = 3;
 
-function alsoFailed(others: readonly EndedRun[]): string {
-  if (others.length === 0) return "";
-  const named = others.slice(0, NAMED).map(({ cell }) => cellName(cell));
-  const more = others.length - named.length;
-  return ` So did ${named.join(", ")}${more > 0 ? ` and ${more} more` : ""}.`;
-}
+const alsoFailed = (others: readonly EndedRun[]): string =>
+  others.length === 0
+    ? ""
+    : ` So did ${someOf(
+        others.map(({ cell }) => cellName(cell)),
+        NAMED,
+      )}.`;
 
 /** Passes the events of a comparison's runs on to the live page. */
 export interface ComparisonWatch {

@@ -29,9 +29,10 @@ import { summary } from "../../statistics/summary.js";
 import { comparisonTables } from "../../tables/comparisonTables.js";
 import { costToReach, type EvaluationPoint } from "../../tables/costColumns.js";
 import { curveTables } from "../../tables/curveTables.js";
-import { latexTable, markdownTable, type ResultTable } from "../../tables/renderTable.js";
+import { besideHeadline, headline } from "../../tables/headline.js";
+import { escapeMarkdown, latexTable, markdownTable, type ResultTable } from "../../tables/renderTable.js";
 import { significanceTable } from "../../tables/significanceTable.js";
-import { terminalTable } from "../../tables/terminalTable.js";
+import { terminalSummary, terminalTable, wrapped } from "../../tables/terminalTable.js";
 import { varianceTable } from "../../tables/varianceTable.js";
 import { refuseMixed } from "../plan/plan.js";
 import type { RequestedResults } from "../spec/spec.js";
@@ -51,16 +52,17 @@ import { varianceOf } from "./variance.js";
 export interface ComparisonResult {
   readonly kind: "compared";
   readonly result: ComparisonFile;
-  /** Its tables for the terminal. */
+  /** What it shows, in a sentence, and its tables for the terminal: with `verbose` all of them. */
   readonly text: string;
   readonly output: string;
 }
 
 interface WriteOptions extends RequestedResults, CallContext {
+  readonly verbose?: boolean;
   readonly conditions: object;
 }
 
-/** Summarizes runs, and writes JSON, Markdown, LaTeX and the report. @returns the result, and its tables for the terminal */
+/** Summarizes runs, and writes JSON, Markdown, LaTeX and the report. @returns the result, and what is printed of it */
 export async function writeComparison(
   output: string,
   runs: readonly CollectedRun[],
@@ -83,8 +85,10 @@ export async function writeComparison(
     ...significance(comparison),
     ...ofRows.filter(isOverRows),
   ];
+  const sentence = headline(comparison, tests);
+  const scores = comparisonTables(comparison, reached);
   const tables = [
-    ...comparisonTables(comparison, reached),
+    ...scores,
     ...(tests.length > 0 ? [significanceTable(tests)] : []),
     ...varianceTable(comparison),
     ...curveTables(comparison),
@@ -110,10 +114,14 @@ export async function writeComparison(
     conditions: { ...options.conditions, ...seedsOf(runs) },
   };
   writeComparisonFile(output, result);
-  writeFileAtomic(join(output, TABLES.markdown), joined(tables, markdownTable));
+  writeFileAtomic(join(output, TABLES.markdown), `${escapeMarkdown(sentence)}\n\n${joined(tables, markdownTable)}`);
   writeFileAtomic(join(output, TABLES.latex), joined(tables, latexTable));
   await writeReport(join(output, REPORT), [output]);
-  return { result, text: joined(tables, terminalTable) };
+  const notes = [...besideHeadline(comparison, tests), ...scores[0]!.notes];
+  const text = options.verbose
+    ? [wrapped(sentence), ...tables.map(terminalTable)].join("\n\n")
+    : terminalSummary(sentence, scores.slice(-tasks.length), notes);
+  return { result, text: `${text}\n` };
 }
 
 /** The seeds of all summarized runs, including those of earlier calls. */

@@ -94,6 +94,12 @@ const whereRun: AppliesWhen = {
     !(list || collect || dryRun),
 };
 
+/** Where results are printed as text. */
+const whereShown: AppliesWhen = {
+  only: "without --list, --dry-run or --json",
+  holds: ({ list, dryRun, json }: { list?: boolean; dryRun?: boolean; json?: boolean }) => !(list || dryRun || json),
+};
+
 /** Where nothing is run, but costs are estimated. */
 const whereExpected: AppliesWhen = {
   only: "with --dry-run",
@@ -193,7 +199,7 @@ export const comparisonOptions = {
   }),
   list: option(toggle, {
     group: "Comparison",
-    help: "print one shell command per run instead of running them",
+    help: "print a shell command per run instead of running them",
     default: false,
     session: true,
   }),
@@ -238,6 +244,18 @@ export const compareOptions = {
     group: "Output",
     help: "folder for the runs and the tables",
     default: "runs/comparison",
+  }),
+  overwrite: {
+    ...runOptions.overwrite,
+    help: "replace an earlier comparison in the output folder; other files stay",
+    appliesWhen: whereRun,
+  },
+  verbose: option(toggle, {
+    group: "Output",
+    help: "print all tables, tests and notes",
+    default: false,
+    session: true,
+    appliesWhen: whereShown,
   }),
 };
 

@@ -52,6 +52,8 @@ export interface Spec {
   /** Whether to serve a live page, or on which port. */
   readonly dashboard: boolean | number;
   readonly output: string;
+  /** Whether all tables and notes are printed. */
+  readonly verbose: boolean;
   /** The folder of runs that show how scores vary; undefined for the output. */
   readonly pilot: string | undefined;
   /** What the user named; the rest is left to the defaults. */
@@ -112,6 +114,7 @@ export function readSpec(flags: ComparisonSettings, file: string | undefined, fo
     launcher,
     dashboard,
     output,
+    verbose: settings.verbose,
     pilot,
     freeze,
     named: {

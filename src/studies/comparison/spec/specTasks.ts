@@ -30,7 +30,7 @@ export function withMainMetric(task: SpecTask, byFlag: string | undefined, ofAll
 /** Settings that are the comparison's, not the runs'. */
 const OWN: ReadonlySet<string> = new Set([
   ...Object.keys(comparisonOptions),
-  ...["output", "dashboard", "json", "quiet", "debug"],
+  ...["output", "overwrite", "verbose", "dashboard", "json", "quiet", "debug"],
 ]);
 
 export const runSettingsIn = (given: object): RunSettings =>

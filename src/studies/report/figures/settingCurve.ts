@@ -1,11 +1,11 @@
 // The figure of scores over a setting: how much each method depends on its learning rate, for example.
 import * as Plot from "@observablehq/plot";
 import { group } from "d3-array";
-import { formatCount, formatNumber } from "../../../base/index.js";
+import { formatNumber } from "../../../base/index.js";
 import type { ComparedTask, Comparison, CurveSummary } from "../../../base/records/index.js";
 import { mainHeading } from "../../statistics/checkComparison.js";
-import { curveNotes, pointText, sharesText, valuesIn } from "../../tables/curveTables.js";
-import { figure, fitting, type Markup, NOTHING, row, type Size, table, titled } from "../html.js";
+import { curveNotes, curveTable, valuesIn } from "../../tables/curveTables.js";
+import { comparedTable, figure, fitting, type Markup, type Size, titled } from "../html.js";
 import type { Point } from "../runs.js";
 import { runColor } from "./palette.js";
 import { around, curve, dots, draw, withinRange } from "./plot.js";
@@ -45,7 +45,7 @@ export function settingCurves(
       task: name,
       drawings: [fitting((size) => drawShown(title, setting, shown, size))],
       caption: `Means over seeds, bands of one sample deviation to either side, and a ring around each method’s best value. Values at which a run diverged have no mark. ${curveNotes(summaries, unfinished).join(" ")}`,
-      numbers: [valuesTable(titled(title, name), summaries), bestTable(titled(`Best ${setting}`, name), summaries)],
+      numbers: [comparedTable(curveTable(task, summaries), titled(title, name))],
     });
   });
 }
@@ -97,30 +97,4 @@ function xAxis(values: readonly number[]) {
   if (least <= 0 || least === most) return { domain: around(values), ticks: values };
   const room = (most / least) ** 0.05;
   return { domain: [least / room, most * room] as const, ticks: values, isLog: true };
-}
-
-function valuesTable(title: string, summaries: readonly CurveSummary[]): Markup {
-  const cell = ({ points }: CurveSummary, value: number) => {
-    const point = points.find((one) => one.value === value);
-    return point ? pointText(point) : NOTHING;
-  };
-  const rows = valuesIn(summaries).map((value) =>
-    row(
-      String(value),
-      summaries.map((summary) => cell(summary, value)),
-    ),
-  );
-  return table(title, [summaries[0]!.setting, ...summaries.map(({ method }) => method)], rows);
-}
-
-function bestTable(title: string, summaries: readonly CurveSummary[]): Markup {
-  const rows = summaries.map((summary) =>
-    row(summary.method, [
-      summary.best === null ? NOTHING : String(summary.best),
-      sharesText(summary),
-      summary.optimism === null ? NOTHING : formatNumber(summary.optimism),
-      formatCount(summary.seeds.length),
-    ]),
-  );
-  return table(title, ["Method", "Best", "Best in", "Optimism", "Seeds"], rows);
 }
