@@ -77,6 +77,7 @@ beforeAll(async () => {
   });
   cpSync(join(ROOT, "examples"), join(project, "examples"), { recursive: true });
   writeData();
+  writePrograms();
   offerModel();
   offerLanguageModel();
   environment = await givenTo(hub);
@@ -91,12 +92,12 @@ const TOOLS_TEMPLATE = /```jinja\n([\s\S]*?)```/.exec(readFileSync(join(ROOT, "d
 
 /** The folder called SMOLLM2: a tiny decoder that knows what conversations look like; QWEN2.5 knows tools too. */
 function offerLanguageModel(): void {
-  const config = { model_type: "llama", architectures: ["LlamaForCausalLM"], max_position_embeddings: 512 };
+  const config = { model_type: "llama", architectures: ["LlamaForCausalLM"], max_position_embeddings: 2048 };
   const folder = tinyModel(join(project, "SMOLLM2"), "smollm", config);
   writeFileSync(join(folder, "chat_template.jinja"), TEMPLATE);
   const tokenizer = join(folder, "tokenizer_config.json");
   const settings = JSON.parse(readFileSync(tokenizer, "utf8"));
-  writeFileSync(tokenizer, JSON.stringify({ ...settings, model_max_length: 512 }));
+  writeFileSync(tokenizer, JSON.stringify({ ...settings, model_max_length: 2048 }));
   cpSync(folder, join(project, "QWEN2.5"), { recursive: true });
   writeFileSync(join(project, "QWEN2.5", "chat_template.jinja"), TOOLS_TEMPLATE);
 }
@@ -104,7 +105,7 @@ function offerLanguageModel(): void {
 /** The one repository that the commands name, of which the hub gives a tiny bare encoder; and the folder called MODEL. */
 function offerModel(): void {
   const model = join(BERT, "no-prefix");
-  const named = COMMANDS.map(({ command }) => /--model (\S+\/\S+)/.exec(command)?.[1]);
+  const named = COMMANDS.map(({ command }) => /--model (?!\S+\.gguf)(\S+\/\S+)/.exec(command)?.[1]);
   const [repository, ...others] = new Set(named.filter((name) => name !== undefined));
   if (repository === undefined || others.length > 0) throw new Error(`One repository is served: ${others} came too.`);
   hub.repo = repository;
@@ -164,6 +165,9 @@ function writeData(): void {
     "chat.jsonl": lines("", 20, conversation).trimStart(),
     "chat-valid.jsonl": lines("", 5, conversation).trimStart(),
     "calls.jsonl": lines("", 12, called).trimStart(),
+    // shorter than the real ones, of which the tiny tokenizer makes a token a character
+    "examples/data/plant_shop/train.jsonl": lines("", 12, called).trimStart(),
+    "examples/data/plant_shop/held-out.jsonl": lines("", 4, called).trimStart(),
     "tools.jinja": TOOLS_TEMPLATE,
     "prompts.jsonl": lines("", 3, (row) => JSON.stringify({ prompt: sentence(row) })).trimStart(),
     "predictions-of-test.jsonl": lines("", 7, (row) => JSON.stringify({ label: row % 3 ? "good" : "bad" })).trimStart(),
@@ -178,6 +182,15 @@ function writeData(): void {
     mkdirSync(dirname(join(project, name)), { recursive: true });
     writeFileSync(join(project, name), content);
   }
+}
+
+/** The programs of the recipes, each below the sentence that begins with its name. */
+function writePrograms(): void {
+  for (const page of DOCUMENTS.filter((name) => name.startsWith("docs/start/")))
+    for (const [, name, program] of readFileSync(join(ROOT, page), "utf8").matchAll(
+      /^`(\w+\.mjs)` [^`]*```js\n([\s\S]*?)^```/gm,
+    ))
+      writeFileSync(join(project, name!), program!);
 }
 
 const pair = (row: number): string => JSON.stringify({ anchor: sentence(row), positive: sentence(row + 1) });
@@ -214,12 +227,39 @@ function sh(command: string, folders = `${QUICK_NPX}:`): Promise<{ status: numbe
   return new Promise((done) => child.on("close", (status) => done({ status, printed })));
 }
 
+/** Starts the route of docs/start/tickets.md. */
+async function startRoute() {
+  const server = spawn("node", ["server.mjs"], { cwd: project, env: { ...environment, PORT: "0" } });
+  const port = await new Promise<string>((found, fail) => {
+    server.stdout.on("data", (text) => found(/port (\d+)/.exec(String(text))![1]!));
+    server.on("close", () => fail(new Error("The route ended.")));
+  });
+  const ask = async (body: string) => {
+    const response = await fetch(`http://127.0.0.1:${port}/`, { method: "POST", body });
+    return [response.status, await response.json()];
+  };
+  return { ask, stop: () => server.kill() };
+}
+
 describe("the commands in the documentation", () => {
   test.each(COMMANDS.filter(({ command }) => !isSkipped(command)))("$document: $command", async ({ command }) => {
     const { status, printed } = await sh(command);
     expect(status, printed).toBe(0);
     const output = /--output (\S+)/.exec(command)?.[1];
     if (output) expect(existsSync(join(project, output)), `${output} is there`).toBe(true);
+  });
+
+  test("the route of the recipe for tickets answers, and refuses what is no list of texts", async () => {
+    const { ask, stop } = await startRoute();
+    try {
+      expect(await ask('["I was charged twice"]')).toEqual([
+        200,
+        [{ team: expect.any(String), score: expect.any(Number) }],
+      ]);
+      for (const bad of ["[", "{}", "[1]", "[]"]) expect((await ask(bad))[0], bad).toBe(400);
+    } finally {
+      stop();
+    }
   });
 
   test("npx finds the installed command", async () => {

@@ -164,9 +164,10 @@ describe("a new head", () => {
     const model = join(BERT, "no-prefix");
     const { output } = await run({ model, task: "question-answering", train: questions, maxSteps: 1 });
     expect(await measured({ adapter: output, data: questions })).not.toHaveProperty("baseline");
-    await expect(measured({ adapter: output, data: questions, baseline: true })).rejects.toThrow(
-      /^No effect here: --baseline \(applies only without --predictions and with --adapter, where the base model has the head/,
-    );
+    for (const baseline of [true, false])
+      await expect(measured({ adapter: output, data: questions, baseline })).rejects.toThrow(
+        /^No effect here: --(no-)?baseline \(applies only without --predictions and with --adapter, where the base model has the head/,
+      );
   });
 });
 
@@ -223,7 +224,7 @@ describe("the command", () => {
     const { stdout } = await bidora(...adapted, "--confidence", "0.9");
     expect(stdout).toMatch(/^metric +value +from +to +by +base\naccuracy +[\d.]+ +[\d.]+ +[\d.]+ +wilson +[\d.]+\n/);
     expect(stdout).toMatch(
-      /\nAgainst base, \d of \d rows are now right and \d now wrong: [+−][\d.]+ points of right rows \(95 % interval [+−][\d.]+ to [+−][\d.]+\)\.\n$/,
+      /\nAgainst base, \d of \d rows went from wrong to right, \d from right to wrong: [+−][\d.]+ points of right rows \(95 % interval [+−][\d.]+ to [+−][\d.]+\)\.\n$/,
     );
     const { stdout: text } = await bidora(...adapted, "--json");
     expect(JSON.parse(text)).toMatchObject({

@@ -145,7 +145,7 @@ function changesText(
   rows: number,
 ): string {
   const [difference, from, to] = [(fixed - broken) / rows, low, high].map((share) => signed(100 * share));
-  return `Against ${baseline?.of}, ${fixed} of ${rows} rows are now right and ${broken} now wrong: ${difference} points of right rows (95 % interval ${from} to ${to}).`;
+  return `Against ${baseline?.of}, ${fixed} of ${rows} rows went from wrong to right, ${broken} from right to wrong: ${difference} points of right rows (95 % interval ${from} to ${to}).`;
 }
 
 const signed = (points: number): string => `${points < 0 ? "−" : "+"}${Math.abs(points).toFixed(1)}`;
@@ -218,8 +218,9 @@ async function evaluateModel(
       const own = { labels, names, positive, rows: await rowsFor(labels, context) };
       const isCompared = open.adapter !== undefined && (settings.baseline ?? !overrides);
       const base = isCompared && (await baseHead(open, choice, all, own, (of) => rowsFor(of, { signal })));
-      const hasBaseline = Boolean(base || choice.task.constantPrediction);
-      if (isCompared) refuseWithoutEffect(options, settings, { hasBaseline });
+      const couldHave = !isCompared && open.initialized.length === 0;
+      const hasBaseline = Boolean(base || couldHave || choice.task.constantPrediction);
+      refuseWithoutEffect(options, settings, { hasBaseline });
       const before = base && (await scored(base));
       open.attach();
       const { evaluations, references, right } = await scored(own);
